@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/address.h"
+
+/* What was agreed for the media of a call, as plain values: made by gateway/sdp, carried by gateway/call, obeyed by
+ * media. Nothing here has an owner. */
+
+/* The two sides of a call: A called, B was called. */
+typedef enum {
+    DM_SIDE_A,
+    DM_SIDE_B,
+} DmSide;
+#define DM_N_SIDES 2
+
+static inline DmSide dm_side_other(DmSide side)
+{
+    return side == DM_SIDE_A ? DM_SIDE_B : DM_SIDE_A;
+}
+
+/* Seen from the gateway, toward one peer (RFC 3264, 5.1; the peer's own attribute reversed). */
+typedef enum {
+    DM_MEDIA_INACTIVE = 0,
+    DM_MEDIA_SEND = 1, /* we send to the peer: it is recvonly */
+    DM_MEDIA_RECV = 2, /* we receive from the peer: it is sendonly */
+    DM_MEDIA_BOTH = 3,
+} DmMediaDirection;
+
+typedef enum {
+    DM_CODEC_OTHER, /* relayed by name, never decoded */
+    DM_CODEC_PCMU,
+    DM_CODEC_PCMA,
+    DM_CODEC_G722,
+    DM_CODEC_G726_16,
+    DM_CODEC_G726_24,
+    DM_CODEC_G726_32,
+    DM_CODEC_G726_40,
+    DM_CODEC_GSM,
+    DM_CODEC_G729,
+    DM_CODEC_OPUS,
+    DM_CODEC_CN,              /* RFC 3389 */
+    DM_CODEC_TELEPHONE_EVENT, /* RFC 4733 */
+} DmCodec;
+
+/* One payload type of one side. */
+typedef struct {
+    DmCodec codec;
+    uint8_t pt;
+    uint8_t channels;
+    uint32_t clock_hz; /* RTP clock; 8000 for G.722 (RFC 3551, 4.5.2) */
+    char name[16];     /* encoding name as in rtpmap, for DM_CODEC_OTHER and for people */
+    char fmtp[80];
+} DmMediaFormat;
+
+#define DM_MEDIA_MAX_FORMATS 16
+
+/* Whom we believe about where a peer's media comes from (MED-4). */
+typedef enum {
+    DM_NAT_NEVER,  /* only the signalled address and port */
+    DM_NAT_PREFIX, /* learn once from the signalled address's /24 or /64, any port */
+    DM_NAT_ANY,    /* learn once from anywhere: for peers behind NAT with private addresses in their SDP */
+} DmNatPolicy;
+
+/* One peer's half of the agreement. */
+typedef struct {
+    DmAddress remote_rtp;  /* not set, or port 0: nothing is sent there */
+    DmAddress remote_rtcp; /* not set: the RTP port plus one (RFC 3605 otherwise) */
+    bool rtcp_mux;         /* RFC 5761 */
+    DmMediaDirection direction;
+    DmNatPolicy nat;
+    uint16_t ptime_ms;    /* what the peer wants in one packet; 0: 20 */
+    uint16_t maxptime_ms; /* 0: no bound */
+    uint8_t n_recv, n_send;
+    DmMediaFormat recv[DM_MEDIA_MAX_FORMATS]; /* what the peer may send: payload types of our description */
+    DmMediaFormat send[DM_MEDIA_MAX_FORMATS]; /* what we may send, best first: payload types of the peer's */
+} DmMediaSideSpec;
+
+typedef struct {
+    DmMediaSideSpec side[DM_N_SIDES];
+    bool answered;           /* inactivity counts from here on, not before (MED-6) */
+    uint32_t timeout_ms;     /* no RTP and no RTCP from a peer that should send; 0: never */
+    uint32_t hold_timeout_ms; /* the same while nobody should send; 0: never */
+} DmMediaSpec;
+
+/* What one peer's media amounted to. All counts are of packets unless named otherwise. */
+typedef struct {
+    uint64_t rx_packets, rx_bytes; /* from the peer: accepted RTP; bytes of payload */
+    uint64_t tx_packets, tx_bytes; /* to the peer */
+    uint64_t rx_lost;              /* by sequence number (RFC 3550, A.3) */
+    uint64_t rx_out_of_order, rx_duplicates;
+    uint64_t rx_foreign_source; /* dropped: not from whom we agreed with or latched to */
+    uint64_t rx_unknown_pt, rx_invalid;
+    uint64_t rtcp_rx, rtcp_tx;
+    uint64_t dtmf_events;
+    uint32_t jitter_max_us, jitter_us; /* interarrival jitter (RFC 3550, 6.4.1), now and worst */
+    uint32_t rtt_us;                   /* from RTCP; 0: unknown */
+    uint32_t ssrc_rx, ssrc_tx;
+    int64_t first_rx_mono_us, last_rx_mono_us; /* 0: never */
+    DmAddress latched;                         /* where its media really came from; not set: as signalled */
+    DmCodec codec;                             /* last codec received */
+    uint8_t pt;
+} DmMediaSideReport;
+
+typedef struct {
+    DmMediaSideReport side[DM_N_SIDES];
+    bool transcoded;
+    int64_t opened_mono_us, answered_mono_us, closed_mono_us;
+} DmMediaReport;
+
+/* Which way audio flowed after the answer (MED-5): by packets accepted from each peer within 5 s of the answer, or in
+ * all when the call was shorter. A side that was never expected to send counts as fine. */
+typedef enum {
+    DM_AUDIO_NONE,
+    DM_AUDIO_A_ONLY, /* only A was heard */
+    DM_AUDIO_B_ONLY,
+    DM_AUDIO_BOTH,
+    DM_AUDIO_UNKNOWN, /* never answered, or no media agreed */
+} DmAudioVerdict;
