@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <glib.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/route.h"
+#include "config/trunk.h"
+#include "gateway/base/address.h"
+#include "gateway/base/log.h"
+
+/* A SIP listener. */
+typedef struct {
+    char *id;
+    DmAddress address; /* with port */
+    DmTransport transport;
+    DmAddress advertised; /* what Via and Contact say; not set: @address */
+    char *fqdn_contact;   /* host for Contact instead of the address; "": none */
+    char *media_pool;     /* pool id; "": the first */
+    uint8_t dscp;
+    unsigned udp_mtu, max_message_bytes;
+} DmListenerConfig;
+
+typedef struct {
+    char *id;
+    DmAddress address, advertised;
+    uint16_t port_min, port_max;
+    uint8_t dscp;
+} DmMediaPoolConfig;
+
+/* Everything configured, as one immutable value. Calls keep the snapshot they started with. */
+typedef struct {
+    uint64_t revision; /* 0: the file alone */
+
+    GPtrArray *listeners;   /* DmListenerConfig */
+    GPtrArray *media_pools; /* DmMediaPoolConfig */
+    GPtrArray *trunks;      /* DmTrunkConfig */
+    GPtrArray *routes;      /* DmRoute, sorted for display by order, id */
+    GHashTable *trunks_by_id; /* borrowed keys and values */
+
+    struct {
+        unsigned workers;       /* signalling threads */
+        unsigned media_workers; /* 0: by cores */
+        char *data_dir;
+        char *node; /* this gateway's name in records; "": host name */
+        unsigned drain_s;
+        unsigned watchdog_ms;
+    } system;
+
+    struct {
+        DmLogFormat format;
+        DmLogLevel level;
+        DmDigitsPolicy digits;
+    } log;
+
+    struct {
+        bool enabled;
+        DmAddress address; /* loopback by default */
+        char *tls_cert, *tls_key; /* paths; "": plain HTTP */
+        unsigned max_connections, threads;
+        unsigned requests_per_second; /* per source */
+    } admin;
+
+    struct {
+        bool unknown_silent;     /* strangers get no answer */
+        unsigned source_rate;    /* requests a second from one stranger */
+        unsigned max_transactions, max_calls;
+        bool scanner_block;
+    } security;
+
+    struct {
+        bool file_sink;
+        char *file_path;
+        unsigned retention_days; /* 0: for ever */
+    } cdr;
+
+    void *route_index; /* gateway/route builds it on first use; see dm_config_set_route_index() */
+    GDestroyNotify route_index_free;
+} DmConfig;
+
+/* One reference more, one less. Any thread. */
+DmConfig *dm_config_ref(DmConfig *config);
+void dm_config_unref(DmConfig *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmConfig, dm_config_unref)
+
+/* Every problem of a document, not only the first. */
+typedef struct DmProblem {
+    char *pointer; /* RFC 6901: "/trunks/0/endpoints/1/uri" */
+    const char *code; /* static: "required", "type", "range", "enum", "unknown_member", "reference", "format", ... */
+    char *detail; /* a sentence, with "did you mean 'x'?" where something is near */
+} DmProblem;
+
+typedef struct DmProblems {
+    GPtrArray *list; /* DmProblem */
+} DmProblems;
+
+void dm_problems_init(DmProblems *problems);
+void dm_problems_clear(DmProblems *problems);
+void dm_problems_add(DmProblems *problems, const char *pointer, const char *code, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+static inline bool dm_problems_any(const DmProblems *problems)
+{
+    return problems->list->len > 0;
+}
+
+/**
+ * dm_config_new_from_json:
+ * @document: (transfer none): listeners, media_pools, trunks, routes, system, log, admin, security, cdr; all optional
+ *   members have defaults. References "${file:...}" and "${env:...}" in secrets are resolved here; the document keeps them.
+ * @problems: every problem, in document order
+ *
+ * Checks members, then references between resources (a route's trunks, a trunk's listener).
+ * Returns: (transfer full): one reference, or %NULL when there are problems
+ */
+DmConfig *dm_config_new_from_json(const json_t *document, DmProblems *problems);
+
+const DmTrunkConfig *dm_config_trunk(const DmConfig *config, const char *id);
+const DmListenerConfig *dm_config_listener(const DmConfig *config, const char *id); /* "" or NULL: the first */
+const DmMediaPoolConfig *dm_config_media_pool(const DmConfig *config, const char *id);
+unsigned dm_config_media_pool_index(const DmConfig *config, const char *id);

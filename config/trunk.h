@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <glib.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/number-rule.h"
+#include "gateway/base/address.h"
+#include "media/spec.h"
+
+/* A trunk as configured: one PBX or one carrier, and everything that differs between peers. Part of a DmConfig, immutable
+ * like it; any thread may read. Strings are never NULL unless said. Members are named as in the API; defaults in
+ * config/trunk.c. */
+
+typedef enum {
+    DM_TRUNK_CARRIER,
+    DM_TRUNK_PBX,
+} DmTrunkRole;
+
+typedef enum {
+    DM_AUTH_IP,       /* known by address (acl and endpoints) */
+    DM_AUTH_DIGEST,   /* we answer its challenges with user and password */
+    DM_AUTH_REGISTER, /* as digest, and we keep registered */
+} DmAuthMode;
+
+typedef enum {
+    DM_TRANSPORT_UDP,
+    DM_TRANSPORT_TCP,
+    DM_TRANSPORT_TLS,
+} DmTransport;
+#define DM_N_TRANSPORTS 3
+const char *dm_transport_name(DmTransport transport); /* "udp" */
+
+/* Where requests to the trunk go. */
+typedef struct {
+    char *host; /* name or address, without brackets */
+    uint16_t port; /* 0: not given (SRV, else 5060 or 5061) */
+    DmTransport transport;
+    unsigned priority; /* lower first */
+    unsigned weight;   /* among equal priorities */
+    bool enabled;
+} DmEndpointConfig;
+
+typedef enum {
+    DM_CALLER_FROM,
+    DM_CALLER_PAI,
+    DM_CALLER_PPI,
+    DM_CALLER_RPID,
+} DmCallerHeader;
+
+/* A caller we may not vouch for (ID-3). */
+typedef enum {
+    DM_SCREEN_PASS,
+    DM_SCREEN_PILOT,  /* replaced by pilot_number */
+    DM_SCREEN_REJECT, /* 403 */
+} DmScreening;
+
+typedef enum {
+    DM_DIGITS_SHOWN,
+    DM_DIGITS_MASKED,
+} DmDigitsPolicy;
+
+typedef struct {
+    char *id;
+    char *name;
+    DmTrunkRole role;
+    bool enabled;
+    bool allow_inbound;  /* direction: both | inbound (from the trunk only) | outbound */
+    bool allow_outbound;
+    bool provisioned;    /* from the configuration file: read-only in the API */
+
+    GPtrArray *endpoints;    /* DmEndpointConfig */
+    DmEndpointConfig *outbound_proxy; /* or NULL */
+    char *domain;            /* host part of From, To and Request-URI toward the trunk; "": the endpoint's host */
+    char *listener;          /* listener id; "": the first that fits */
+    char *media_pool;        /* pool id; "": the listener's */
+
+    struct {
+        DmAuthMode mode;
+        char *user, *password, *realm; /* "": none; realm "": whatever is asked */
+        char *inbound_user, *inbound_password; /* we challenge requests from the trunk when set */
+    } auth;
+
+    struct {
+        char *registrar; /* host; "": domain, else the first endpoint */
+        char *aor_user;  /* "": auth.user */
+        char *contact_user; /* "": a token of ours, made stable by a keyed hash of the trunk id */
+        unsigned expires_s;
+    } registration;
+
+    GArray *acl; /* DmCidr: sources besides the endpoints' own addresses */
+
+    struct {
+        DmCallerHeader caller_source; /* where the caller's number is taken from */
+        bool emit_pai, emit_ppi, emit_rpid;
+        DmNumberFormat number_format;
+        char *pilot_number; /* "": none */
+        DmScreening screening;
+        GPtrArray *owned_numbers; /* char *: prefixes or whole numbers, E.164 with +, the trunk may present; empty: any */
+        bool display_name; /* whether display names cross */
+        bool trusted;      /* RFC 3325 trust domain: PAI crosses although Privacy: id */
+    } identity;
+
+    struct {
+        char *country; /* calling code without +, "44"; "": none */
+        char *area;    /* area code without trunk prefix */
+        char *international_prefix; /* "00" */
+        char *national_prefix;      /* "0" */
+        GPtrArray *in_rules;  /* DmNumberRule, to numbers that come from the trunk */
+        GPtrArray *out_rules; /* DmNumberRule, to numbers that go to it */
+        char *tech_prefix;
+    } numbering;
+
+    struct {
+        GArray *codecs; /* DmCodec, best first */
+        bool transcode;
+        uint16_t ptime_ms;
+        uint8_t dtmf_pt;
+        DmNatPolicy nat;
+        uint32_t timeout_ms, hold_timeout_ms;
+    } media;
+
+    struct {
+        unsigned setup_ms;     /* no provisional response at all: next target */
+        unsigned ringing_ms;   /* no final response: 408 toward the caller */
+        unsigned max_duration_s; /* 0: none */
+        bool user_phone;       /* ;user=phone */
+        bool options_reply_any; /* reserved for peers that ping with odd URIs */
+    } sip;
+
+    struct {
+        bool options;
+        unsigned interval_s;
+        unsigned up_after, down_after;
+    } health;
+
+    struct {
+        unsigned concurrent_in, concurrent_out, concurrent_total; /* 0: no limit */
+        unsigned cps_in, cps_out;
+    } limits;
+
+    GPtrArray *failover_codes; /* GUINT_TO_POINTER(code): final answers worth another target (RTE-6) */
+    json_t *source; /* the object it was made from, secrets as references; not owned by readers */
+} DmTrunkConfig;
+
+/**
+ * dm_trunk_config_from_json:
+ * @json: (transfer none): one trunk; its members are as dm_trunk_members() says
+ * @problems: every problem found is added with its JSON pointer below @pointer
+ *
+ * Returns: (transfer full): %NULL when @problems grew
+ */
+struct DmProblems;
+DmTrunkConfig *dm_trunk_config_from_json(const json_t *json, const char *pointer, struct DmProblems *problems);
+void dm_trunk_config_free(DmTrunkConfig *trunk);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <glib.h>
+
+#include "media/spec.h"
+
+/* What a call asks of media, and what media tells it. Implemented by gateway/bridge.c on media/session.h and by the fakes
+ * of tests. One thread; events come from the loop, never from inside an operation. */
+typedef struct DmCallMedia DmCallMedia;
+
+typedef enum {
+    DM_CALL_MEDIA_TIMEOUT,     /* a side has been silent too long: report */
+    DM_CALL_MEDIA_AUDIO_CHECK, /* 5 s after the answer: verdict, report */
+    DM_CALL_MEDIA_LATCHED,
+    DM_CALL_MEDIA_DIGIT,
+    DM_CALL_MEDIA_CLOSED, /* last event: the final report */
+} DmCallMediaEventType;
+
+typedef struct {
+    DmCallMediaEventType type;
+    DmSide side;
+    DmAudioVerdict verdict;
+    const DmMediaReport *report; /* borrowed */
+} DmCallMediaEvent;
+
+typedef void (*DmCallMediaFunc)(const DmCallMediaEvent *event, void *user_data);
+
+typedef struct {
+    /* Ports for both sides. @pool: indexes of media pools. NULL with DM_ERROR_LIMIT: 503 (MED-10). */
+    DmCallMedia *(*open)(void *engine, const unsigned pool[DM_N_SIDES], DmCallMediaFunc on_event, void *user_data,
+                         GError **error);
+    const DmAddress *(*local)(const DmCallMedia *media, DmSide side); /* advertised RTP address */
+    void (*update)(DmCallMedia *media, const DmMediaSpec *spec);
+    void (*report)(const DmCallMedia *media, DmMediaReport *out);
+    void (*close)(DmCallMedia *media); /* DM_CALL_MEDIA_CLOSED follows */
+} DmMediaOps;

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <glib.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/address.h"
+#include "gateway/base/id.h"
+#include "media/spec.h"
+
+/* What is known about a call, filled in as it lives by the one thread that owns it. Field names in JSON as in
+ * docs/api/openapi.yaml. Strings are owned (g_strdup) and NULL or "" where unknown. Times are wall microseconds, 0
+ * unknown; durations come from the monotonic clock. */
+
+typedef struct {
+    char *trunk, *endpoint; /* endpoint: host as configured */
+    char *transport;        /* "udp" */
+    DmAddress remote, local;
+    char *call_id, *user_agent;
+    char *auth; /* "ip", "digest", "reg" */
+    uint16_t final_code, q850;
+} DmRecordLeg;
+
+/* One INVITE sent. */
+typedef struct {
+    char *trunk, *endpoint;
+    DmAddress address;
+    int64_t started_wall_us, started_mono_us;
+    uint16_t provisional; /* last 1xx, 0 none */
+    uint16_t code;        /* final; 0: cancelled by us or none */
+    char *reason;
+    char *failure_class; /* "", "busy", "timeout", "transport", "server", "auth", "limit", ... */
+    uint32_t elapsed_ms;
+} DmRecordAttempt;
+
+/* What one side wanted of identity, and what was sent on. */
+typedef struct {
+    char *from, *to, *ruri, *pai, *privacy, *diversion, *display;
+} DmRecordIdentity;
+
+typedef enum {
+    DM_RELEASED_BY_A,
+    DM_RELEASED_BY_B,
+    DM_RELEASED_BY_GATEWAY,
+} DmReleasedBy;
+
+typedef struct {
+    char id[DM_CALL_ID_MAX];
+    char *node;
+    uint64_t revision;
+    char *direction; /* "inbound": from a carrier; "outbound": to a carrier; "internal": PBX to PBX; "transit": carrier to carrier */
+    int64_t start_wall_us, start_mono_us;
+    int64_t first_18x_wall_us, early_media_wall_us, answer_wall_us, end_wall_us;
+    int64_t first_18x_mono_us, answer_mono_us, end_mono_us;
+
+    DmRecordIdentity in, out;
+    DmRecordLeg leg[DM_N_SIDES];
+    GPtrArray *attempts; /* DmRecordAttempt */
+    char *route_id;
+    json_t *trace; /* from the plan; may be NULL */
+
+    DmMediaSpec spec;     /* agreed last */
+    DmMediaReport report; /* final, or as of the audio check */
+    bool has_media;
+    bool fast_close; /* media report never came: ended_by restart or shutdown */
+    DmAudioVerdict audio;
+    uint64_t digits; /* pressed, both sides; which ones is not kept (DTMF-5) */
+
+    struct {
+        DmReleasedBy by;
+        uint16_t code, q850;
+        char *reason;
+        char *diagnosis; /* code, or "" when the call ended as calls do */
+        GPtrArray *evidence; /* char *: sentences for the operator */
+    } release;
+    GPtrArray *limits_hit; /* char * */
+} DmRecord;
+
+DmRecord *dm_record_new(void);
+void dm_record_free(DmRecord *record);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmRecord, dm_record_free)
+
+DmRecordAttempt *dm_record_add_attempt(DmRecord *record);
+void dm_record_add_evidence(DmRecord *record, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void dm_record_add_limit(DmRecord *record, const char *limit);
+
+/* As the API shows it; the same members whether or not the call has ended. (transfer full) */
+json_t *dm_record_to_json(const DmRecord *record);
+const char *dm_released_by_name(DmReleasedBy by); /* "a", "b", "gateway" */
