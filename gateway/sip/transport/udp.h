@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "config/config.h"
+#include "gateway/base/counters.h"
+#include "gateway/sip/transport/transport.h"
+
+/* The configuration's UDP listeners on real sockets, one set a worker (SO_REUSEPORT), datagrams in batches (recvmmsg,
+ * sendmmsg at the end of a turn). */
+typedef struct DmUdp DmUdp;
+
+typedef struct {
+    DmLoop *loop;
+    const GPtrArray *listeners; /* DmListenerConfig; borrowed, outlives it */
+    DmSipReceiveFunc on_receive;
+    DmSipUnreachableFunc on_unreachable;
+    void *user_data;
+    DmCounter *counters; /* of gateway/sip/sip.def */
+} DmUdpOptions;
+
+/* Error: DM_ERROR_IO, "listener 'x': 127.0.0.1:5060: Address already in use". */
+DmUdp *dm_udp_new(const DmUdpOptions *options, GError **error);
+void dm_udp_free(DmUdp *udp);
+const DmSipWireOps *dm_udp_ops(void);
