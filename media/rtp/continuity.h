@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "media/rtp/packet.h"
+
+/* The stream we send to one peer, whoever is behind it: one SSRC for the life of the call, sequence
+ * numbers and timestamps that go on from where they were when the source behind changes (MED-3).
+ * Many peers mute a stream that jumps backward. A hole or a swap made by the network on the way to
+ * us is passed on as it is. */
+typedef struct {
+    uint32_t ssrc;
+    uint32_t source_ssrc;
+    uint32_t timestamp_offset;
+    uint32_t last_timestamp; /* newest sent */
+    uint32_t last_sent_ms;
+    uint16_t sequence_offset;
+    uint16_t last_sequence; /* newest sent */
+    bool started;
+    bool splice; /* the next packet begins another source */
+} DmRtpContinuity;
+
+/* RFC 3550, 5.1: all three start at random. */
+void dm_rtp_continuity_init(DmRtpContinuity *continuity,
+                            uint32_t ssrc,
+                            uint16_t sequence,
+                            uint32_t timestamp);
+
+/* What comes next is of another source or was interrupted: it is joined on. */
+void dm_rtp_continuity_splice(DmRtpContinuity *continuity);
+
+/* Turns SSRC, sequence number, timestamp and, at a join, the marker of a packet from the source
+ * into those of our stream. @clock_hz: of the timestamps of our stream, in which @packet's already
+ * is. @is_event: a telephone event, whose timestamp stands still while its sequence number moves.
+ */
+void dm_rtp_continuity_next(DmRtpContinuity *continuity,
+                            DmRtpPacket *packet,
+                            uint32_t clock_hz,
+                            bool is_event,
+                            int64_t now_us);
+
+/* The timestamp our stream has at @now_us, for sender reports. */
+uint32_t dm_rtp_continuity_timestamp_at(const DmRtpContinuity *continuity,
+                                        uint32_t clock_hz,
+                                        int64_t now_us);
