@@ -3,19 +3,23 @@
 
 #include <stdint.h>
 
-/* Where time comes from. Everything that waits uses monotonic time; wall time is only for people and protocols that
- * print dates. Tests turn a DmFakeClock by hand. Any thread may read a clock. */
+/* Where time comes from. Everything that waits uses monotonic time; wall time is only for people
+ * and protocols that print dates. Tests turn a DmFakeClock by hand. Any thread may read a clock. */
 typedef struct DmClock {
-    int64_t (*mono_us)(const struct DmClock *clock); /* never steps; microseconds since an arbitrary start */
-    int64_t (*wall_us)(const struct DmClock *clock); /* microseconds since 1970-01-01 UTC; may step */
+    int64_t (*mono_us)(
+        const struct DmClock *clock); /* never steps; microseconds since an arbitrary start */
+    int64_t (*wall_us)(
+        const struct DmClock *clock); /* microseconds since 1970-01-01 UTC; may step */
 } DmClock;
 
-static inline int64_t dm_clock_mono_us(const DmClock *clock)
+static inline int64_t
+dm_clock_mono_us(const DmClock *clock)
 {
     return clock->mono_us(clock);
 }
 
-static inline int64_t dm_clock_wall_us(const DmClock *clock)
+static inline int64_t
+dm_clock_wall_us(const DmClock *clock)
 {
     return clock->wall_us(clock);
 }

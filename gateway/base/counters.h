@@ -5,13 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Counters and gauges, each listed once in a .def file next to the module that counts, and from there used by the API,
- * the metrics page and the documentation alike:
+/* Counters and gauges, each listed once in a .def file next to the module that counts, and from
+ * there used by the API, the metrics page and the documentation alike:
  *
  *   COUNTER(udp_rx, "sip_datagrams_total", "direction=\"in\"", "SIP datagrams received")
  *   GAUGE(transactions, "sip_transactions_active", "", "SIP transactions held")
  *
- * A module makes an enum, an info table and an array of DmCounter from it. Counting is a relaxed add: any thread. */
+ * A module makes an enum, an info table and an array of DmCounter from it. Counting is a relaxed
+ * add: any thread. */
 typedef _Atomic int64_t DmCounter;
 
 typedef enum {
@@ -33,17 +34,20 @@ typedef struct {
     size_t n;
 } DmCounterSet;
 
-static inline void dm_count(DmCounter *counter)
+static inline void
+dm_count(DmCounter *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-static inline void dm_count_add(DmCounter *counter, int64_t n)
+static inline void
+dm_count_add(DmCounter *counter, int64_t n)
 {
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-static inline int64_t dm_counter_value(const DmCounter *counter)
+static inline int64_t
+dm_counter_value(const DmCounter *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
 }

@@ -6,11 +6,12 @@
 
 #include "gateway/base/loop.h"
 
-/* Messages from any thread into one loop, in order per sender, without a lock on the sender's side (an atomic
- * exchange, and a wake-up only when the loop sleeps). */
+/* Messages from any thread into one loop, in order per sender, without a lock on the sender's side
+ * (an atomic exchange, and a wake-up only when the loop sleeps). */
 typedef struct DmMailbox DmMailbox;
 
-/* The head of every message; embed it first. Owned by the mailbox from post to delivery, then by the handler. */
+/* The head of every message; embed it first. Owned by the mailbox from post to delivery, then by
+ * the handler. */
 typedef struct DmMessage {
     struct DmMessage *next;
 } DmMessage;
@@ -18,9 +19,12 @@ typedef struct DmMessage {
 typedef void (*DmMailboxFunc)(DmMessage *message, void *user_data);
 typedef void (*DmMessageFreeFunc)(DmMessage *message);
 
-/* @drop: frees messages still undelivered when the mailbox is freed. Created and freed on the loop's thread or before
- * it runs. Works on virtual loops too. */
-DmMailbox *dm_mailbox_new(DmLoop *loop, DmMailboxFunc func, DmMessageFreeFunc drop, void *user_data);
+/* @drop: frees messages still undelivered when the mailbox is freed. Created and freed on the
+ * loop's thread or before it runs. Works on virtual loops too. */
+DmMailbox *dm_mailbox_new(DmLoop *loop,
+                          DmMailboxFunc func,
+                          DmMessageFreeFunc drop,
+                          void *user_data);
 void dm_mailbox_free(DmMailbox *mailbox);
 /* Any thread. */
 void dm_mailbox_post(DmMailbox *mailbox, DmMessage *message);

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where randomness comes from: the kernel in production (buffered getrandom(2), fit for tags, nonces and keys), a seed
- * in simulations. One thread owns a DmRandom. */
+/* Where randomness comes from: the kernel in production (buffered getrandom(2), fit for tags,
+ * nonces and keys), a seed in simulations. One thread owns a DmRandom. */
 typedef struct DmRandom DmRandom;
 
 DmRandom *dm_random_new(void);

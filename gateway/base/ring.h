@@ -16,7 +16,8 @@ typedef struct {
 } DmRing;
 
 /* @capacity: a power of two. */
-static inline void dm_ring_init(DmRing *ring, size_t capacity)
+static inline void
+dm_ring_init(DmRing *ring, size_t capacity)
 {
     ring->mask = capacity - 1;
     ring->slots = g_new0(void *, capacity);
@@ -24,13 +25,15 @@ static inline void dm_ring_init(DmRing *ring, size_t capacity)
     atomic_init(&ring->tail, 0);
 }
 
-static inline void dm_ring_clear(DmRing *ring)
+static inline void
+dm_ring_clear(DmRing *ring)
 {
     g_clear_pointer(&ring->slots, g_free);
 }
 
 /* Producer. False when full: an outcome, for the caller to count. */
-static inline bool dm_ring_push(DmRing *ring, void *item)
+static inline bool
+dm_ring_push(DmRing *ring, void *item)
 {
     size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
@@ -44,7 +47,8 @@ static inline bool dm_ring_push(DmRing *ring, void *item)
 }
 
 /* Consumer. NULL when empty. */
-static inline void *dm_ring_pop(DmRing *ring)
+static inline void *
+dm_ring_pop(DmRing *ring)
 {
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     size_t head = atomic_load_explicit(&ring->head, memory_order_acquire);

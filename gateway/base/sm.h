@@ -14,7 +14,12 @@ typedef struct {
 
 #define DM_SM_TO(state) (UINT32_C(1) << (state))
 
-/* Moves *@state to @to when the table allows it and logs the move at debug ("invite-server: calling -> proceeding").
- * A move that is not in the table is refused, logged as a warning with both names, and returns false.
+/* Moves *@state to @to when the table allows it and logs the move at debug ("invite-server: calling
+ * -> proceeding"). A move that is not in the table is refused, logged as a warning with both names,
+ * and returns false.
  * @machine: a name for the log. @log may be NULL. */
-bool dm_sm_move(const DmSmState *table, const char *machine, unsigned *state, unsigned to, const DmLogContext *log);
+bool dm_sm_move(const DmSmState *table,
+                const char *machine,
+                unsigned *state,
+                unsigned to,
+                const DmLogContext *log);
