@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "gateway/base/log.h"
+
+#define DM_LOG_LINE_MAX 4096
+
+/* One line being composed: names and values, as logfmt or JSON. Lives on the stack. */
+typedef struct {
+    DmLogFormat format;
+    size_t len;
+    char text[DM_LOG_LINE_MAX];
+} DmLogLine;
+
+void dm_log_line_begin(DmLogLine *line, DmLogFormat format);
+/* NULL values are left out. A value that does not fit is cut; the line stays well formed. */
+void dm_log_line_add(DmLogLine *line, const char *name, const char *value);
+/* Adds a newline, no NUL. */
+void dm_log_line_end(DmLogLine *line);
+
+/* Copies one printable UTF-8 character of @text to **@out, or the escape of one byte: at most 4
+ * bytes a byte. @quote and the backslash are escaped. Returns how many bytes of @text it took. */
+size_t dm_log_escape_char(char **out, const char *text, size_t len, char quote);
