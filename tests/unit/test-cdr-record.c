@@ -182,7 +182,8 @@ test_media(void)
     const json_t *side;
 
     g_test_summary("Media of each side: the codec heard, where it came from, what was lost");
-    g_assert_true(json_is_null(json_object_get(json = dm_record_to_json(record), "media")));
+    json = dm_record_to_json(record);
+    g_assert_true(json_is_null(json_object_get(json, "media")));
     json_decref(json);
 
     record->has_media = true;
