@@ -2,17 +2,21 @@
 #pragma once
 
 #include <glib.h>
-#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One producer, one consumer, no lock: a bounded queue of pointers. */
+/* One producer, one consumer, no lock: a bounded queue of pointers. Lives anywhere: the two ends
+ * are kept on cache lines of their own by padding, because alignment is more than malloc()
+ * promises. */
 typedef struct {
     size_t mask;
     void **slots;
-    alignas(64) _Atomic size_t head; /* next to write; the producer's */
-    alignas(64) _Atomic size_t tail; /* next to read; the consumer's */
+    char padding_before[64];
+    _Atomic size_t head; /* next to write; the producer's */
+    char padding_between[64];
+    _Atomic size_t tail; /* next to read; the consumer's */
+    char padding_after[64];
 } DmRing;
 
 /* @capacity: a power of two. */
