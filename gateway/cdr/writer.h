@@ -35,5 +35,6 @@ void dm_cdr_writer_alive(DmCdrWriter *writer,
 typedef struct {
     size_t queued; /* records not yet committed */
     uint64_t written, failed, dropped;
+    uint64_t commits; /* transactions that wrote records */
 } DmCdrWriterStats;
 void dm_cdr_writer_stats(DmCdrWriter *writer, DmCdrWriterStats *out);

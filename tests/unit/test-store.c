@@ -1,41 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <glib.h>
-#include <glib/gstdio.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "gateway/base/error.h"
 #include "gateway/store/store.h"
+#include "tests/lib/temp-dir.h"
 
 #define T0 INT64_C(1767225600000000) /* 2026-01-01T00:00:00Z */
 
 /* A folder of its own for each test that needs a file. */
 typedef struct {
-    char *folder, *path;
+    DmTempDir dir;
+    char *path;
 } Place;
 
 static void
 place_init(Place *place)
 {
-    place->folder = g_dir_make_tmp("demarc-store-XXXXXX", NULL);
-    place->path = g_build_filename(place->folder, "demarc.db", NULL);
+    dm_temp_dir_init(&place->dir);
+    place->path = dm_temp_dir_file(&place->dir, "demarc.db");
 }
 
 static void
 place_clear(Place *place)
 {
-    GDir *dir = g_dir_open(place->folder, 0, NULL);
-    const char *name;
-
-    while ((name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *path = g_build_filename(place->folder, name, NULL);
-
-        g_unlink(path);
-    }
-    g_dir_close(dir);
-    g_rmdir(place->folder);
-    g_free(place->folder);
+    dm_temp_dir_clear(&place->dir);
     g_free(place->path);
 }
 
