@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "media/path/flow.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "media/path/relay.h"
+#include "media/path/transcode.h"
+#include "media/rtp/published.h"
+
+/* Rounds of DM_BATCH_SIZE from one socket before others have their turn. */
+#define MAX_ROUNDS 4
+
+/* Family, port and host of IPv4 are the first eight bytes. */
+static inline bool
+is_same_peer(const DmAddress *a, const DmAddress *b)
+{
+    return a->any.sa_family == AF_INET ? memcmp(a, b, 8) == 0 : dm_address_equal(a, b);
+}
+
+static void
+drop_foreign(DmStream *stream, int64_t *stats)
+{
+    dm_publish_add(stream->rx_foreign_source, 1);
+    dm_worker_count(stats, rtp_foreign);
+}
+
+static void
+drop_invalid(DmStream *stream, int64_t *stats)
+{
+    dm_publish_add(stream->rx_invalid, 1);
+    dm_worker_count(stats, rtp_invalid);
+}
+
+/* Is it RTP of a type we agreed on? */
+static bool
+read_packet(DmStream *stream, DmPacket *packet, bool is_from_peer, int64_t *stats)
+{
+    const DmPathRule *rule;
+
+    if (dm_rtp_parse(packet->bytes, packet->len, &packet->rtp) != DM_RTP_OK) {
+        drop_invalid(stream, stats);
+        return false;
+    }
+    if (packet->rtp.pt == stream->rule.pt_in) {
+        packet->rule = stream->rule;
+        return true;
+    }
+    rule = dm_path_plan_rule(&stream->plan, packet->rtp.pt);
+    if (rule != NULL) {
+        packet->rule = *rule;
+        return true;
+    }
+    if (is_from_peer) {
+        dm_publish_add(stream->rx_unknown_pt, 1);
+        dm_worker_count(stats, rtp_unknown_pt);
+    } else {
+        drop_foreign(stream, stats);
+    }
+    return false;
+}
+
+static void
+on_moved(DmStream *stream, int64_t *stats)
+{
+    unsigned slot = 1 - dm_published(stream->latched_slot);
+    DmMediaEvent event = {.type = DM_MEDIA_EVENT_LATCHED, .address = stream->latch.believed};
+
+    stream->remote = stream->latch.believed;
+    stream->latched[slot] = stream->latch.believed;
+    atomic_store_explicit(&stream->latched_slot, slot, memory_order_release);
+    dm_session_set_forwarding(dm_stream_session(stream));
+    dm_worker_count(stats, latched);
+    dm_session_emit(stream, &event);
+}
+
+/* Until the source is pinned: is this the peer? */
+static bool
+pass_latch(DmStream *stream, const DmPacket *packet, const DmAddress *from, int64_t *stats)
+{
+    switch (dm_latch_input(&stream->latch, from, &packet->rtp, packet->now_us)) {
+    case DM_LATCH_ACCEPT:
+        stream->pinned = true;
+        return true;
+    case DM_LATCH_MOVED:
+        stream->pinned = true;
+        on_moved(stream, stats);
+        return true;
+    case DM_LATCH_LEARNING:
+        dm_worker_count(stats, rtp_learning);
+        return false;
+    case DM_LATCH_FOREIGN:
+        break;
+    }
+    drop_foreign(stream, stats);
+    return false;
+}
+
+static void
+on_unusual_sequence(DmStream *stream, DmSequenceOutcome outcome, int64_t *stats)
+{
+    switch (outcome) {
+    case DM_SEQUENCE_RESTART:
+        dm_publish(stream->ssrc_rx, stream->rx.ssrc);
+        dm_dtmf_receiver_reset(&stream->dtmf);
+        break;
+    case DM_SEQUENCE_LATE:
+        dm_publish_add(stream->rx_out_of_order, 1);
+        dm_worker_count(stats, rtp_late);
+        break;
+    case DM_SEQUENCE_DUPLICATE:
+        dm_publish_add(stream->rx_duplicates, 1);
+        dm_worker_count(stats, rtp_duplicate);
+        break;
+    case DM_SEQUENCE_JUMP:
+    case DM_SEQUENCE_NEXT:
+        break;
+    }
+}
+
+static void
+on_other_format(DmStream *stream, const DmPathRule *rule)
+{
+    stream->rule = *rule;
+    dm_rtp_sequence_new_timeline(&stream->rx);
+    dm_publish(stream->format, (uint32_t)rule->codec << 8 | rule->pt_in);
+    dm_publish(stream->clock_hz, rule->clock_in_hz);
+}
+
+static void
+on_first_packet(DmStream *stream, const DmPacket *packet)
+{
+    DmMediaEvent event = {.type = DM_MEDIA_EVENT_FIRST_PACKET, .address = stream->remote};
+
+    stream->heard = true;
+    if (dm_published(stream->first_rx_us) == 0) {
+        dm_publish(stream->first_rx_us, packet->now_us);
+    }
+    dm_session_emit(stream, &event);
+}
+
+/* What a receiver learns from an accepted packet (RFC 3550, A). */
+static void
+account(DmStream *stream, const DmPacket *packet, int64_t *stats)
+{
+    bool is_event = (packet->rule.ops & DM_PATH_EVENT) != 0;
+    DmSequenceOutcome outcome =
+        dm_rtp_sequence_input(&stream->rx, packet->rtp.ssrc, packet->rtp.sequence);
+
+    if (outcome != DM_SEQUENCE_NEXT) {
+        on_unusual_sequence(stream, outcome, stats);
+    }
+    if (packet->rule.pt_in != stream->rule.pt_in && !is_event) {
+        on_other_format(stream, &packet->rule);
+    }
+    if (outcome == DM_SEQUENCE_NEXT && !is_event) {
+        dm_rtp_sequence_arrival(&stream->rx,
+                                packet->rtp.timestamp,
+                                packet->rule.clock_in_hz,
+                                packet->now_us);
+    }
+    dm_publish_add(stream->rx_packets, 1);
+    dm_publish_add(stream->rx_bytes, packet->rtp.payload_len);
+    dm_publish(stream->last_rx_ms, (uint32_t)(packet->now_us / 1000));
+    dm_worker_count(stats, rtp_in);
+    stats[DM_MEDIA_STAT_rtp_in_bytes] += packet->rtp.payload_len;
+    if (!stream->heard) {
+        on_first_packet(stream, packet);
+    }
+}
+
+static void
+listen_for_digits(DmStream *stream, const DmPacket *packet, int64_t *stats)
+{
+    DmMediaEvent event = {.type = DM_MEDIA_EVENT_DIGIT};
+
+    event.digit = dm_dtmf_receive(&stream->dtmf, packet);
+    if (event.digit != 0) {
+        dm_publish_add(stream->dtmf_events, 1);
+        dm_worker_count(stats, dtmf_in);
+        dm_session_emit(stream, &event);
+    }
+}
+
+static void
+note_transcoding(DmMediaSession *session, int64_t *stats)
+{
+    if (!dm_published(session->transcoded)) {
+        dm_publish(session->transcoded, true);
+        dm_worker_count(stats, transcoding);
+    }
+}
+
+static void
+send_to(DmStream *to, const DmPacket *packet, int64_t *stats)
+{
+    ssize_t sent = sendto(to->fd,
+                          packet->bytes,
+                          packet->len,
+                          MSG_DONTWAIT | MSG_NOSIGNAL,
+                          &to->remote.any,
+                          dm_address_len(&to->remote));
+
+    if (sent < 0) {
+        dm_worker_count(stats, rtp_send_failed);
+        return;
+    }
+    dm_publish_add(to->tx_packets, 1);
+    dm_publish_add(to->tx_bytes, packet->rtp.payload_len);
+    dm_worker_count(stats, rtp_out);
+    stats[DM_MEDIA_STAT_rtp_out_bytes] += packet->rtp.payload_len;
+}
+
+static void
+pass_on(DmStream *stream, DmPacket *packet, int64_t *stats)
+{
+    DmStream *to = dm_stream_other(stream);
+
+    if (!stream->forward) {
+        dm_worker_count(stats, rtp_held);
+        return;
+    }
+    if ((packet->rule.ops & DM_PATH_FORWARD) == 0) {
+        dm_worker_count(stats, rtp_no_codec);
+        return;
+    }
+    if (packet->rule.ops & DM_PATH_EVENT) {
+        dm_stage_dtmf(packet);
+    }
+    if (dm_stage_transcode(packet)) {
+        note_transcoding(dm_stream_session(stream), stats);
+    }
+    dm_stage_relay(packet, &to->out);
+    send_to(to, packet, stats);
+}
+
+void
+dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from)
+{
+    DmWorker *worker = dm_stream_session(stream)->worker;
+    int64_t *stats = dm_worker_stats(worker);
+    bool is_from_peer = is_same_peer(from, &stream->remote);
+    DmPacket packet = {
+        .bytes = bytes,
+        .len = len,
+        .now_us = dm_loop_now_us(dm_worker_loop(worker)),
+    };
+
+    if (stream->plan.n == 0) {
+        dm_worker_count(stats, rtp_early);
+        return;
+    }
+    if (stream->pinned && !is_from_peer) {
+        drop_foreign(stream, stats);
+        return;
+    }
+    if (!read_packet(stream, &packet, is_from_peer, stats)) {
+        return;
+    }
+    if (!stream->pinned && !pass_latch(stream, &packet, from, stats)) {
+        return;
+    }
+    account(stream, &packet, stats);
+    if (packet.rule.ops & DM_PATH_EVENT) {
+        listen_for_digits(stream, &packet, stats);
+    }
+    pass_on(stream, &packet, stats);
+}
+
+void
+dm_flow_on_readable(int fd, uint32_t events, void *user_data)
+{
+    DmStream *stream = user_data;
+    DmBatch *batch = dm_worker_batch(dm_stream_session(stream)->worker);
+    unsigned rounds = 0;
+    unsigned n;
+
+    do {
+        n = dm_batch_receive(batch, fd);
+        for (unsigned i = 0; i < n; i++) {
+            dm_flow_input(stream, batch->bytes[i], dm_batch_len(batch, i), &batch->from[i]);
+        }
+    } while (n == DM_BATCH_SIZE && ++rounds < MAX_ROUNDS);
+
+    /* There is more: asking again for the same events makes an edge for the next turn. */
+    if (n == DM_BATCH_SIZE) {
+        dm_watch_set_events(stream->watch, EPOLLIN | EPOLLET);
+    }
+}

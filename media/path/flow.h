@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "media/session-priv.h"
+
+/* A datagram from @from on the RTP port of @stream goes through the stages, in their order: source
+ * and payload type, latch, statistics, events, transcoding, relay, and out to the other peer.
+ * @bytes may be changed. */
+void dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from);
+
+/* Everything that waits on @stream's RTP socket, within reason. */
+void dm_flow_on_readable(int fd, uint32_t events, void *stream);

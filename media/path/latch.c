@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "media/path/latch.h"
+
+#include <string.h>
+
+/* What a peer of policy DM_NAT_PREFIX may move within. */
+#define PREFIX_IPV4 24
+#define PREFIX_IPV6 64
+
+bool
+dm_latch_update(DmLatch *latch, const DmAddress *signalled, DmNatPolicy nat, int64_t now_us)
+{
+    bool is_same = dm_address_equal(&latch->signalled, signalled) && latch->nat == nat &&
+                   latch->open_until_us != 0;
+
+    if (!is_same) {
+        *latch = (DmLatch){.believed = *signalled, .signalled = *signalled, .nat = (uint8_t)nat};
+    }
+    latch->open_until_us = now_us + DM_LATCH_WINDOW_US;
+    return !is_same;
+}
+
+static bool
+is_in_prefix(const DmAddress *signalled, const DmAddress *from)
+{
+    DmCidr around = {.network = *signalled};
+
+    around.prefix_len = dm_address_family(signalled) == AF_INET6 ? PREFIX_IPV6 : PREFIX_IPV4;
+    return dm_cidr_contains(&around, from);
+}
+
+static bool
+may_be_learned(const DmLatch *latch, const DmAddress *from, int64_t now_us)
+{
+    if (latch->pinned || now_us > latch->open_until_us) {
+        return false;
+    }
+    switch ((DmNatPolicy)latch->nat) {
+    case DM_NAT_ANY:
+        return true;
+    case DM_NAT_PREFIX:
+        return dm_address_is_set(&latch->signalled) && is_in_prefix(&latch->signalled, from);
+    case DM_NAT_NEVER:
+        break;
+    }
+    return false;
+}
+
+static bool
+goes_on(const DmLatch *latch, const DmAddress *from, const DmRtpPacket *packet)
+{
+    return latch->n_proof > 0 && packet->ssrc == latch->candidate_ssrc &&
+           packet->sequence == latch->candidate_next && dm_address_equal(from, &latch->candidate);
+}
+
+DmLatchOutcome
+dm_latch_input(DmLatch *latch, const DmAddress *from, const DmRtpPacket *packet, int64_t now_us)
+{
+    if (dm_address_is_set(&latch->believed) && dm_address_equal(from, &latch->believed)) {
+        latch->pinned = true;
+        return DM_LATCH_ACCEPT;
+    }
+    if (!may_be_learned(latch, from, now_us)) {
+        return DM_LATCH_FOREIGN;
+    }
+    latch->n_proof = goes_on(latch, from, packet) ? latch->n_proof + 1 : 1;
+    latch->candidate = *from;
+    latch->candidate_ssrc = packet->ssrc;
+    latch->candidate_next = (uint16_t)(packet->sequence + 1);
+    if (latch->n_proof < DM_LATCH_PROOF) {
+        return DM_LATCH_LEARNING;
+    }
+    latch->believed = *from;
+    latch->pinned = true;
+    return DM_LATCH_MOVED;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "media/path/plan.h"
+
+#include <glib.h>
+#include <string.h>
+#include <strings.h>
+
+#define DEFAULT_CLOCK_HZ 8000
+
+static bool
+is_same_codec(const DmMediaFormat *a, const DmMediaFormat *b)
+{
+    return a->codec == b->codec &&
+           (a->codec != DM_CODEC_OTHER || strcasecmp(a->name, b->name) == 0);
+}
+
+static bool
+is_same_format(const DmMediaFormat *a, const DmMediaFormat *b)
+{
+    return is_same_codec(a, b) && a->clock_hz == b->clock_hz &&
+           MAX(a->channels, 1) == MAX(b->channels, 1);
+}
+
+static const DmMediaFormat *
+find_same(const DmMediaSideSpec *to, const DmMediaFormat *format)
+{
+    for (unsigned i = 0; i < to->n_send; i++) {
+        if (is_same_format(&to->send[i], format)) {
+            return &to->send[i];
+        }
+    }
+    return NULL;
+}
+
+static const DmMediaFormat *
+find_codec(const DmMediaSideSpec *to, DmCodec codec)
+{
+    for (unsigned i = 0; i < to->n_send; i++) {
+        if (to->send[i].codec == codec) {
+            return &to->send[i];
+        }
+    }
+    return NULL;
+}
+
+/* The format to turn @format into when the other side does not have it, and how. */
+static const DmMediaFormat *
+find_other(const DmMediaSideSpec *to, const DmMediaFormat *format, uint8_t *out_ops)
+{
+    switch (format->codec) {
+    case DM_CODEC_PCMU:
+        *out_ops = DM_PATH_TO_ALAW;
+        return find_codec(to, DM_CODEC_PCMA);
+    case DM_CODEC_PCMA:
+        *out_ops = DM_PATH_TO_ULAW;
+        return find_codec(to, DM_CODEC_PCMU);
+    case DM_CODEC_TELEPHONE_EVENT:
+        return find_codec(to, DM_CODEC_TELEPHONE_EVENT);
+    default:
+        return NULL;
+    }
+}
+
+static DmPathRule
+make_rule(const DmMediaFormat *format, const DmMediaSideSpec *to)
+{
+    uint8_t ops = 0;
+    const DmMediaFormat *target = find_same(to, format);
+    DmPathRule rule = {
+        .pt_in = format->pt,
+        .codec = (uint8_t)format->codec,
+        .clock_in_hz = format->clock_hz != 0 ? format->clock_hz : DEFAULT_CLOCK_HZ,
+    };
+
+    if (target == NULL) {
+        target = find_other(to, format, &ops);
+    }
+    rule.clock_out_hz = rule.clock_in_hz;
+    if (target != NULL) {
+        rule.pt_out = target->pt;
+        rule.ops = ops | DM_PATH_FORWARD;
+        rule.clock_out_hz = target->clock_hz != 0 ? target->clock_hz : DEFAULT_CLOCK_HZ;
+    }
+    if (format->codec == DM_CODEC_TELEPHONE_EVENT) {
+        rule.ops |= DM_PATH_EVENT;
+    }
+    return rule;
+}
+
+void
+dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSideSpec *to)
+{
+    memset(out_plan, 0, sizeof *out_plan);
+    out_plan->n = (uint8_t)MIN(from->n_recv, DM_MEDIA_MAX_FORMATS);
+    for (unsigned i = 0; i < out_plan->n; i++) {
+        out_plan->rule[i] = make_rule(&from->recv[i], to);
+    }
+}
+
+const DmPathRule *
+dm_path_plan_rule(const DmPathPlan *plan, uint8_t pt)
+{
+    for (unsigned i = 0; i < plan->n; i++) {
+        if (plan->rule[i].pt_in == pt) {
+            return &plan->rule[i];
+        }
+    }
+    return NULL;
+}
+
+uint32_t
+dm_path_plan_clock_out(const DmPathPlan *plan)
+{
+    for (unsigned i = 0; i < plan->n; i++) {
+        if (plan->rule[i].ops & DM_PATH_FORWARD && !(plan->rule[i].ops & DM_PATH_EVENT)) {
+            return plan->rule[i].clock_out_hz;
+        }
+    }
+    return DEFAULT_CLOCK_HZ;
+}

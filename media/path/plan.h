@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "media/spec.h"
+
+/* What a packet of one payload type needs on its way to the other side. */
+typedef enum {
+    DM_PATH_FORWARD = 1, /* not set: understood, and nothing the other side could use */
+    DM_PATH_EVENT = 2,   /* RFC 4733 */
+    DM_PATH_TO_ALAW = 4,
+    DM_PATH_TO_ULAW = 8,
+} DmPathOps;
+
+typedef struct {
+    uint8_t pt_in, pt_out;
+    uint8_t ops;   /* DmPathOps */
+    uint8_t codec; /* DmCodec received */
+    uint32_t clock_in_hz;
+    uint32_t clock_out_hz;
+} DmPathRule;
+
+/* One direction: a rule for each payload type that may come. All zero: none. */
+typedef struct {
+    DmPathRule rule[DM_MEDIA_MAX_FORMATS];
+    uint8_t n;
+} DmPathPlan;
+
+/* Joins what @from may send to what @to wants: the same format under @to's number where there is
+ * one; G.711 in the other law; telephone events of another clock. Pure. */
+void dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSideSpec *to);
+
+/* NULL: a payload type nobody agreed on (MED-1). */
+const DmPathRule *dm_path_plan_rule(const DmPathPlan *plan, uint8_t pt);
+
+/* The clock of the first voice format of @plan toward the peer; 8000 when there is none. */
+uint32_t dm_path_plan_clock_out(const DmPathPlan *plan);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "media/net/ports.h"
+#include "media/net/worker.h"
+#include "media/path/dtmf.h"
+#include "media/path/latch.h"
+#include "media/path/plan.h"
+#include "media/rtp/continuity.h"
+#include "media/rtp/sequence.h"
+#include "media/session.h"
+
+/* One peer of a session. A packet touches the first two cache lines of the peer it comes from and
+ * the second line of the peer it goes to; the rest is for other moments. Members are the worker's
+ * unless they say otherwise; those of type _Atomic are written by the worker and read by any
+ * thread. */
+typedef struct {
+    /* line 1: what comes from the peer */
+    alignas(64) DmRtpSequence rx;
+    _Atomic uint32_t rx_packets;
+    _Atomic uint32_t last_rx_ms;
+    _Atomic uint64_t rx_bytes;
+
+    /* line 2: where it is, and what goes to it */
+    alignas(64) DmAddress remote; /* the latch's, as believed now */
+    int fd;
+    bool pinned;
+    bool forward; /* what comes from it goes to the other peer */
+    bool heard;   /* FIRST_PACKET was told */
+    uint8_t side; /* DmSide */
+    DmRtpContinuity out;
+
+    /* line 3 */
+    alignas(64) _Atomic uint64_t tx_bytes;
+    _Atomic uint32_t tx_packets;
+    _Atomic uint32_t format; /* last received: codec << 8 | payload type, plus FORMAT_KNOWN */
+    _Atomic uint32_t clock_hz;
+    DmPathRule rule; /* of the last packet: most packets are of the same type */
+    DmDtmfReceiver dtmf;
+
+    /* line 4 and on */
+    DmPathPlan plan;
+    DmLatch latch;
+    int64_t last_rtcp_us; /* 0: never */
+    DmMediaDirection direction;
+    bool rtcp_mux;
+    bool timeout_told;
+    uint16_t port;
+    int rtcp_fd;
+    DmWatch *watch;
+    DmWatch *rtcp_watch;
+    DmPorts *ports;  /* not owned */
+    DmAddress local; /* advertised; set when made, read by any thread */
+
+    _Atomic uint64_t rx_out_of_order, rx_duplicates, rx_foreign_source, rx_unknown_pt, rx_invalid;
+    _Atomic uint64_t rtcp_rx, rtcp_tx, dtmf_events;
+    _Atomic uint32_t rtt_us, ssrc_rx;
+    _Atomic int64_t first_rx_us; /* 0: never */
+
+    /* Where media really comes from. A new value goes into the other slot, so that a reader of the
+     * old one is left alone. */
+    DmAddress latched[2];
+    _Atomic unsigned latched_slot;
+} DmStream;
+
+struct DmMediaSession {
+    DmStream stream[DM_N_SIDES];
+
+    /* set when made, read by any thread */
+    DmWorker *worker; /* not owned */
+    DmMediaEventFunc on_event;
+    void *user_data;
+    int64_t opened_us;
+
+    /* the worker's */
+    DmWorkerGuest guest;
+    DmTimer timer;
+    int64_t silence_from_us; /* silence counts from here at the earliest: answer, hold, resume */
+    uint32_t timeout_ms;
+    uint32_t hold_timeout_ms;
+    bool expected[DM_N_SIDES]; /* to send, as agreed last */
+    bool audio_checked;
+
+    /* written by the worker, read by any thread */
+    _Atomic int64_t answered_us, closed_us;
+    _Atomic bool transcoded;
+};
+
+static inline DmMediaSession *
+dm_stream_session(DmStream *stream)
+{
+    return (DmMediaSession *)(stream - stream->side);
+}
+
+static inline DmStream *
+dm_stream_other(DmStream *stream)
+{
+    return &dm_stream_session(stream)->stream[dm_side_other((DmSide)stream->side)];
+}
+
+/* Fills in @event's side and tells the owner. */
+void dm_session_emit(DmStream *stream, DmMediaEvent *event);
+
+/* Works out anew which way packets go; after anything that decides it has changed. */
+void dm_session_set_forwarding(DmMediaSession *session);

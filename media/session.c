@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "media/session.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "gateway/base/error.h"
+#include "gateway/base/log.h"
+#include "gateway/base/thread.h"
+#include "media/media-priv.h"
+#include "media/path/activity.h"
+#include "media/path/flow.h"
+#include "media/rtp/published.h"
+#include "media/session-priv.h"
+#include "media/verdict.h"
+
+DM_LOG_TOPIC("media");
+
+#define AUDIO_CHECK_US (5 * G_USEC_PER_SEC)
+
+/* Ports of our pool that another program holds are passed over this often. */
+#define MAX_BUSY_PORTS 16
+
+/* No RTP payload type, so that the next packet looks up its rule. */
+#define NO_PT 0xff
+
+typedef struct {
+    DmWorkerCommand command;
+    DmMediaSession *session;
+    DmMediaSpec *spec; /* update only */
+} SessionCommand;
+
+/*
+ * Opening, on a signalling thread
+ */
+
+/* Enough for SSRC, sequence and timestamp of both sides and the places to look for ports. */
+typedef struct {
+    uint32_t port[DM_N_SIDES];
+    uint32_t ssrc[DM_N_SIDES];
+    uint32_t timestamp[DM_N_SIDES];
+    uint16_t sequence[DM_N_SIDES];
+} Randomness;
+
+static bool
+open_pair(DmStream *stream, const DmMediaPool *pool, uint16_t port)
+{
+    DmAddress address = pool->address;
+
+    dm_address_set_port(&address, port);
+    stream->fd = dm_udp_open(&address, pool->dscp);
+    if (stream->fd < 0) {
+        return false;
+    }
+    dm_address_set_port(&address, (uint16_t)(port + 1));
+    stream->rtcp_fd = dm_udp_open(&address, pool->dscp);
+    if (stream->rtcp_fd < 0) {
+        int saved = errno;
+
+        close(stream->fd);
+        stream->fd = -1;
+        errno = saved;
+        return false;
+    }
+    return true;
+}
+
+static void
+set_local(DmStream *stream, const DmMediaPool *pool)
+{
+    stream->local = dm_address_is_set(&pool->advertised) ? pool->advertised : pool->address;
+    dm_address_set_port(&stream->local, stream->port);
+}
+
+static bool
+take_ports(DmStream *stream, const DmMediaPoolState *pool, uint32_t random, GError **error)
+{
+    int64_t now_us = dm_clock_mono_us(dm_clock_system());
+
+    for (unsigned busy = 0; busy < MAX_BUSY_PORTS; busy++) {
+        uint16_t port;
+
+        if (!dm_ports_take(pool->ports, random + busy, now_us, &port)) {
+            g_set_error_literal(error, DM_ERROR, DM_ERROR_LIMIT, "no media port left");
+            return false;
+        }
+        if (open_pair(stream, &pool->spec, port)) {
+            stream->ports = pool->ports;
+            stream->port = port;
+            set_local(stream, &pool->spec);
+            return true;
+        }
+        /* It rests like any other and is tried again later. */
+        dm_ports_give_back(pool->ports, port, now_us);
+        if (errno != EADDRINUSE) {
+            break;
+        }
+    }
+    dm_error_set_errno(error, errno, "media port");
+    return false;
+}
+
+static void
+init_stream(DmStream *stream, DmSide side, const Randomness *random)
+{
+    stream->side = (uint8_t)side;
+    stream->fd = -1;
+    stream->rtcp_fd = -1;
+    stream->rule.pt_in = NO_PT;
+    dm_rtp_continuity_init(&stream->out,
+                           random->ssrc[side],
+                           random->sequence[side],
+                           random->timestamp[side]);
+}
+
+static void
+close_stream(DmStream *stream, int64_t now_us)
+{
+    if (stream->ports == NULL) {
+        return;
+    }
+    close(stream->fd);
+    close(stream->rtcp_fd);
+    dm_ports_give_back(stream->ports, stream->port, now_us);
+}
+
+static DmMediaSession *
+session_new(const DmMediaOpen *open, const Randomness *random)
+{
+    DmMediaSession *session = g_aligned_alloc0(1, sizeof *session, alignof(DmMediaSession));
+
+    session->on_event = open->on_event;
+    session->user_data = open->user_data;
+    session->opened_us = dm_clock_mono_us(dm_clock_system());
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        init_stream(&session->stream[side], (DmSide)side, random);
+    }
+    return session;
+}
+
+static void
+session_free(DmMediaSession *session, int64_t now_us)
+{
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        close_stream(&session->stream[side], now_us);
+    }
+    g_aligned_free(session);
+}
+
+static void enter(DmWorkerCommand *command);
+static void update(DmWorkerCommand *command);
+static void leave(DmWorkerCommand *command);
+
+static void
+post(DmMediaSession *session, void (*run)(DmWorkerCommand *command), const DmMediaSpec *spec)
+{
+    SessionCommand *command = g_new0(SessionCommand, 1);
+
+    command->command.run = run;
+    command->session = session;
+    command->spec = g_memdup2(spec, spec != NULL ? sizeof *spec : 0);
+    dm_worker_post(session->worker, &command->command);
+}
+
+DmMediaSession *
+dm_media_session_open(DmMedia *media, const DmMediaOpen *open, GError **error)
+{
+    Randomness random;
+    DmMediaSession *session;
+
+    g_return_val_if_fail(open->pool[DM_SIDE_A] < media->n_pools &&
+                             open->pool[DM_SIDE_B] < media->n_pools,
+                         NULL);
+
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
+        dm_error_set_errno(error, errno, "random numbers");
+        return NULL;
+    }
+    session = session_new(open, &random);
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        if (!take_ports(&session->stream[side],
+                        &media->pools[open->pool[side]],
+                        random.port[side],
+                        error)) {
+            dm_count(&media->stats[DM_MEDIA_STAT_no_port]);
+            session_free(session, session->opened_us);
+            return NULL;
+        }
+    }
+    dm_count(&media->stats[DM_MEDIA_STAT_sessions]);
+    dm_count(&media->stats[DM_MEDIA_STAT_sessions_active]);
+    session->worker = dm_media_choose_worker(media);
+    post(session, enter, NULL);
+    return session;
+}
+
+const DmAddress *
+dm_media_session_local(const DmMediaSession *session, DmSide side)
+{
+    return &session->stream[side].local;
+}
+
+void
+dm_media_session_update(DmMediaSession *session, const DmMediaSpec *spec)
+{
+    post(session, update, spec);
+}
+
+void
+dm_media_session_close(DmMediaSession *session)
+{
+    post(session, leave, NULL);
+}
+
+/*
+ * Reporting, on any thread
+ */
+
+/* 0: never. Milliseconds of 32 bits are all that is kept of it for each packet. */
+static int64_t
+last_rx_us(const DmStream *stream, int64_t now_us)
+{
+    int32_t silent_ms = (int32_t)((uint32_t)(now_us / 1000) - dm_published(stream->last_rx_ms));
+
+    if (dm_published(stream->rx_packets) == 0) {
+        return 0;
+    }
+    return MAX((now_us / 1000 - MAX(silent_ms, 0)) * 1000, dm_published(stream->first_rx_us));
+}
+
+static void
+report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
+{
+    uint32_t clock_hz = dm_published(stream->clock_hz);
+    uint32_t format = dm_published(stream->format);
+
+    *out = (DmMediaSideReport){
+        .rx_packets = dm_published(stream->rx_packets),
+        .rx_bytes = dm_published(stream->rx_bytes),
+        .tx_packets = dm_published(stream->tx_packets),
+        .tx_bytes = dm_published(stream->tx_bytes),
+        .rx_lost = dm_rtp_sequence_lost(&stream->rx),
+        .rx_out_of_order = dm_published(stream->rx_out_of_order),
+        .rx_duplicates = dm_published(stream->rx_duplicates),
+        .rx_foreign_source = dm_published(stream->rx_foreign_source),
+        .rx_unknown_pt = dm_published(stream->rx_unknown_pt),
+        .rx_invalid = dm_published(stream->rx_invalid),
+        .rtcp_rx = dm_published(stream->rtcp_rx),
+        .rtcp_tx = dm_published(stream->rtcp_tx),
+        .dtmf_events = dm_published(stream->dtmf_events),
+        .jitter_us = dm_rtp_sequence_jitter_us(&stream->rx, clock_hz),
+        .jitter_max_us = dm_rtp_sequence_jitter_max_us(&stream->rx, clock_hz),
+        .rtt_us = dm_published(stream->rtt_us),
+        .ssrc_rx = dm_published(stream->ssrc_rx),
+        .ssrc_tx = stream->out.ssrc,
+        .first_rx_mono_us = dm_published(stream->first_rx_us),
+        .latched =
+            stream->latched[atomic_load_explicit(&stream->latched_slot, memory_order_acquire)],
+        .codec = (DmCodec)(format >> 8),
+        .pt = (uint8_t)format,
+    };
+    out->last_rx_mono_us = last_rx_us(stream, now_us);
+}
+
+void
+dm_media_session_report(const DmMediaSession *session, DmMediaReport *out_report)
+{
+    int64_t now_us = dm_clock_mono_us(dm_clock_system());
+
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        report_side(&session->stream[side], now_us, &out_report->side[side]);
+    }
+    out_report->transcoded = dm_published(session->transcoded);
+    out_report->opened_mono_us = session->opened_us;
+    out_report->answered_mono_us = dm_published(session->answered_us);
+    out_report->closed_mono_us = dm_published(session->closed_us);
+}
+
+/*
+ * Living, on the worker's thread
+ */
+
+static int64_t
+now_of(const DmMediaSession *session)
+{
+    return dm_loop_now_us(dm_worker_loop(session->worker));
+}
+
+void
+dm_session_emit(DmStream *stream, DmMediaEvent *event)
+{
+    DmMediaSession *session = dm_stream_session(stream);
+
+    event->side = (DmSide)stream->side;
+    if (session->on_event != NULL) {
+        session->on_event(event, session->user_data);
+    }
+}
+
+static void
+emit_report(DmStream *stream, DmMediaEventType type)
+{
+    DmMediaEvent event = {.type = type};
+    DmMediaSession *session = dm_stream_session(stream);
+
+    dm_media_session_report(session, &event.report);
+    event.verdict = dm_audio_verdict(&event.report, session->expected, now_of(session));
+    dm_session_emit(stream, &event);
+}
+
+void
+dm_session_set_forwarding(DmMediaSession *session)
+{
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        DmStream *from = &session->stream[side];
+        DmStream *to = dm_stream_other(from);
+        bool forward = (from->direction & DM_MEDIA_RECV) != 0 &&
+                       (to->direction & DM_MEDIA_SEND) != 0 && dm_address_is_set(&to->remote);
+
+        if (forward && !from->forward) {
+            dm_rtp_continuity_splice(&to->out);
+        }
+        from->forward = forward;
+    }
+}
+
+/* When @stream will have been silent for too long; never: G_MAXINT64. */
+static int64_t
+silence_ends_us(DmStream *stream)
+{
+    const DmMediaSession *session = dm_stream_session(stream);
+    uint32_t limit_ms = dm_activity_limit_ms(stream->direction,
+                                             dm_stream_other(stream)->direction,
+                                             session->timeout_ms,
+                                             session->hold_timeout_ms);
+    int64_t alive_us = MAX(last_rx_us(stream, now_of(session)), stream->last_rtcp_us);
+
+    if (limit_ms == 0 || session->silence_from_us == 0 || stream->timeout_told) {
+        return G_MAXINT64;
+    }
+    return MAX(session->silence_from_us, alive_us) + limit_ms * INT64_C(1000);
+}
+
+static int64_t
+audio_check_due_us(const DmMediaSession *session)
+{
+    int64_t answered_us = dm_published(session->answered_us);
+
+    return answered_us != 0 && !session->audio_checked ? answered_us + AUDIO_CHECK_US : G_MAXINT64;
+}
+
+static void
+check_audio(DmMediaSession *session, int64_t now_us)
+{
+    if (now_us < audio_check_due_us(session)) {
+        return;
+    }
+    session->audio_checked = true;
+    emit_report(&session->stream[DM_SIDE_A], DM_MEDIA_EVENT_AUDIO_CHECK);
+}
+
+static void
+check_silence(DmStream *stream, int64_t now_us)
+{
+    if (now_us < silence_ends_us(stream)) {
+        return;
+    }
+    stream->timeout_told = true;
+    dm_worker_count(dm_worker_stats(dm_stream_session(stream)->worker), timeouts);
+    emit_report(stream, DM_MEDIA_EVENT_TIMEOUT);
+}
+
+static void on_timer(DmTimer *timer, void *user_data);
+
+static void
+arm_timer(DmMediaSession *session)
+{
+    int64_t due_us = audio_check_due_us(session);
+
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        due_us = MIN(due_us, silence_ends_us(&session->stream[side]));
+    }
+    if (due_us == G_MAXINT64) {
+        dm_timer_disarm(&session->timer);
+        return;
+    }
+    dm_loop_arm(dm_worker_loop(session->worker),
+                &session->timer,
+                MAX(due_us - now_of(session), 0),
+                on_timer,
+                session);
+}
+
+static void
+on_timer(DmTimer *timer, void *user_data)
+{
+    DmMediaSession *session = user_data;
+    int64_t now_us = now_of(session);
+
+    check_audio(session, now_us);
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        check_silence(&session->stream[side], now_us);
+    }
+    arm_timer(session);
+}
+
+static void
+command_free(SessionCommand *command)
+{
+    g_free(command->spec);
+    g_free(command);
+}
+
+static void stop(DmWorkerGuest *guest);
+
+static void
+enter(DmWorkerCommand *base)
+{
+    SessionCommand *command = (SessionCommand *)base;
+    DmMediaSession *session = command->session;
+    DmLoop *loop = dm_worker_loop(session->worker);
+
+    DM_RUNS_ON(DM_THREAD_MEDIA);
+    session->guest.stop = stop;
+    dm_worker_enter(session->worker, &session->guest);
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        DmStream *stream = &session->stream[side];
+        g_autoptr(GError) error = NULL;
+
+        stream->watch =
+            dm_loop_watch(loop, stream->fd, EPOLLIN | EPOLLET, dm_flow_on_readable, stream, &error);
+        if (error != NULL) {
+            dm_error(NULL, "%s; this call will have no sound", error->message);
+        }
+    }
+    command_free(command);
+}
+
+static void
+forget_latched(DmStream *stream)
+{
+    unsigned slot = 1 - dm_published(stream->latched_slot);
+
+    stream->latched[slot] = (DmAddress){0};
+    atomic_store_explicit(&stream->latched_slot, slot, memory_order_release);
+}
+
+static void
+update_stream(DmStream *stream, const DmMediaSpec *spec, int64_t now_us)
+{
+    DmSide side = (DmSide)stream->side;
+    const DmMediaSideSpec *agreed = &spec->side[side];
+    DmAddress remote = agreed->remote_rtp;
+
+    if (dm_address_is_any(&remote) || dm_address_port(&remote) == 0) {
+        remote = (DmAddress){0};
+    }
+    if (dm_latch_update(&stream->latch, &remote, agreed->nat, now_us)) {
+        forget_latched(stream);
+        stream->remote = remote;
+        stream->pinned = false;
+    }
+    dm_path_plan(&stream->plan, agreed, &spec->side[dm_side_other(side)]);
+    stream->rule.pt_in = NO_PT;
+    stream->direction = agreed->direction;
+    stream->heard = false;
+    stream->timeout_told = false;
+}
+
+static void
+update(DmWorkerCommand *base)
+{
+    SessionCommand *command = (SessionCommand *)base;
+    DmMediaSession *session = command->session;
+    const DmMediaSpec *spec = command->spec;
+    int64_t now_us = now_of(session);
+    bool is_hold_other = false;
+
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        is_hold_other |= session->stream[side].direction != spec->side[side].direction;
+        update_stream(&session->stream[side], spec, now_us);
+        session->expected[side] = dm_audio_is_expected(&spec->side[side]);
+    }
+    if (spec->answered && dm_published(session->answered_us) == 0) {
+        dm_publish(session->answered_us, now_us);
+        session->silence_from_us = now_us;
+    } else if (session->silence_from_us != 0 && is_hold_other) {
+        session->silence_from_us = now_us;
+    }
+    session->timeout_ms = spec->timeout_ms;
+    session->hold_timeout_ms = spec->hold_timeout_ms;
+    dm_session_set_forwarding(session);
+    arm_timer(session);
+    command_free(command);
+}
+
+static void
+count_end(const DmMediaSession *session, const DmMediaReport *report, DmAudioVerdict verdict)
+{
+    int64_t *stats = dm_worker_stats(session->worker);
+
+    stats[DM_MEDIA_STAT_rtp_lost] +=
+        (int64_t)(report->side[DM_SIDE_A].rx_lost + report->side[DM_SIDE_B].rx_lost);
+    stats[DM_MEDIA_STAT_sessions_active]--;
+    stats[DM_MEDIA_STAT_transcoding] -= report->transcoded;
+    stats[DM_MEDIA_STAT_one_way_a] += verdict == DM_AUDIO_A_ONLY;
+    stats[DM_MEDIA_STAT_one_way_b] += verdict == DM_AUDIO_B_ONLY;
+    stats[DM_MEDIA_STAT_no_audio] += verdict == DM_AUDIO_NONE;
+}
+
+static void
+stop(DmWorkerGuest *guest)
+{
+    DmMediaSession *session =
+        (DmMediaSession *)((char *)guest - G_STRUCT_OFFSET(DmMediaSession, guest));
+    DmMediaEvent event = {.type = DM_MEDIA_EVENT_CLOSED};
+    int64_t now_us = now_of(session);
+
+    dm_timer_disarm(&session->timer);
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        dm_watch_remove(session->stream[side].watch);
+    }
+    dm_publish(session->closed_us, now_us);
+    dm_media_session_report(session, &event.report);
+    event.verdict = dm_audio_verdict(&event.report, session->expected, now_us);
+    count_end(session, &event.report, event.verdict);
+    dm_worker_flush_stats(session->worker);
+    dm_worker_leave(session->worker, guest);
+    /* The ports go first: whoever hears of the end may ask for them. */
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        close_stream(&session->stream[side], now_us);
+    }
+    dm_session_emit(&session->stream[DM_SIDE_A], &event);
+    g_aligned_free(session);
+}
+
+static void
+leave(DmWorkerCommand *base)
+{
+    SessionCommand *command = (SessionCommand *)base;
+
+    stop(&command->session->guest);
+    command_free(command);
+}

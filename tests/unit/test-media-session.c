@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine on real sockets of the loopback interface: the gateway's ports on 127.0.0.1, peers
+ * wherever a test puts them. Nothing here sleeps: everything waits for a packet or an event, under
+ * a watchdog. */
+#include <glib.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/base/error.h"
+#include "media/net/socket.h"
+#include "media/rtp/bytes.h"
+#include "media/rtp/packet.h"
+#include "media/session.h"
+#include "media/stats.h"
+
+#define WATCHDOG_MS 10000
+#define PORT_MIN    40000
+#define PORT_MAX    40199
+#define FRAME_LEN   160
+
+/*
+ * A peer: a socket that sends and receives RTP
+ */
+typedef struct {
+    int fd;
+    DmAddress address;
+    DmAddress gateway; /* where it sends */
+    DmRtpPacket next;
+} Peer;
+
+static void
+peer_open(Peer *peer, const char *host, const DmAddress *gateway)
+{
+    socklen_t len = sizeof peer->address;
+
+    memset(peer, 0, sizeof *peer);
+    g_assert_true(dm_address_parse(&peer->address, host, 0));
+    peer->fd = dm_udp_open(&peer->address, 0);
+    g_assert_cmpint(peer->fd, >=, 0);
+    g_assert_cmpint(getsockname(peer->fd, &peer->address.any, &len), ==, 0);
+    if (gateway != NULL) {
+        peer->gateway = *gateway;
+    }
+    peer->next = (DmRtpPacket){.ssrc = g_random_int(), .sequence = 65530, .timestamp = 4294967000u};
+}
+
+static void
+peer_send_bytes(Peer *peer, const void *bytes, size_t len)
+{
+    g_assert_cmpint(
+        sendto(peer->fd, bytes, len, 0, &peer->gateway.any, dm_address_len(&peer->gateway)),
+        ==,
+        len);
+}
+
+/* One 20 ms frame of @octet. */
+static void
+peer_send(Peer *peer, uint8_t pt, uint8_t octet)
+{
+    uint8_t bytes[DM_RTP_HEADER_LEN + FRAME_LEN];
+
+    peer->next.pt = pt;
+    dm_rtp_build(bytes, &peer->next);
+    memset(bytes + DM_RTP_HEADER_LEN, octet, FRAME_LEN);
+    peer_send_bytes(peer, bytes, sizeof bytes);
+    peer->next.sequence++;
+    peer->next.timestamp += FRAME_LEN;
+}
+
+static void
+peer_send_event(Peer *peer, uint8_t pt, uint8_t key, bool is_end, uint16_t duration)
+{
+    uint8_t bytes[DM_RTP_HEADER_LEN + 4];
+
+    peer->next.pt = pt;
+    dm_rtp_build(bytes, &peer->next);
+    bytes[12] = key;
+    bytes[13] = is_end ? 0x8a : 0x0a;
+    dm_put_u16(bytes + 14, duration);
+    peer_send_bytes(peer, bytes, sizeof bytes);
+    peer->next.sequence++;
+}
+
+/* A key press as phones send it: three packets while it is down, three when it is up. */
+static void
+peer_press(Peer *peer, uint8_t pt, uint8_t key)
+{
+    for (unsigned i = 1; i <= 6; i++) {
+        peer_send_event(peer, pt, key, i > 3, (uint16_t)(MIN(i, 4) * FRAME_LEN));
+    }
+    peer->next.timestamp += 10 * FRAME_LEN;
+}
+
+typedef struct {
+    DmRtpPacket rtp;
+    uint8_t bytes[DM_DATAGRAM_MAX];
+    uint8_t *payload;
+    DmAddress from;
+} Received;
+
+static bool
+peer_try_receive(Peer *peer, Received *received, int wait_ms)
+{
+    struct pollfd ready = {.fd = peer->fd, .events = POLLIN};
+    socklen_t len = sizeof received->from;
+    ssize_t n;
+
+    if (poll(&ready, 1, wait_ms) == 0) {
+        return false;
+    }
+    n = recvfrom(peer->fd, received->bytes, sizeof received->bytes, 0, &received->from.any, &len);
+    g_assert_cmpint(dm_rtp_parse(received->bytes, (size_t)MAX(n, 0), &received->rtp),
+                    ==,
+                    DM_RTP_OK);
+    received->payload = received->bytes + received->rtp.payload_offset;
+    return true;
+}
+
+static void
+peer_receive(Peer *peer, Received *received)
+{
+    if (!peer_try_receive(peer, received, WATCHDOG_MS)) {
+        g_error("no packet came");
+    }
+}
+
+/*
+ * A call: the engine, one session, two peers
+ */
+typedef struct {
+    DmMedia *media;
+    DmMediaSession *session;
+    GAsyncQueue *events; /* of DmMediaEvent */
+    DmMediaSpec spec;
+    Peer a, b;
+} Call;
+
+static void
+on_event(const DmMediaEvent *event, void *user_data)
+{
+    g_async_queue_push(user_data, g_memdup2(event, sizeof *event));
+}
+
+static DmMedia *
+new_media(uint16_t port_min, uint16_t port_max, unsigned quarantine_ms)
+{
+    DmMediaPool pool = {.port_min = port_min, .port_max = port_max, .dscp = 46};
+    DmMediaOptions options = {.n_workers = 1,
+                              .pools = &pool,
+                              .n_pools = 1,
+                              .quarantine_ms = quarantine_ms};
+    g_autoptr(GError) error = NULL;
+    DmMedia *media;
+
+    dm_address_parse(&pool.address, "127.0.0.1", 0);
+    media = dm_media_new(&options, &error);
+    g_assert_no_error(error);
+    return media;
+}
+
+static DmMediaFormat
+format(DmCodec codec, uint8_t pt)
+{
+    return (DmMediaFormat){.codec = codec, .pt = pt, .channels = 1, .clock_hz = 8000};
+}
+
+/* @side agrees on one voice codec and on events, under the same numbers both ways. */
+static void
+agree(Call *call, DmSide side, DmMediaFormat voice, uint8_t event_pt)
+{
+    DmMediaSideSpec *agreed = &call->spec.side[side];
+
+    agreed->remote_rtp = side == DM_SIDE_A ? call->a.address : call->b.address;
+    agreed->direction = DM_MEDIA_BOTH;
+    agreed->recv[0] = agreed->send[0] = voice;
+    agreed->recv[1] = agreed->send[1] = format(DM_CODEC_TELEPHONE_EVENT, event_pt);
+    agreed->n_recv = agreed->n_send = 2;
+}
+
+static void
+call_open(Call *call)
+{
+    DmMediaOpen open = {.on_event = on_event};
+    g_autoptr(GError) error = NULL;
+
+    memset(call, 0, sizeof *call);
+    call->events = g_async_queue_new_full(g_free);
+    call->media = new_media(PORT_MIN, PORT_MAX, 1);
+    open.user_data = call->events;
+    call->session = dm_media_session_open(call->media, &open, &error);
+    g_assert_no_error(error);
+    peer_open(&call->a, "127.0.0.1", dm_media_session_local(call->session, DM_SIDE_A));
+    peer_open(&call->b, "127.0.0.1", dm_media_session_local(call->session, DM_SIDE_B));
+    agree(call, DM_SIDE_A, format(DM_CODEC_PCMU, 0), 101);
+    agree(call, DM_SIDE_B, format(DM_CODEC_PCMU, 0), 101);
+}
+
+/* Updates the session and waits until that is done: commands are run in order, so once a session
+ * made afterwards is gone, whatever was asked before has happened. */
+static void
+call_update(Call *call)
+{
+    g_autoptr(GAsyncQueue) events = g_async_queue_new_full(g_free);
+    DmMediaOpen open = {.on_event = on_event, .user_data = events};
+
+    dm_media_session_update(call->session, &call->spec);
+    dm_media_session_close(dm_media_session_open(call->media, &open, NULL));
+    g_free(g_async_queue_pop(events));
+}
+
+static DmMediaEvent
+wait_for(Call *call, DmMediaEventType type)
+{
+    for (;;) {
+        g_autofree DmMediaEvent *event =
+            g_async_queue_timeout_pop(call->events, WATCHDOG_MS * G_GUINT64_CONSTANT(1000));
+
+        if (event == NULL) {
+            g_error("event %d did not come", type);
+        }
+        if (event->type == type) {
+            return *event;
+        }
+    }
+}
+
+static DmMediaReport
+call_close(Call *call)
+{
+    DmMediaReport report;
+
+    dm_media_session_close(call->session);
+    report = wait_for(call, DM_MEDIA_EVENT_CLOSED).report;
+    dm_media_free(call->media);
+    g_async_queue_unref(call->events);
+    close(call->a.fd);
+    close(call->b.fd);
+    return report;
+}
+
+/* A packet that is answered for: whatever came to the same socket before it is done. */
+static void
+send_through(Peer *from, Peer *to)
+{
+    Received received;
+
+    peer_send(from, 0, 0x42);
+    peer_receive(to, &received);
+    g_assert_cmphex(received.payload[0], ==, 0x42);
+}
+
+static void
+test_voice_flows_both_ways(void)
+{
+    Call call;
+    Received first;
+    Received second;
+    DmMediaReport report;
+
+    g_test_summary("Anchored: each hears the other from our ports, under our SSRC, in sequence");
+
+    call_open(&call);
+    call_update(&call);
+    peer_send(&call.a, 0, 1);
+    peer_receive(&call.b, &first);
+    peer_send(&call.a, 0, 2);
+    peer_receive(&call.b, &second);
+
+    g_assert_true(dm_address_equal(&first.from, &call.b.gateway));
+    g_assert_cmpuint(first.rtp.payload_len, ==, FRAME_LEN);
+    g_assert_cmphex(first.payload[0], ==, 1);
+    g_assert_cmphex(second.payload[159], ==, 2);
+    g_assert_cmphex(first.rtp.ssrc, ==, second.rtp.ssrc);
+    g_assert_cmphex(first.rtp.ssrc, !=, call.a.next.ssrc);
+    g_assert_cmpuint((uint16_t)(second.rtp.sequence - first.rtp.sequence), ==, 1);
+    g_assert_cmpuint(second.rtp.timestamp - first.rtp.timestamp, ==, FRAME_LEN);
+
+    peer_send(&call.b, 0, 3);
+    peer_receive(&call.a, &first);
+    g_assert_true(dm_address_equal(&first.from, &call.a.gateway));
+
+    report = call_close(&call);
+    g_assert_cmpuint(report.side[DM_SIDE_A].rx_packets, ==, 2);
+    g_assert_cmpuint(report.side[DM_SIDE_A].rx_bytes, ==, 2 * FRAME_LEN);
+    g_assert_cmpuint(report.side[DM_SIDE_B].tx_packets, ==, 2);
+    g_assert_cmpuint(report.side[DM_SIDE_B].rx_packets, ==, 1);
+    g_assert_cmpuint(report.side[DM_SIDE_A].tx_packets, ==, 1);
+    g_assert_cmpint(report.side[DM_SIDE_A].codec, ==, DM_CODEC_PCMU);
+    g_assert_cmphex(report.side[DM_SIDE_A].ssrc_rx, ==, call.a.next.ssrc);
+    g_assert_cmphex(report.side[DM_SIDE_A].ssrc_tx, ==, first.rtp.ssrc);
+    g_assert_cmpint(report.side[DM_SIDE_A].first_rx_mono_us, >=, report.opened_mono_us);
+    g_assert_cmpint(report.closed_mono_us, >=, report.side[DM_SIDE_A].last_rx_mono_us);
+    g_assert_false(report.transcoded);
+}
+
+static void
+test_laws_and_payload_types_are_turned_into_the_other_sides(void)
+{
+    Call call;
+    Received received;
+
+    g_test_summary(
+        "MED-1, DTMF-1: mu-law 0 becomes A-law 8 and back; unknown types are dropped and counted");
+
+    call_open(&call);
+    agree(&call, DM_SIDE_B, format(DM_CODEC_PCMA, 8), 96);
+    call_update(&call);
+    peer_send(&call.a, 0, 0xff);
+    peer_receive(&call.b, &received);
+    g_assert_cmpuint(received.rtp.pt, ==, 8);
+    g_assert_cmphex(received.payload[0], ==, 0xd5);
+    peer_send(&call.b, 8, 0xd5);
+    peer_receive(&call.a, &received);
+    g_assert_cmpuint(received.rtp.pt, ==, 0);
+    g_assert_cmphex(received.payload[0], ==, 0xfe); /* A-law has no zero: its smallest value */
+
+    peer_send(&call.a, 18, 0);
+    peer_send(&call.a, 0, 0xff);
+    peer_receive(&call.b, &received);
+    g_assert_cmpuint(received.rtp.pt, ==, 8);
+
+    DmMediaReport report = call_close(&call);
+    g_assert_true(report.transcoded);
+    g_assert_cmpuint(report.side[DM_SIDE_A].rx_unknown_pt, ==, 1);
+    g_assert_cmpuint(report.side[DM_SIDE_A].rx_packets, ==, 2);
+}
+
+static void
+test_key_presses_cross_and_are_told_once_each(void)
+{
+    static const char keys[] = "0123456789*#ABCD";
+    Call call;
+    Received received;
+
+    g_test_summary(
+        "DTMF-1, DTMF-4: type 101 becomes 96, timestamp frozen, three ends; one digit a press");
+
+    call_open(&call);
+    agree(&call, DM_SIDE_B, format(DM_CODEC_PCMU, 0), 96);
+    call_update(&call);
+    for (uint8_t key = 0; key < 16; key++) {
+        uint32_t timestamp = 0;
+
+        peer_press(&call.a, 101, key);
+        for (unsigned i = 1; i <= 6; i++) {
+            peer_receive(&call.b, &received);
+            g_assert_cmpuint(received.rtp.pt, ==, 96);
+            g_assert_cmpuint(received.payload[0], ==, key);
+            g_assert_cmphex(received.payload[1], ==, i > 3 ? 0x8a : 0x0a);
+            g_assert_cmpuint(dm_get_u16(received.payload + 2), ==, MIN(i, 4) * FRAME_LEN);
+            timestamp = i == 1 ? received.rtp.timestamp : timestamp;
+            g_assert_cmpuint(received.rtp.timestamp, ==, timestamp);
+        }
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        DmMediaEvent event = wait_for(&call, DM_MEDIA_EVENT_DIGIT);
+
+        g_assert_cmpint(event.side, ==, DM_SIDE_A);
+        g_assert_cmpint(event.digit, ==, keys[i]);
+    }
+    g_assert_cmpuint(call_close(&call).side[DM_SIDE_A].dtmf_events, ==, 16);
+}
+
+static void
+test_peer_behind_nat_is_found(void)
+{
+    Call call;
+    Peer real;
+    Received received;
+    DmMediaEvent event;
+
+    g_test_summary(
+        "MED-4: with policy any, three packets in a row from elsewhere move the peer there");
+
+    call_open(&call);
+    peer_open(&real, "127.0.0.2", &call.a.gateway);
+    call.spec.side[DM_SIDE_A].nat = DM_NAT_ANY;
+    call_update(&call);
+    for (unsigned i = 0; i < 4; i++) {
+        peer_send(&real, 0, (uint8_t)i);
+    }
+    event = wait_for(&call, DM_MEDIA_EVENT_LATCHED);
+    g_assert_cmpint(event.side, ==, DM_SIDE_A);
+    g_assert_true(dm_address_equal(&event.address, &real.address));
+    peer_receive(&call.b, &received);
+    g_assert_cmphex(received.payload[0], ==, 2);
+    peer_receive(&call.b, &received);
+    g_assert_cmphex(received.payload[0], ==, 3);
+
+    peer_send(&call.b, 0, 9);
+    peer_receive(&real, &received);
+    g_assert_cmphex(received.payload[0], ==, 9);
+
+    /* Who was signalled comes too late. */
+    peer_send(&call.a, 0, 7);
+    send_through(&real, &call.b);
+
+    DmMediaReport report = call_close(&call);
+    g_assert_true(dm_address_equal(&report.side[DM_SIDE_A].latched, &real.address));
+    g_assert_cmpuint(report.side[DM_SIDE_A].rx_foreign_source, ==, 1);
+    close(real.fd);
+}
+
+static void
+test_attacker_hears_nothing_and_is_not_heard(void)
+{
+    Call call;
+    Peer attacker;
+    Received received;
+
+    g_test_summary("MED-4: a flood from a second address neither diverts nor injects (RTP bleed)");
+
+    for (unsigned nat = DM_NAT_NEVER; nat <= DM_NAT_ANY; nat++) {
+        call_open(&call);
+        call.spec.side[DM_SIDE_A].nat = (DmNatPolicy)nat;
+        peer_open(&attacker, nat == DM_NAT_PREFIX ? "127.0.1.1" : "127.0.0.2", &call.a.gateway);
+        call_update(&call);
+        if (nat == DM_NAT_ANY) {
+            /* Anyone may be learned until the peer has been heard: here it was. */
+            send_through(&call.a, &call.b);
+        }
+        /* No more at once than the socket holds: this is about whom we believe. */
+        for (unsigned i = 0; i < 20; i++) {
+            for (unsigned j = 0; j < 100; j++) {
+                peer_send(&attacker, 0, 0x66);
+            }
+            send_through(&call.a, &call.b);
+        }
+        peer_send(&call.b, 0, 9);
+        peer_receive(&call.a, &received);
+        g_assert_cmphex(received.payload[0], ==, 9);
+        g_assert_false(peer_try_receive(&attacker, &received, 0));
+
+        DmMediaReport report = call_close(&call);
+        g_assert_cmpuint(report.side[DM_SIDE_A].rx_foreign_source, ==, 2000);
+        g_assert_cmpuint(report.side[DM_SIDE_A].rx_packets, ==, nat == DM_NAT_ANY ? 21 : 20);
+        g_assert_false(dm_address_is_set(&report.side[DM_SIDE_A].latched));
+        close(attacker.fd);
+    }
+}
+
+static void
+test_new_address_opens_the_latch_again(void)
+{
+    Call call;
+    Peer moved;
+    Received received;
+    uint32_t ssrc;
+    uint16_t sequence;
+
+    g_test_summary(
+        "MED-3, MED-4: the peer signals another address; the stream to the other goes on");
+
+    call_open(&call);
+    peer_open(&moved, "127.0.0.1", &call.a.gateway);
+    call_update(&call);
+    peer_send(&call.a, 0, 1);
+    peer_receive(&call.b, &received);
+    ssrc = received.rtp.ssrc;
+    sequence = received.rtp.sequence;
+
+    call.spec.side[DM_SIDE_A].remote_rtp = moved.address;
+    call_update(&call);
+    /* Commands and packets meet in no order: until the update is seen, b still reaches the old
+     * place. */
+    do {
+        peer_send(&call.b, 0, 5);
+    } while (!peer_try_receive(&moved, &received, 20));
+    peer_send(&moved, 0, 2);
+    peer_receive(&call.b, &received);
+    g_assert_cmphex(received.payload[0], ==, 2);
+    g_assert_cmphex(received.rtp.ssrc, ==, ssrc);
+    g_assert_cmpuint((uint16_t)(received.rtp.sequence - sequence), ==, 1);
+    g_assert_true(received.rtp.marker);
+    call_close(&call);
+    close(moved.fd);
+}
+
+static void
+test_hold_stops_what_is_off(void)
+{
+    Call call;
+    Received received;
+    DmMediaReport report;
+
+    g_test_summary("A side that is sendonly is heard and not sent to");
+
+    call_open(&call);
+    call.spec.side[DM_SIDE_A].direction = DM_MEDIA_RECV;
+    call.spec.side[DM_SIDE_B].direction = DM_MEDIA_SEND;
+    call_update(&call);
+    peer_send(&call.a, 0, 1);
+    peer_receive(&call.b, &received);
+    peer_send(&call.b, 0, 1);
+    peer_send(&call.b, 0, 1);
+    wait_for(&call, DM_MEDIA_EVENT_FIRST_PACKET);
+    wait_for(&call, DM_MEDIA_EVENT_FIRST_PACKET);
+    g_assert_false(peer_try_receive(&call.a, &received, 0));
+    send_through(&call.a, &call.b);
+    report = call_close(&call);
+    g_assert_cmpuint(report.side[DM_SIDE_A].tx_packets, ==, 0);
+    g_assert_cmpuint(report.side[DM_SIDE_B].rx_packets, >=, 1);
+}
+
+static void
+test_silent_peer_is_told_once(void)
+{
+    Call call;
+    DmMediaEvent event;
+
+    g_test_summary("MED-6: counted from the answer; one event, with the numbers");
+
+    call_open(&call);
+    call.spec.timeout_ms = 60;
+    call_update(&call);
+    peer_send(&call.a, 0, 1);
+    wait_for(&call, DM_MEDIA_EVENT_FIRST_PACKET);
+    call.spec.answered = true;
+    call_update(&call);
+    event = wait_for(&call, DM_MEDIA_EVENT_TIMEOUT);
+    g_assert_cmpint(event.report.answered_mono_us, >, 0);
+    g_assert_cmpint(event.report.side[event.side].last_rx_mono_us,
+                    <,
+                    event.report.answered_mono_us + 60000);
+    g_assert_cmpint(wait_for(&call, DM_MEDIA_EVENT_TIMEOUT).side, !=, event.side);
+    dm_media_session_close(call.session);
+    for (;;) {
+        g_autofree DmMediaEvent *next = g_async_queue_pop(call.events);
+
+        g_assert_cmpint(next->type, !=, DM_MEDIA_EVENT_TIMEOUT);
+        if (next->type == DM_MEDIA_EVENT_CLOSED) {
+            break;
+        }
+    }
+    dm_media_free(call.media);
+    g_async_queue_unref(call.events);
+    close(call.a.fd);
+    close(call.b.fd);
+}
+
+static void
+test_no_port_left_is_a_limit(void)
+{
+    uint16_t first = (uint16_t)(PORT_MIN + 4 * (getpid() % 40));
+    DmMedia *media = new_media(first, (uint16_t)(first + 3), 60000);
+    g_autoptr(GAsyncQueue) events = g_async_queue_new_full(g_free);
+    DmMediaOpen open = {.on_event = on_event, .user_data = events};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) resting = NULL;
+    DmMediaUsage usage;
+    DmMediaSession *session = dm_media_session_open(media, &open, &error);
+
+    g_test_summary("MED-10: two pairs are one call; given back they rest and still count");
+
+    g_assert_no_error(error);
+    g_assert_null(dm_media_session_open(media, &open, &error));
+    g_assert_error(error, DM_ERROR, DM_ERROR_LIMIT);
+    dm_media_usage(media, &usage);
+    g_assert_cmpuint(usage.sessions, ==, 1);
+    g_assert_cmpuint(usage.ports_used, ==, 4);
+    g_assert_cmpuint(usage.ports_limit, ==, 4);
+
+    dm_media_session_close(session);
+    g_free(g_async_queue_pop(events));
+    g_assert_null(dm_media_session_open(media, &open, &resting));
+    g_assert_error(resting, DM_ERROR, DM_ERROR_LIMIT);
+    dm_media_usage(media, &usage);
+    g_assert_cmpuint(usage.sessions, ==, 0);
+    g_assert_cmpuint(usage.ports_used, ==, 4);
+    g_assert_cmpint(dm_counter_value(&dm_media_counters(media).values[DM_MEDIA_STAT_no_port]),
+                    ==,
+                    2);
+    dm_media_free(media);
+}
+
+static void
+test_engine_that_ends_closes_what_is_open(void)
+{
+    DmMedia *media = new_media(PORT_MIN, PORT_MAX, 1);
+    g_autoptr(GAsyncQueue) events = g_async_queue_new_full(g_free);
+    DmMediaOpen open = {.on_event = on_event, .user_data = events};
+    g_autofree DmMediaEvent *event = NULL;
+
+    g_assert_nonnull(dm_media_session_open(media, &open, NULL));
+    dm_media_free(media);
+    event = g_async_queue_try_pop(events);
+    g_assert_nonnull(event);
+    g_assert_cmpint(event->type, ==, DM_MEDIA_EVENT_CLOSED);
+}
+
+static void
+test_bad_pools_are_refused(void)
+{
+    DmMediaPool pools[2] = {{.port_min = 40000, .port_max = 40099},
+                            {.port_min = 40099, .port_max = 40199}};
+    DmMediaOptions options = {.n_workers = 1, .pools = pools, .n_pools = 2};
+    g_autoptr(GError) overlap = NULL;
+    g_autoptr(GError) empty = NULL;
+
+    dm_address_parse(&pools[0].address, "127.0.0.1", 0);
+    dm_address_parse(&pools[1].address, "127.0.0.1", 0);
+    g_assert_null(dm_media_new(&options, &overlap));
+    g_assert_error(overlap, DM_ERROR, DM_ERROR_CONFIG);
+    options.n_pools = 1;
+    pools[0].port_min = 40099;
+    g_assert_null(dm_media_new(&options, &empty));
+    g_assert_error(empty, DM_ERROR, DM_ERROR_CONFIG);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/media/session/relay", test_voice_flows_both_ways);
+    g_test_add_func("/media/session/formats",
+                    test_laws_and_payload_types_are_turned_into_the_other_sides);
+    g_test_add_func("/media/session/dtmf", test_key_presses_cross_and_are_told_once_each);
+    g_test_add_func("/media/session/latch", test_peer_behind_nat_is_found);
+    g_test_add_func("/media/session/attack", test_attacker_hears_nothing_and_is_not_heard);
+    g_test_add_func("/media/session/moved", test_new_address_opens_the_latch_again);
+    g_test_add_func("/media/session/hold", test_hold_stops_what_is_off);
+    g_test_add_func("/media/session/silence", test_silent_peer_is_told_once);
+    g_test_add_func("/media/session/no-port", test_no_port_left_is_a_limit);
+    g_test_add_func("/media/session/engine-ends", test_engine_that_ends_closes_what_is_open);
+    g_test_add_func("/media/session/bad-pools", test_bad_pools_are_refused);
+    return g_test_run();
+}
