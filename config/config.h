@@ -34,10 +34,10 @@ typedef struct {
 typedef struct {
     uint64_t revision; /* 0: the file alone */
 
-    GPtrArray *listeners;   /* DmListenerConfig */
-    GPtrArray *media_pools; /* DmMediaPoolConfig */
-    GPtrArray *trunks;      /* DmTrunkConfig */
-    GPtrArray *routes;      /* DmRoute, sorted for display by order, id */
+    GPtrArray *listeners;     /* DmListenerConfig */
+    GPtrArray *media_pools;   /* DmMediaPoolConfig */
+    GPtrArray *trunks;        /* DmTrunkConfig */
+    GPtrArray *routes;        /* DmRoute, sorted for display by order, id */
     GHashTable *trunks_by_id; /* borrowed keys and values */
 
     struct {
@@ -57,15 +57,15 @@ typedef struct {
 
     struct {
         bool enabled;
-        DmAddress address; /* loopback by default */
+        DmAddress address;        /* loopback by default */
         char *tls_cert, *tls_key; /* paths; "": plain HTTP */
         unsigned max_connections, threads;
         unsigned requests_per_second; /* per source */
     } admin;
 
     struct {
-        bool unknown_silent;     /* strangers get no answer */
-        unsigned source_rate;    /* requests a second from one stranger */
+        bool unknown_silent;  /* strangers get no answer */
+        unsigned source_rate; /* requests a second from one stranger */
         unsigned max_transactions, max_calls;
         bool scanner_block;
     } security;
@@ -87,9 +87,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmConfig, dm_config_unref)
 
 /* Every problem of a document, not only the first. */
 typedef struct DmProblem {
-    char *pointer; /* RFC 6901: "/trunks/0/endpoints/1/uri" */
-    const char *code; /* static: "required", "type", "range", "enum", "unknown_member", "reference", "format", ... */
-    char *detail; /* a sentence, with "did you mean 'x'?" where something is near */
+    char *pointer;    /* RFC 6901: "/trunks/0/endpoints/1/uri" */
+    const char *code; /* static: "required", "type", "range", "enum", "unknown_member", "reference",
+                         "format", ... */
+    char *detail;     /* a sentence, with "did you mean 'x'?" where something is near */
 } DmProblem;
 
 typedef struct DmProblems {
@@ -98,17 +99,22 @@ typedef struct DmProblems {
 
 void dm_problems_init(DmProblems *problems);
 void dm_problems_clear(DmProblems *problems);
-void dm_problems_add(DmProblems *problems, const char *pointer, const char *code, const char *format, ...)
-    G_GNUC_PRINTF(4, 5);
-static inline bool dm_problems_any(const DmProblems *problems)
+void dm_problems_add(DmProblems *problems,
+                     const char *pointer,
+                     const char *code,
+                     const char *format,
+                     ...) G_GNUC_PRINTF(4, 5);
+static inline bool
+dm_problems_any(const DmProblems *problems)
 {
     return problems->list->len > 0;
 }
 
 /**
  * dm_config_new_from_json:
- * @document: (transfer none): listeners, media_pools, trunks, routes, system, log, admin, security, cdr; all optional
- *   members have defaults. References "${file:...}" and "${env:...}" in secrets are resolved here; the document keeps them.
+ * @document: (transfer none): listeners, media_pools, trunks, routes, system, log, admin, security,
+ * cdr; all optional members have defaults. References "${file:...}" and "${env:...}" in secrets are
+ * resolved here; the document keeps them.
  * @problems: every problem, in document order
  *
  * Checks members, then references between resources (a route's trunks, a trunk's listener).
@@ -117,6 +123,7 @@ static inline bool dm_problems_any(const DmProblems *problems)
 DmConfig *dm_config_new_from_json(const json_t *document, DmProblems *problems);
 
 const DmTrunkConfig *dm_config_trunk(const DmConfig *config, const char *id);
-const DmListenerConfig *dm_config_listener(const DmConfig *config, const char *id); /* "" or NULL: the first */
+const DmListenerConfig *dm_config_listener(const DmConfig *config,
+                                           const char *id); /* "" or NULL: the first */
 const DmMediaPoolConfig *dm_config_media_pool(const DmConfig *config, const char *id);
 unsigned dm_config_media_pool_index(const DmConfig *config, const char *id);

@@ -3,12 +3,14 @@
 
 #include "config/config.h"
 
-/* Configuration files: YAML or JSON (which is YAML), read into the same json_t as the API's bodies. */
+/* Configuration files: YAML or JSON (which is YAML), read into the same json_t as the API's bodies.
+ */
 
 typedef struct DmDocument DmDocument;
 
-/* Reads and parses. Depth, size (4 MiB) and the number of nodes (200 000) are bounded; anchors and tags are refused;
- * duplicate keys are refused. Error: DM_ERROR_IO or DM_ERROR_PARSE with "file:line:column: what". */
+/* Reads and parses. Depth, size (4 MiB) and the number of nodes (200 000) are bounded; anchors and
+ * tags are refused; duplicate keys are refused. Error: DM_ERROR_IO or DM_ERROR_PARSE with
+ * "file:line:column: what". */
 DmDocument *dm_document_load(const char *path, GError **error);
 DmDocument *dm_document_parse(const char *text, size_t len, const char *name, GError **error);
 void dm_document_free(DmDocument *document);

@@ -13,16 +13,17 @@ typedef enum {
     DM_NUMBER_NATIONAL,      /* 02079460000 for the trunk's own country, else international */
 } DmNumberFormat;
 
-/* One rewriting: when @match (whole number, PCRE) fits, or the number starts with @prefix, strip, then replace or
- * prepend. Rules are tried in order and the first that fits is applied, unless `continue`. Immutable. */
+/* One rewriting: when @match (whole number, PCRE) fits, or the number starts with @prefix, strip,
+ * then replace or prepend. Rules are tried in order and the first that fits is applied, unless
+ * `continue`. Immutable. */
 typedef struct {
-    char *id;      /* for the trace; made from its place when not given */
-    GRegex *match; /* or NULL */
-    char *replace; /* with \1 to \9; only with match */
-    char *prefix;  /* "": any number; only without match */
-    unsigned strip;   /* characters taken off the front */
+    char *id;       /* for the trace; made from its place when not given */
+    GRegex *match;  /* or NULL */
+    char *replace;  /* with \1 to \9; only with match */
+    char *prefix;   /* "": any number; only without match */
+    unsigned strip; /* characters taken off the front */
     char *prepend;
-    bool go_on;    /* "continue" */
+    bool go_on; /* "continue" */
 } DmNumberRule;
 
 void dm_number_rule_free(DmNumberRule *rule);

@@ -8,7 +8,8 @@
 
 #include "config/number-rule.h"
 
-/* A route as configured: which calls it is for, and where they go. Part of a DmConfig, immutable like it. */
+/* A route as configured: which calls it is for, and where they go. Part of a DmConfig, immutable
+ * like it. */
 typedef enum {
     DM_CALLED_ANY,
     DM_CALLED_PREFIX,
@@ -26,15 +27,15 @@ typedef struct {
     struct {
         GPtrArray *source_trunks; /* char *: trunk ids; empty: any */
         DmCalledKind kind;
-        char *called;  /* digits with optional +, or the expression's text */
+        char *called; /* digits with optional +, or the expression's text */
         GRegex *called_regex;
         char *caller_prefix; /* "": any */
     } match;
 
     struct {
-        GPtrArray *trunks; /* char *: targets in order; empty when the route rejects */
+        GPtrArray *trunks;       /* char *: targets in order; empty when the route rejects */
         GPtrArray *called_rules; /* DmNumberRule, before the target's own */
-        uint16_t reject_code; /* 0: does not reject */
+        uint16_t reject_code;    /* 0: does not reject */
         char *reject_reason;
         unsigned reject_q850;
     } action;

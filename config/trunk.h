@@ -10,9 +10,9 @@
 #include "gateway/base/address.h"
 #include "media/spec.h"
 
-/* A trunk as configured: one PBX or one carrier, and everything that differs between peers. Part of a DmConfig, immutable
- * like it; any thread may read. Strings are never NULL unless said. Members are named as in the API; defaults in
- * config/trunk.c. */
+/* A trunk as configured: one PBX or one carrier, and everything that differs between peers. Part of
+ * a DmConfig, immutable like it; any thread may read. Strings are never NULL unless said. Members
+ * are named as in the API; defaults in config/trunk.c. */
 
 typedef enum {
     DM_TRUNK_CARRIER,
@@ -35,7 +35,7 @@ const char *dm_transport_name(DmTransport transport); /* "udp" */
 
 /* Where requests to the trunk go. */
 typedef struct {
-    char *host; /* name or address, without brackets */
+    char *host;    /* name or address, without brackets */
     uint16_t port; /* 0: not given (SRV, else 5060 or 5061) */
     DmTransport transport;
     unsigned priority; /* lower first */
@@ -67,25 +67,26 @@ typedef struct {
     char *name;
     DmTrunkRole role;
     bool enabled;
-    bool allow_inbound;  /* direction: both | inbound (from the trunk only) | outbound */
+    bool allow_inbound; /* direction: both | inbound (from the trunk only) | outbound */
     bool allow_outbound;
-    bool provisioned;    /* from the configuration file: read-only in the API */
+    bool provisioned; /* from the configuration file: read-only in the API */
 
-    GPtrArray *endpoints;    /* DmEndpointConfig */
+    GPtrArray *endpoints;             /* DmEndpointConfig */
     DmEndpointConfig *outbound_proxy; /* or NULL */
-    char *domain;            /* host part of From, To and Request-URI toward the trunk; "": the endpoint's host */
-    char *listener;          /* listener id; "": the first that fits */
-    char *media_pool;        /* pool id; "": the listener's */
+    char *domain; /* host part of From, To and Request-URI toward the trunk; "": the endpoint's host
+                   */
+    char *listener;   /* listener id; "": the first that fits */
+    char *media_pool; /* pool id; "": the listener's */
 
     struct {
         DmAuthMode mode;
-        char *user, *password, *realm; /* "": none; realm "": whatever is asked */
+        char *user, *password, *realm;         /* "": none; realm "": whatever is asked */
         char *inbound_user, *inbound_password; /* we challenge requests from the trunk when set */
     } auth;
 
     struct {
-        char *registrar; /* host; "": domain, else the first endpoint */
-        char *aor_user;  /* "": auth.user */
+        char *registrar;    /* host; "": domain, else the first endpoint */
+        char *aor_user;     /* "": auth.user */
         char *contact_user; /* "": a token of ours, made stable by a keyed hash of the trunk id */
         unsigned expires_s;
     } registration;
@@ -98,18 +99,19 @@ typedef struct {
         DmNumberFormat number_format;
         char *pilot_number; /* "": none */
         DmScreening screening;
-        GPtrArray *owned_numbers; /* char *: prefixes or whole numbers, E.164 with +, the trunk may present; empty: any */
-        bool display_name; /* whether display names cross */
-        bool trusted;      /* RFC 3325 trust domain: PAI crosses although Privacy: id */
+        GPtrArray *owned_numbers; /* char *: prefixes or whole numbers, E.164 with +, the trunk may
+                                     present; empty: any */
+        bool display_name;        /* whether display names cross */
+        bool trusted;             /* RFC 3325 trust domain: PAI crosses although Privacy: id */
     } identity;
 
     struct {
-        char *country; /* calling code without +, "44"; "": none */
-        char *area;    /* area code without trunk prefix */
+        char *country;              /* calling code without +, "44"; "": none */
+        char *area;                 /* area code without trunk prefix */
         char *international_prefix; /* "00" */
         char *national_prefix;      /* "0" */
-        GPtrArray *in_rules;  /* DmNumberRule, to numbers that come from the trunk */
-        GPtrArray *out_rules; /* DmNumberRule, to numbers that go to it */
+        GPtrArray *in_rules;        /* DmNumberRule, to numbers that come from the trunk */
+        GPtrArray *out_rules;       /* DmNumberRule, to numbers that go to it */
         char *tech_prefix;
     } numbering;
 
@@ -123,11 +125,11 @@ typedef struct {
     } media;
 
     struct {
-        unsigned setup_ms;     /* no provisional response at all: next target */
-        unsigned ringing_ms;   /* no final response: 408 toward the caller */
+        unsigned setup_ms;       /* no provisional response at all: next target */
+        unsigned ringing_ms;     /* no final response: 408 toward the caller */
         unsigned max_duration_s; /* 0: none */
-        bool user_phone;       /* ;user=phone */
-        bool options_reply_any; /* reserved for peers that ping with odd URIs */
+        bool user_phone;         /* ;user=phone */
+        bool options_reply_any;  /* reserved for peers that ping with odd URIs */
     } sip;
 
     struct {
@@ -141,7 +143,8 @@ typedef struct {
         unsigned cps_in, cps_out;
     } limits;
 
-    GPtrArray *failover_codes; /* GUINT_TO_POINTER(code): final answers worth another target (RTE-6) */
+    GPtrArray
+        *failover_codes; /* GUINT_TO_POINTER(code): final answers worth another target (RTE-6) */
     json_t *source; /* the object it was made from, secrets as references; not owned by readers */
 } DmTrunkConfig;
 
@@ -153,5 +156,7 @@ typedef struct {
  * Returns: (transfer full): %NULL when @problems grew
  */
 struct DmProblems;
-DmTrunkConfig *dm_trunk_config_from_json(const json_t *json, const char *pointer, struct DmProblems *problems);
+DmTrunkConfig *dm_trunk_config_from_json(const json_t *json,
+                                         const char *pointer,
+                                         struct DmProblems *problems);
 void dm_trunk_config_free(DmTrunkConfig *trunk);

@@ -10,9 +10,10 @@
 #include "gateway/trunk/pool.h"
 #include "media/media.h"
 
-/* The running gateway: signalling workers, media, records. What the admin side sees of it: snapshots to read and commands
- * to post. Every function may be called by any thread but a signalling or media one; those that ask the workers wait at
- * most @deadline_ms and then fail with DM_ERROR_LIMIT. */
+/* The running gateway: signalling workers, media, records. What the admin side sees of it:
+ * snapshots to read and commands to post. Every function may be called by any thread but a
+ * signalling or media one; those that ask the workers wait at most @deadline_ms and then fail with
+ * DM_ERROR_LIMIT. */
 typedef struct DmGateway DmGateway;
 
 typedef struct {
@@ -20,7 +21,8 @@ typedef struct {
     DmStore *store; /* not owned, outlives the gateway */
 } DmGatewayOptions;
 
-/* Binds the listeners, starts every thread. Errors: DM_ERROR_IO (a port is taken: which), DM_ERROR_CONFIG. */
+/* Binds the listeners, starts every thread. Errors: DM_ERROR_IO (a port is taken: which),
+ * DM_ERROR_CONFIG. */
 DmGateway *dm_gateway_start(const DmGatewayOptions *options, GError **error);
 /* Unregisters, ends calls (BYE), stops all threads. */
 void dm_gateway_stop(DmGateway *gateway);
@@ -31,18 +33,29 @@ bool dm_gateway_is_draining(const DmGateway *gateway);
 
 /* (transfer full): a reference to what is in force */
 DmConfig *dm_gateway_config(DmGateway *gateway);
-/* From now on @config, for new calls; running ones keep theirs. What only a restart can change (listeners, media pools,
- * worker numbers) and does differ is named in @out_needs_restart (nullable, transfer full array of text). */
+/* From now on @config, for new calls; running ones keep theirs. What only a restart can change
+ * (listeners, media pools, worker numbers) and does differ is named in @out_needs_restart
+ * (nullable, transfer full array of text). */
 void dm_gateway_apply(DmGateway *gateway, DmConfig *config, json_t **out_needs_restart);
 
 size_t dm_gateway_n_calls(const DmGateway *gateway);
 /* Live calls, newest first, as in the API. (transfer full) */
 json_t *dm_gateway_calls(DmGateway *gateway, unsigned deadline_ms, GError **error);
-json_t *dm_gateway_call(DmGateway *gateway, const char *call_id, unsigned deadline_ms, GError **error);
+json_t *dm_gateway_call(DmGateway *gateway,
+                        const char *call_id,
+                        unsigned deadline_ms,
+                        GError **error);
 /* BYE on both legs with @reason. Error: DM_ERROR_NOT_FOUND. */
-bool dm_gateway_hang_up(DmGateway *gateway, const char *call_id, const char *reason, unsigned deadline_ms, GError **error);
+bool dm_gateway_hang_up(DmGateway *gateway,
+                        const char *call_id,
+                        const char *reason,
+                        unsigned deadline_ms,
+                        GError **error);
 /* "register", "unregister", "probe". Error: DM_ERROR_NOT_FOUND, DM_ERROR_UNSUPPORTED. */
-bool dm_gateway_trunk_action(DmGateway *gateway, const char *trunk_id, const char *action, unsigned deadline_ms,
+bool dm_gateway_trunk_action(DmGateway *gateway,
+                             const char *trunk_id,
+                             const char *action,
+                             unsigned deadline_ms,
                              GError **error);
 bool dm_gateway_trunk_status(DmGateway *gateway, const char *trunk_id, DmTrunkStatus *out);
 
@@ -58,6 +71,7 @@ typedef struct {
     DmMediaUsage media;
 } DmGatewayStatus;
 void dm_gateway_status(DmGateway *gateway, DmGatewayStatus *out);
-/* Every set of counters there is: sip, calls, media. At most @max; returns how many. They live as long as the gateway. */
+/* Every set of counters there is: sip, calls, media. At most @max; returns how many. They live as
+ * long as the gateway. */
 size_t dm_gateway_counters(DmGateway *gateway, DmCounterSet *out, size_t max);
 DmStore *dm_gateway_store(DmGateway *gateway);

@@ -6,8 +6,9 @@
 #include "media/media.h"
 #include "media/spec.h"
 
-/* Two RTP streams and what lies between them. Made, updated and closed by a signalling thread, which never touches a
- * packet; run by one media worker, which never takes a lock. Commands travel through a queue, in order. */
+/* Two RTP streams and what lies between them. Made, updated and closed by a signalling thread,
+ * which never touches a packet; run by one media worker, which never takes a lock. Commands travel
+ * through a queue, in order. */
 typedef struct DmMediaSession DmMediaSession;
 
 typedef enum {
@@ -15,8 +16,8 @@ typedef enum {
     DM_MEDIA_EVENT_LATCHED,      /* @side sends from @address, not from where it said */
     DM_MEDIA_EVENT_TIMEOUT,      /* @side has been silent for the agreed time; once */
     DM_MEDIA_EVENT_AUDIO_CHECK,  /* 5 s after the answer: @report and @verdict */
-    DM_MEDIA_EVENT_DIGIT,        /* @side pressed @digit ('0'-'9', '*', '#', 'A'-'D'); once a key press */
-    DM_MEDIA_EVENT_CLOSED,       /* last event: @report is final; the session is gone when it returns */
+    DM_MEDIA_EVENT_DIGIT,  /* @side pressed @digit ('0'-'9', '*', '#', 'A'-'D'); once a key press */
+    DM_MEDIA_EVENT_CLOSED, /* last event: @report is final; the session is gone when it returns */
 } DmMediaEventType;
 
 typedef struct {
@@ -37,26 +38,33 @@ typedef struct {
     void *user_data;
 } DmMediaOpen;
 
-/* Takes an even/odd pair of ports for each side and opens their sockets; packets are received and counted, and dropped
- * until the first update. Any signalling thread. Errors: DM_ERROR_LIMIT (no port left in the pool: answer 503),
- * DM_ERROR_IO.
- * Returns: (transfer full): given back by dm_media_session_close() only */
+/* Takes an even/odd pair of ports for each side and opens their sockets; packets are received and
+ * counted, and dropped until the first update. Any signalling thread. Errors: DM_ERROR_LIMIT (no
+ * port left in the pool: answer 503), DM_ERROR_IO. Returns: (transfer full): given back by
+ * dm_media_session_close() only */
 DmMediaSession *dm_media_session_open(DmMedia *media, const DmMediaOpen *open, GError **error);
 
-/* Where @side's peer shall send RTP: the pool's advertised address and our port. RTCP: the port plus one. */
+/* Where @side's peer shall send RTP: the pool's advertised address and our port. RTCP: the port
+ * plus one. */
 const DmAddress *dm_media_session_local(const DmMediaSession *session, DmSide side);
 
-/* From now on @spec (copied). May be called any number of times; SSRC, sequence numbers and timestamps toward a peer
- * stay continuous across it (MED-3). Latching starts anew for a side whose remote address changed. */
+/* From now on @spec (copied). May be called any number of times; SSRC, sequence numbers and
+ * timestamps toward a peer stay continuous across it (MED-3). Latching starts anew for a side whose
+ * remote address changed. */
 void dm_media_session_update(DmMediaSession *session, const DmMediaSpec *spec);
 
 /* Numbers as of now; any thread that may call update. */
 void dm_media_session_report(const DmMediaSession *session, DmMediaReport *out_report);
 
-/* Stops, releases the ports and ends with DM_MEDIA_EVENT_CLOSED. @session must not be used afterwards. */
+/* Stops, releases the ports and ends with DM_MEDIA_EVENT_CLOSED. @session must not be used
+ * afterwards. */
 void dm_media_session_close(DmMediaSession *session);
 
-/* Judges a report (MED-5). @end_mono_us: when the call ended, or now. @spec: what was agreed last. */
-DmAudioVerdict dm_media_verdict(const DmMediaReport *report, const DmMediaSpec *spec, int64_t end_mono_us);
-const char *dm_media_verdict_name(DmAudioVerdict verdict); /* "both", "a_only", "b_only", "none", "unknown" */
-const char *dm_codec_name(DmCodec codec);                  /* "PCMU"; "other" */
+/* Judges a report (MED-5). @end_mono_us: when the call ended, or now. @spec: what was agreed last.
+ */
+DmAudioVerdict dm_media_verdict(const DmMediaReport *report,
+                                const DmMediaSpec *spec,
+                                int64_t end_mono_us);
+const char *dm_media_verdict_name(
+    DmAudioVerdict verdict);              /* "both", "a_only", "b_only", "none", "unknown" */
+const char *dm_codec_name(DmCodec codec); /* "PCMU"; "other" */

@@ -6,8 +6,8 @@
 
 #include "gateway/base/address.h"
 
-/* What was agreed for the media of a call, as plain values: made by gateway/sdp, carried by gateway/call, obeyed by
- * media. Nothing here has an owner. */
+/* What was agreed for the media of a call, as plain values: made by gateway/sdp, carried by
+ * gateway/call, obeyed by media. Nothing here has an owner. */
 
 /* The two sides of a call: A called, B was called. */
 typedef enum {
@@ -16,7 +16,8 @@ typedef enum {
 } DmSide;
 #define DM_N_SIDES 2
 
-static inline DmSide dm_side_other(DmSide side)
+static inline DmSide
+dm_side_other(DmSide side)
 {
     return side == DM_SIDE_A ? DM_SIDE_B : DM_SIDE_A;
 }
@@ -61,7 +62,8 @@ typedef struct {
 typedef enum {
     DM_NAT_NEVER,  /* only the signalled address and port */
     DM_NAT_PREFIX, /* learn once from the signalled address's /24 or /64, any port */
-    DM_NAT_ANY,    /* learn once from anywhere: for peers behind NAT with private addresses in their SDP */
+    DM_NAT_ANY,    /* learn once from anywhere: for peers behind NAT with private addresses in their
+                      SDP */
 } DmNatPolicy;
 
 /* One peer's half of the agreement. */
@@ -74,14 +76,16 @@ typedef struct {
     uint16_t ptime_ms;    /* what the peer wants in one packet; 0: 20 */
     uint16_t maxptime_ms; /* 0: no bound */
     uint8_t n_recv, n_send;
-    DmMediaFormat recv[DM_MEDIA_MAX_FORMATS]; /* what the peer may send: payload types of our description */
-    DmMediaFormat send[DM_MEDIA_MAX_FORMATS]; /* what we may send, best first: payload types of the peer's */
+    DmMediaFormat
+        recv[DM_MEDIA_MAX_FORMATS]; /* what the peer may send: payload types of our description */
+    DmMediaFormat
+        send[DM_MEDIA_MAX_FORMATS]; /* what we may send, best first: payload types of the peer's */
 } DmMediaSideSpec;
 
 typedef struct {
     DmMediaSideSpec side[DM_N_SIDES];
-    bool answered;           /* inactivity counts from here on, not before (MED-6) */
-    uint32_t timeout_ms;     /* no RTP and no RTCP from a peer that should send; 0: never */
+    bool answered;            /* inactivity counts from here on, not before (MED-6) */
+    uint32_t timeout_ms;      /* no RTP and no RTCP from a peer that should send; 0: never */
     uint32_t hold_timeout_ms; /* the same while nobody should send; 0: never */
 } DmMediaSpec;
 
@@ -99,8 +103,8 @@ typedef struct {
     uint32_t rtt_us;                   /* from RTCP; 0: unknown */
     uint32_t ssrc_rx, ssrc_tx;
     int64_t first_rx_mono_us, last_rx_mono_us; /* 0: never */
-    DmAddress latched;                         /* where its media really came from; not set: as signalled */
-    DmCodec codec;                             /* last codec received */
+    DmAddress latched; /* where its media really came from; not set: as signalled */
+    DmCodec codec;     /* last codec received */
     uint8_t pt;
 } DmMediaSideReport;
 
@@ -110,8 +114,9 @@ typedef struct {
     int64_t opened_mono_us, answered_mono_us, closed_mono_us;
 } DmMediaReport;
 
-/* Which way audio flowed after the answer (MED-5): by packets accepted from each peer within 5 s of the answer, or in
- * all when the call was shorter. A side that was never expected to send counts as fine. */
+/* Which way audio flowed after the answer (MED-5): by packets accepted from each peer within 5 s of
+ * the answer, or in all when the call was shorter. A side that was never expected to send counts as
+ * fine. */
 typedef enum {
     DM_AUDIO_NONE,
     DM_AUDIO_A_ONLY, /* only A was heard */

@@ -14,4 +14,6 @@ void dm_call_table_add(DmCallTable *table, DmCall *call);
 void dm_call_table_remove(DmCallTable *table, DmCall *call);
 DmCall *dm_call_table_find(DmCallTable *table, const char *call_id);
 size_t dm_call_table_count(const DmCallTable *table);
-void dm_call_table_foreach(DmCallTable *table, void (*func)(DmCall *call, void *user_data), void *user_data);
+void dm_call_table_foreach(DmCallTable *table,
+                           void (*func)(DmCall *call, void *user_data),
+                           void *user_data);

@@ -7,9 +7,9 @@
 #include "gateway/call/media-ops.h"
 #include "gateway/cdr/record.h"
 
-/* One call across the gateway: a caller's leg (A), a called leg (B) that may be tried at several targets, media between
- * them, and the record. A pure machine: leg and media events in, operations out; no SIP text, no socket, no time but
- * the loop's. One signalling thread. */
+/* One call across the gateway: a caller's leg (A), a called leg (B) that may be tried at several
+ * targets, media between them, and the record. A pure machine: leg and media events in, operations
+ * out; no SIP text, no socket, no time but the loop's. One signalling thread. */
 typedef struct DmCall DmCall;
 
 typedef struct {
@@ -31,8 +31,8 @@ typedef struct {
     const DmCallObserver *observer;
 } DmCallDeps;
 
-/* Takes the incoming leg, routes, reserves, and dials. Never NULL; a call that cannot be routed ends from the loop. The
- * configuration is referenced for the whole life of the call. */
+/* Takes the incoming leg, routes, reserves, and dials. Never NULL; a call that cannot be routed
+ * ends from the loop. The configuration is referenced for the whole life of the call. */
 DmCall *dm_call_new(const DmCallDeps *deps, DmConfig *config, const DmIncoming *incoming);
 /* Only when it is over. */
 void dm_call_free(DmCall *call);

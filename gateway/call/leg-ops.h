@@ -8,8 +8,9 @@
 #include "gateway/sdp/session.h"
 #include "gateway/trunk/pool.h"
 
-/* What a call asks of a leg, and what a leg tells its call. Implemented by gateway/sip/leg.c and by the fakes of tests.
- * One thread. Operations never call back into the call before they return: events come from the loop. */
+/* What a call asks of a leg, and what a leg tells its call. Implemented by gateway/sip/leg.c and by
+ * the fakes of tests. One thread. Operations never call back into the call before they return:
+ * events come from the loop. */
 typedef struct DmLeg DmLeg;
 
 typedef enum {
@@ -20,28 +21,29 @@ typedef enum {
     DM_RELEASE_TRANSPORT,   /* could not be sent: @status 503 */
     DM_RELEASE_ACK_TIMEOUT, /* our 2xx was never acknowledged (SIG-6) */
     DM_RELEASE_LOCAL,       /* we closed it */
-    DM_RELEASE_PROTOCOL,    /* the peer broke the dialog: 481 or 408 inside it, an answer we cannot use */
+    DM_RELEASE_PROTOCOL, /* the peer broke the dialog: 481 or 408 inside it, an answer we cannot use
+                          */
 } DmReleaseCause;
 
 /* Why a leg ended, or is to end. Text is bounded and printable. */
 typedef struct {
     DmReleaseCause cause;
-    uint16_t status;     /* SIP status; for close(): what to answer when it is not answered yet */
-    uint16_t q850;       /* 0: none */
-    char reason[64];     /* reason phrase or text of the Reason header */
-    char diagnosis[32];  /* code of docs/diagnoses: "ack_timeout"; "" : none */
+    uint16_t status;    /* SIP status; for close(): what to answer when it is not answered yet */
+    uint16_t q850;      /* 0: none */
+    char reason[64];    /* reason phrase or text of the Reason header */
+    char diagnosis[32]; /* code of docs/diagnoses: "ack_timeout"; "" : none */
     unsigned retry_after_s;
-    char warning[96];    /* for close(): text of Warning 399 or, with 488, 305 */
+    char warning[96]; /* for close(): text of Warning 399 or, with 488, 305 */
 } DmRelease;
 
 typedef enum {
-    DM_LEG_PROGRESS, /* 18x: status, sdp or NULL */
-    DM_LEG_ANSWERED, /* 2xx to our INVITE: status, sdp or NULL */
-    DM_LEG_ACKED,    /* ACK to our 2xx: sdp when the offer was ours */
-    DM_LEG_REOFFER,  /* re-INVITE or UPDATE with sdp, or without (asks for an offer) */
-    DM_LEG_REANSWER, /* 2xx to our re-INVITE: sdp */
+    DM_LEG_PROGRESS,       /* 18x: status, sdp or NULL */
+    DM_LEG_ANSWERED,       /* 2xx to our INVITE: status, sdp or NULL */
+    DM_LEG_ACKED,          /* ACK to our 2xx: sdp when the offer was ours */
+    DM_LEG_REOFFER,        /* re-INVITE or UPDATE with sdp, or without (asks for an offer) */
+    DM_LEG_REANSWER,       /* 2xx to our re-INVITE: sdp */
     DM_LEG_REOFFER_FAILED, /* status; the session stays as it was */
-    DM_LEG_CLOSED,   /* last event: release; the leg is gone when the handler returns */
+    DM_LEG_CLOSED,         /* last event: release; the leg is gone when the handler returns */
 } DmLegEventType;
 
 typedef struct {
@@ -63,19 +65,21 @@ typedef struct {
 } DmLegFacts;
 
 typedef struct {
-    /* A provisional answer (180, 183, ...) toward a caller. @sdp: NULL or what to say; may repeat. */
+    /* A provisional answer (180, 183, ...) toward a caller. @sdp: NULL or what to say; may repeat.
+     */
     void (*progress)(DmLeg *leg, uint16_t status, const DmSdp *sdp);
     /* 200 toward a caller, retransmitted until acknowledged. */
     void (*answer)(DmLeg *leg, const DmSdp *sdp);
-    /* re-INVITE; @sdp NULL asks the peer for an offer. One at a time: DM_LEG_REANSWER or DM_LEG_REOFFER_FAILED follows.
-     * Glare (491) is retried by the leg (RFC 3261, 14.1). */
+    /* re-INVITE; @sdp NULL asks the peer for an offer. One at a time: DM_LEG_REANSWER or
+     * DM_LEG_REOFFER_FAILED follows. Glare (491) is retried by the leg (RFC 3261, 14.1). */
     void (*reoffer)(DmLeg *leg, const DmSdp *sdp);
     /* 200 to the pending DM_LEG_REOFFER. */
     void (*reanswer)(DmLeg *leg, const DmSdp *sdp);
     void (*refuse_reoffer)(DmLeg *leg, uint16_t status);
-    /* Ends it whatever its state: rejects with why->status, CANCEL or BYE with a Reason. DM_LEG_CLOSED follows (cause LOCAL),
-     * at once in the loop for a reject, after the peer's answer or a timeout otherwise; a 2xx that crosses a CANCEL is
-     * acknowledged and ended by the leg itself (SIG-7). Closing twice is harmless. */
+    /* Ends it whatever its state: rejects with why->status, CANCEL or BYE with a Reason.
+     * DM_LEG_CLOSED follows (cause LOCAL), at once in the loop for a reject, after the peer's
+     * answer or a timeout otherwise; a 2xx that crosses a CANCEL is acknowledged and ended by the
+     * leg itself (SIG-7). Closing twice is harmless. */
     void (*close)(DmLeg *leg, const DmRelease *why);
     const DmLegFacts *(*facts)(DmLeg *leg);
 } DmLegOps;
@@ -92,19 +96,20 @@ typedef struct {
     const DmRouteTarget *target;
     const DmTarget *address;
     DmTrunk *trunk;
-    const DmSdp *offer; /* NULL: delayed offer */
+    const DmSdp *offer;    /* NULL: delayed offer */
     unsigned max_forwards; /* the caller's, already one less */
     const char *call_id;   /* ours, for the log and for X-headers nobody sees: not sent */
 } DmDial;
 
-/* Makes calling legs. Implemented by gateway/sip; @factory is its own. The INVITE leaves before it returns; failure to send
- * arrives as DM_LEG_CLOSED. Never NULL. */
+/* Makes calling legs. Implemented by gateway/sip; @factory is its own. The INVITE leaves before it
+ * returns; failure to send arrives as DM_LEG_CLOSED. Never NULL. */
 typedef struct {
     DmLeg *(*dial)(void *factory, const DmDial *dial, DmLegEventFunc on_event, void *user_data);
     void *factory;
 } DmLegFactory;
 
-/* A call that arrives: what the sip side knows when the first INVITE of a dialog is welcome. 100 has been sent. */
+/* A call that arrives: what the sip side knows when the first INVITE of a dialog is welcome. 100
+ * has been sent. */
 typedef struct {
     DmLeg *leg;
     DmTrunk *trunk; /* source; borrowed */

@@ -5,8 +5,9 @@
 
 #include "media/spec.h"
 
-/* What a call asks of media, and what media tells it. Implemented by gateway/bridge.c on media/session.h and by the fakes
- * of tests. One thread; events come from the loop, never from inside an operation. */
+/* What a call asks of media, and what media tells it. Implemented by gateway/bridge.c on
+ * media/session.h and by the fakes of tests. One thread; events come from the loop, never from
+ * inside an operation. */
 typedef struct DmCallMedia DmCallMedia;
 
 typedef enum {
@@ -27,8 +28,12 @@ typedef struct {
 typedef void (*DmCallMediaFunc)(const DmCallMediaEvent *event, void *user_data);
 
 typedef struct {
-    /* Ports for both sides. @pool: indexes of media pools. NULL with DM_ERROR_LIMIT: 503 (MED-10). */
-    DmCallMedia *(*open)(void *engine, const unsigned pool[DM_N_SIDES], DmCallMediaFunc on_event, void *user_data,
+    /* Ports for both sides. @pool: indexes of media pools. NULL with DM_ERROR_LIMIT: 503 (MED-10).
+     */
+    DmCallMedia *(*open)(void *engine,
+                         const unsigned pool[DM_N_SIDES],
+                         DmCallMediaFunc on_event,
+                         void *user_data,
                          GError **error);
     const DmAddress *(*local)(const DmCallMedia *media, DmSide side); /* advertised RTP address */
     void (*update)(DmCallMedia *media, const DmMediaSpec *spec);

@@ -10,9 +10,9 @@
 #include "gateway/base/id.h"
 #include "media/spec.h"
 
-/* What is known about a call, filled in as it lives by the one thread that owns it. Field names in JSON as in
- * docs/api/openapi.yaml. Strings are owned (g_strdup) and NULL or "" where unknown. Times are wall microseconds, 0
- * unknown; durations come from the monotonic clock. */
+/* What is known about a call, filled in as it lives by the one thread that owns it. Field names in
+ * JSON as in docs/api/openapi.yaml. Strings are owned (g_strdup) and NULL or "" where unknown.
+ * Times are wall microseconds, 0 unknown; durations come from the monotonic clock. */
 
 typedef struct {
     char *trunk, *endpoint; /* endpoint: host as configured */
@@ -50,7 +50,8 @@ typedef struct {
     char id[DM_CALL_ID_MAX];
     char *node;
     uint64_t revision;
-    char *direction; /* "inbound": from a carrier; "outbound": to a carrier; "internal": PBX to PBX; "transit": carrier to carrier */
+    char *direction; /* "inbound": from a carrier; "outbound": to a carrier; "internal": PBX to PBX;
+                        "transit": carrier to carrier */
     int64_t start_wall_us, start_mono_us;
     int64_t first_18x_wall_us, early_media_wall_us, answer_wall_us, end_wall_us;
     int64_t first_18x_mono_us, answer_mono_us, end_mono_us;
@@ -72,7 +73,7 @@ typedef struct {
         DmReleasedBy by;
         uint16_t code, q850;
         char *reason;
-        char *diagnosis; /* code, or "" when the call ended as calls do */
+        char *diagnosis;     /* code, or "" when the call ended as calls do */
         GPtrArray *evidence; /* char *: sentences for the operator */
     } release;
     GPtrArray *limits_hit; /* char * */

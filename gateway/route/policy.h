@@ -5,23 +5,26 @@
 
 #include "gateway/route/request.h"
 
-/* Where a call goes: a pure function of a configuration and a request, with its own explanation (RTE-1). Any thread. */
+/* Where a call goes: a pure function of a configuration and a request, with its own explanation
+ * (RTE-1). Any thread. */
 
 /* One trunk to try, with the identity as that trunk wants it. */
 typedef struct {
     const DmTrunkConfig *trunk; /* borrowed from the configuration */
-    DmIdentity identity;        /* what to write into Request-URI, To, From and the identity headers; hosts are left to sip/ */
-    bool anonymous;             /* From is to be anonymous@anonymous.invalid (RFC 3323, 4.1.1.3) */
+    DmIdentity identity; /* what to write into Request-URI, To, From and the identity headers; hosts
+                            are left to sip/ */
+    bool anonymous;      /* From is to be anonymous@anonymous.invalid (RFC 3323, 4.1.1.3) */
 } DmRouteTarget;
 
 typedef struct {
-    DmConfig *config; /* one reference: targets borrow from it */
-    GPtrArray *targets; /* DmRouteTarget, in order; empty: see reject_* */
+    DmConfig *config;     /* one reference: targets borrow from it */
+    GPtrArray *targets;   /* DmRouteTarget, in order; empty: see reject_* */
     uint16_t reject_code; /* 404 when nothing matched */
     char *reject_reason;
     unsigned reject_q850;
     char *route_id; /* or NULL */
-    json_t *trace;  /* array of {"step","rule","detail",...}: what was decided, and why not otherwise */
+    json_t
+        *trace; /* array of {"step","rule","detail",...}: what was decided, and why not otherwise */
 } DmRoutePlan;
 
 /* (transfer full). Never NULL. @config is referenced by the plan. */

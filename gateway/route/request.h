@@ -5,7 +5,8 @@
 
 #include "config/config.h"
 
-/* What a peer says of a caller and of a forwarded call, as text, bounded and free of control characters. Owned copies;
+/* What a peer says of a caller and of a forwarded call, as text, bounded and free of control
+ * characters. Owned copies;
  * "" where absent, never NULL after dm_identity_init(). */
 typedef struct {
     char *from_user, *from_display, *from_host;
@@ -14,7 +15,7 @@ typedef struct {
     char *pai_user, *pai_display; /* P-Asserted-Identity, first sip: or tel: value */
     char *ppi_user;               /* P-Preferred-Identity */
     char *rpid_user, *rpid_privacy;
-    char *privacy;                /* RFC 3323 values, lower case, ";"-separated: "id", "header;user", "none" */
+    char *privacy; /* RFC 3323 values, lower case, ";"-separated: "id", "header;user", "none" */
     char *diversion_user, *diversion_reason;
 } DmIdentity;
 

@@ -4,12 +4,14 @@
 #include "gateway/sdp/session.h"
 #include "media/spec.h"
 
-/* Offer and answer (RFC 3264) across the two legs of a call. Pure: values in, values out. The gateway anchors one audio
- * stream (the first usable audio line); every other line of an offer is refused in its place (MED-11). */
+/* Offer and answer (RFC 3264) across the two legs of a call. Pure: values in, values out. The
+ * gateway anchors one audio stream (the first usable audio line); every other line of an offer is
+ * refused in its place (MED-11). */
 
-/* How one leg's side of the media is to look: from its trunk's configuration and the media session. */
+/* How one leg's side of the media is to look: from its trunk's configuration and the media session.
+ */
 typedef struct {
-    DmAddress local_rtp; /* ours toward this peer, advertised */
+    DmAddress local_rtp;   /* ours toward this peer, advertised */
     const DmCodec *codecs; /* what may be offered and accepted, best first */
     unsigned n_codecs;
     bool transcode;
@@ -28,20 +30,32 @@ typedef enum {
 } DmSdpVerdict;
 const char *dm_sdp_verdict_name(DmSdpVerdict verdict);
 
-/* What we offer @to when @from_offer came from the other side: its codecs that @to allows, in its order, then (with
- * transcode) @to's other ones that we can transcode; telephone-event always; direction carried across.
- * @previous: (nullable): our last description toward @to: payload types already given keep their meaning and lines
- * keep their place. (transfer full) */
-DmSdpVerdict dm_sdp_offer_across(const DmSdp *from_offer, const DmSdpPolicy *to, const DmSdp *previous, DmSdp **out_offer);
+/* What we offer @to when @from_offer came from the other side: its codecs that @to allows, in its
+ * order, then (with transcode) @to's other ones that we can transcode; telephone-event always;
+ * direction carried across.
+ * @previous: (nullable): our last description toward @to: payload types already given keep their
+ * meaning and lines keep their place. (transfer full) */
+DmSdpVerdict dm_sdp_offer_across(const DmSdp *from_offer,
+                                 const DmSdpPolicy *to,
+                                 const DmSdp *previous,
+                                 DmSdp **out_offer);
 
-/* What we answer @from, who sent @offer, now that the other side has answered @other_answer to @other_offer (both NULL
- * when we answer from policy alone). (transfer full) */
-DmSdpVerdict dm_sdp_answer_across(const DmSdp *offer, const DmSdpPolicy *from, const DmSdp *other_answer,
+/* What we answer @from, who sent @offer, now that the other side has answered @other_answer to
+ * @other_offer (both NULL when we answer from policy alone). (transfer full) */
+DmSdpVerdict dm_sdp_answer_across(const DmSdp *offer,
+                                  const DmSdpPolicy *from,
+                                  const DmSdp *other_answer,
                                   DmSdp **out_answer);
 
-/* An offer from policy alone: a delayed offer, or the first toward a side that has said nothing. (transfer full) */
-DmSdp *dm_sdp_offer_from_policy(const DmSdpPolicy *policy, DmMediaDirection direction, const DmSdp *previous);
+/* An offer from policy alone: a delayed offer, or the first toward a side that has said nothing.
+ * (transfer full) */
+DmSdp *dm_sdp_offer_from_policy(const DmSdpPolicy *policy,
+                                DmMediaDirection direction,
+                                const DmSdp *previous);
 
-/* One side's half of the agreement, for media: @ours and @theirs are the last offer and answer of that leg, in either
- * role. */
-DmSdpVerdict dm_sdp_side_spec(const DmSdp *ours, const DmSdp *theirs, const DmSdpPolicy *policy, DmMediaSideSpec *out);
+/* One side's half of the agreement, for media: @ours and @theirs are the last offer and answer of
+ * that leg, in either role. */
+DmSdpVerdict dm_sdp_side_spec(const DmSdp *ours,
+                              const DmSdp *theirs,
+                              const DmSdpPolicy *policy,
+                              DmMediaSideSpec *out);

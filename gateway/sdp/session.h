@@ -7,9 +7,9 @@
 #include "gateway/base/address.h"
 #include "media/spec.h"
 
-/* A session description (RFC 8866), parsed into plain values and immutable once made; one reference may be shared by
- * threads. Bounded: 16 media lines, 32 formats a line, 64 kB of text. Unknown lines are dropped, never relayed:
- * everything we print is ours (SIG-1). */
+/* A session description (RFC 8866), parsed into plain values and immutable once made; one reference
+ * may be shared by threads. Bounded: 16 media lines, 32 formats a line, 64 kB of text. Unknown
+ * lines are dropped, never relayed: everything we print is ours (SIG-1). */
 typedef struct DmSdp DmSdp;
 
 #define DM_SDP_MAX_MEDIA   16
@@ -35,16 +35,19 @@ typedef struct {
     DmSdpMediaType type;
     DmSdpProto proto;
     char type_name[16], proto_name[24]; /* as written, for refusing a line in kind */
-    char format_text[64];               /* formats as written, for refusing a line that is not RTP */
-    uint16_t port;                      /* 0: refused or disabled */
-    DmAddress connection;               /* media-level c=, else the session's; a name in c= is not resolved: not set */
-    bool connection_any;                /* c=0.0.0.0: hold as RFC 2543 did (SIG-16) */
-    DmAddress rtcp;                     /* a=rtcp, with the connection's host when it names only a port; else not set */
+    char format_text[64]; /* formats as written, for refusing a line that is not RTP */
+    uint16_t port;        /* 0: refused or disabled */
+    DmAddress
+        connection; /* media-level c=, else the session's; a name in c= is not resolved: not set */
+    bool connection_any; /* c=0.0.0.0: hold as RFC 2543 did (SIG-16) */
+    DmAddress rtcp; /* a=rtcp, with the connection's host when it names only a port; else not set */
     bool rtcp_mux;
-    DmMediaDirection peer_direction; /* the writer's own: DM_MEDIA_SEND is a=sendonly; default DM_MEDIA_BOTH */
-    uint16_t ptime_ms, maxptime_ms;  /* 0: not given */
+    DmMediaDirection
+        peer_direction; /* the writer's own: DM_MEDIA_SEND is a=sendonly; default DM_MEDIA_BOTH */
+    uint16_t ptime_ms, maxptime_ms; /* 0: not given */
     unsigned n_formats;
-    DmMediaFormat formats[DM_SDP_MAX_FORMATS]; /* RTP only, in order of preference; static types filled in */
+    DmMediaFormat
+        formats[DM_SDP_MAX_FORMATS]; /* RTP only, in order of preference; static types filled in */
 } DmSdpMedia;
 
 /* Text from a peer. Error: DM_ERROR_PARSE, DM_ERROR_LIMIT. (transfer full) */
@@ -69,6 +72,11 @@ typedef struct {
     DmSdp *last; /* what was printed last */
 } DmSdpOrigin;
 void dm_sdp_origin_clear(DmSdpOrigin *origin);
-/* Our text: o= with @address, the origin's id, and a version that is one up exactly when the media differ from what was
- * printed last (RFC 3264, 8). @random_id: used when the origin has no id yet. Appends to @out. */
-void dm_sdp_print(const DmSdp *sdp, DmSdpOrigin *origin, const DmAddress *address, uint64_t random_id, GString *out);
+/* Our text: o= with @address, the origin's id, and a version that is one up exactly when the media
+ * differ from what was printed last (RFC 3264, 8). @random_id: used when the origin has no id yet.
+ * Appends to @out. */
+void dm_sdp_print(const DmSdp *sdp,
+                  DmSdpOrigin *origin,
+                  const DmAddress *address,
+                  uint64_t random_id,
+                  GString *out);

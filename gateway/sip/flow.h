@@ -6,8 +6,8 @@
 #include "config/trunk.h"
 #include "gateway/base/address.h"
 
-/* The way a message came, and the way its answer goes: a value. For UDP a listener and the peer's address; for streams the
- * connection as well. */
+/* The way a message came, and the way its answer goes: a value. For UDP a listener and the peer's
+ * address; for streams the connection as well. */
 typedef struct {
     DmTransport transport;
     uint16_t listener;   /* index in the configuration's listeners */

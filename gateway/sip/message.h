@@ -9,33 +9,48 @@
 #include "gateway/sip/flow.h"
 #include "gateway/sip/scan.h"
 
-/* A SIP message on Sofia's parser: one arena a message, freed at once. Owned by one holder; never shared between threads. */
+/* A SIP message on Sofia's parser: one arena a message, freed at once. Owned by one holder; never
+ * shared between threads. */
 typedef struct {
     msg_t *msg;
     sip_t *sip;
-    su_home_t *home; /* the arena: what is built for the message is allocated here */
-    DmSipFlow flow;  /* of a received message */
+    su_home_t *home;    /* the arena: what is built for the message is allocated here */
+    DmSipFlow flow;     /* of a received message */
     DmSipMethod method; /* of a request, or of a response's CSeq */
 } DmSipMessage;
 
-/* From bytes that dm_scan() found good (@scan is its result). NULL when Sofia cannot make sense of them at all; a message
- * with a faulty header is returned with *@out_faulty set (answer 400). @data is copied into the arena. */
-DmSipMessage *dm_sip_message_parse(const char *data, size_t len, const DmScan *scan, const DmSipFlow *flow, bool *out_faulty);
+/* From bytes that dm_scan() found good (@scan is its result). NULL when Sofia cannot make sense of
+ * them at all; a message with a faulty header is returned with *@out_faulty set (answer 400). @data
+ * is copied into the arena. */
+DmSipMessage *dm_sip_message_parse(const char *data,
+                                   size_t len,
+                                   const DmScan *scan,
+                                   const DmSipFlow *flow,
+                                   bool *out_faulty);
 /* Empty, to be filled. */
 DmSipMessage *dm_sip_message_new(void);
 void dm_sip_message_free(DmSipMessage *message);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmSipMessage, dm_sip_message_free)
 
-/* Status line, Via (with received and rport as RFC 3581 and 3261, 18.2.1 say), From, To (with @to_tag when it has none
- * and the status is not 100), Call-ID, CSeq, Record-Route of dialog-making requests, Timestamp for 100. @phrase NULL: the
- * standard one. (transfer full) */
-DmSipMessage *dm_sip_response_new(const DmSipMessage *request, unsigned status, const char *phrase, const char *to_tag);
-/* Straight from scanned bytes to response bytes, for what Sofia never saw: copies Via, From, To, Call-ID, CSeq. Appends to
+/* Status line, Via (with received and rport as RFC 3581 and 3261, 18.2.1 say), From, To (with
+ * @to_tag when it has none and the status is not 100), Call-ID, CSeq, Record-Route of dialog-making
+ * requests, Timestamp for 100. @phrase NULL: the standard one. (transfer full) */
+DmSipMessage *dm_sip_response_new(const DmSipMessage *request,
+                                  unsigned status,
+                                  const char *phrase,
+                                  const char *to_tag);
+/* Straight from scanned bytes to response bytes, for what Sofia never saw: copies Via, From, To,
+ * Call-ID, CSeq. Appends to
  * @out; false when it cannot be answered. */
-bool dm_sip_raw_response(const char *data, const DmScan *scan, const DmSipFlow *flow, unsigned status, const char *phrase,
+bool dm_sip_raw_response(const char *data,
+                         const DmScan *scan,
+                         const DmSipFlow *flow,
+                         unsigned status,
+                         const char *phrase,
                          GString *out);
 
-/* Adds a header made from text, checked: "X-Thing", "value". CR, LF and NUL in @value make it fail (SEC-5). */
+/* Adds a header made from text, checked: "X-Thing", "value". CR, LF and NUL in @value make it fail
+ * (SEC-5). */
 bool dm_sip_message_add(DmSipMessage *message, const char *name, const char *value);
 /* Replaces the body; @type NULL removes it. Sets Content-Type and Content-Length. */
 void dm_sip_message_set_body(DmSipMessage *message, const char *type, const char *body, size_t len);

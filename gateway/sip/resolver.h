@@ -3,12 +3,14 @@
 
 #include "config/config.h"
 
-/* Keeps the addresses of every trunk's endpoints (and outbound proxies) fresh, on a thread of its own: nothing resolves on
- * the path of a call. SRV where the URI names no port (RFC 3263, 4.2), then A and AAAA; asked again when the shortest
- * TTL has passed (5 s to 1 h); what was known last is kept when an answer fails. */
+/* Keeps the addresses of every trunk's endpoints (and outbound proxies) fresh, on a thread of its
+ * own: nothing resolves on the path of a call. SRV where the URI names no port (RFC 3263, 4.2),
+ * then A and AAAA; asked again when the shortest TTL has passed (5 s to 1 h); what was known last
+ * is kept when an answer fails. */
 typedef struct DmResolver DmResolver;
 
-/* New addresses of one endpoint (index into the trunk's endpoints), best first. On the resolver's thread. */
+/* New addresses of one endpoint (index into the trunk's endpoints), best first. On the resolver's
+ * thread. */
 typedef void (*DmResolverFunc)(const char *trunk_id,
                                unsigned endpoint,
                                const DmAddress *addresses,

@@ -5,8 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a datagram is, before anyone parses it: one pass, no allocation, bounds on everything. What passes is shaped like
- * a SIP message and is safe to hand to the parser. The spans point into the data scanned. */
+/* What a datagram is, before anyone parses it: one pass, no allocation, bounds on everything. What
+ * passes is shaped like a SIP message and is safe to hand to the parser. The spans point into the
+ * data scanned. */
 typedef struct {
     const char *p;
     size_t len;
@@ -34,32 +35,34 @@ const char *dm_method_name(DmSipMethod method); /* "INVITE"; "other" */
 
 typedef enum {
     DM_SCAN_OK,
-    DM_SCAN_KEEPALIVE,      /* CRLF, CRLFCRLF or nothing: RFC 5626, 3.5.1 */
-    DM_SCAN_NOT_SIP,        /* start line is neither a request nor a response */
-    DM_SCAN_INCOMPLETE,     /* stream: more bytes are needed; datagram: headers do not end */
-    DM_SCAN_TOO_LONG,       /* message, start line or a header beyond its limit */
-    DM_SCAN_TOO_MANY,       /* headers, Vias, Routes or Contacts beyond their number */
-    DM_SCAN_BAD_LENGTH,     /* Content-Length: missing on a stream, negative, not a number, twice, larger than the datagram */
-    DM_SCAN_BAD_HEADER,     /* a line without a colon, NUL or control characters in a header */
-    DM_SCAN_NO_KEY,         /* Call-ID, CSeq, From, To or Via missing, empty or twice */
-    DM_SCAN_BAD_CSEQ,       /* not a number below 2^31, or its method is not the request's */
-    DM_SCAN_BAD_VERSION,    /* SIP/x with x other than 2.0: answer 505 */
-    DM_SCAN_BAD_STATUS,     /* status code outside 100 to 699 */
+    DM_SCAN_KEEPALIVE,   /* CRLF, CRLFCRLF or nothing: RFC 5626, 3.5.1 */
+    DM_SCAN_NOT_SIP,     /* start line is neither a request nor a response */
+    DM_SCAN_INCOMPLETE,  /* stream: more bytes are needed; datagram: headers do not end */
+    DM_SCAN_TOO_LONG,    /* message, start line or a header beyond its limit */
+    DM_SCAN_TOO_MANY,    /* headers, Vias, Routes or Contacts beyond their number */
+    DM_SCAN_BAD_LENGTH,  /* Content-Length: missing on a stream, negative, not a number, twice,
+                            larger than the datagram */
+    DM_SCAN_BAD_HEADER,  /* a line without a colon, NUL or control characters in a header */
+    DM_SCAN_NO_KEY,      /* Call-ID, CSeq, From, To or Via missing, empty or twice */
+    DM_SCAN_BAD_CSEQ,    /* not a number below 2^31, or its method is not the request's */
+    DM_SCAN_BAD_VERSION, /* SIP/x with x other than 2.0: answer 505 */
+    DM_SCAN_BAD_STATUS,  /* status code outside 100 to 699 */
 } DmScanVerdict;
 #define DM_N_SCAN_VERDICTS (DM_SCAN_BAD_STATUS + 1)
 const char *dm_scan_verdict_name(DmScanVerdict verdict);
 
 typedef struct {
     bool is_request;
-    DmSipMethod method;  /* of the request, or of a response's CSeq */
-    unsigned status;     /* of a response */
+    DmSipMethod method; /* of the request, or of a response's CSeq */
+    unsigned status;    /* of a response */
     uint32_t cseq;
     DmSpan method_text, uri;
     DmSpan call_id, from, from_tag, to, to_tag;
     DmSpan via, branch; /* of the topmost Via; branch empty when it has none */
     size_t head_len;    /* up to and with the empty line */
     size_t body_len;    /* by Content-Length, else the rest of the datagram */
-    bool answerable;    /* although bad, has what a 400 needs: Via, From, To, Call-ID and CSeq can be copied */
+    bool answerable; /* although bad, has what a 400 needs: Via, From, To, Call-ID and CSeq can be
+                        copied */
 } DmScan;
 
 /* Limits, all of them (SEC-5). */

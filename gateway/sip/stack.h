@@ -7,16 +7,22 @@
 #include "gateway/sip/transport/transport.h"
 #include "gateway/trunk/pool.h"
 
-/* The SIP side of one signalling worker, whole: scanner, admission, transactions, dialogs, legs, registrations, OPTIONS. Bytes in
- * on one side, legs and calls out on the other. No clock and no socket of its own. */
+/* The SIP side of one signalling worker, whole: scanner, admission, transactions, dialogs, legs,
+ * registrations, OPTIONS. Bytes in on one side, legs and calls out on the other. No clock and no
+ * socket of its own. */
 typedef struct DmSipStack DmSipStack;
 
 typedef struct {
-    /* A welcome first INVITE: becomes a call at once (the leg's on_event must be set before this returns). */
+    /* A welcome first INVITE: becomes a call at once (the leg's on_event must be set before this
+     * returns). */
     void (*on_incoming)(const DmIncoming *incoming, void *user_data);
-    /* A message that belongs to worker @worker: hand it over (copy it); it comes back to that worker's stack through
-     * dm_sip_stack_receive_own(). */
-    void (*on_foreign)(unsigned worker, const DmSipFlow *flow, const char *data, size_t len, void *user_data);
+    /* A message that belongs to worker @worker: hand it over (copy it); it comes back to that
+     * worker's stack through dm_sip_stack_receive_own(). */
+    void (*on_foreign)(unsigned worker,
+                       const DmSipFlow *flow,
+                       const char *data,
+                       size_t len,
+                       void *user_data);
     /* New calls welcome? False: 503 with Retry-After; OPTIONS too (drain, overload). */
     bool (*is_accepting)(void *user_data);
 } DmSipStackUser;
@@ -30,24 +36,30 @@ typedef struct {
     const DmSipStackUser *user;
     void *user_data;
     DmCounter *counters; /* DM_N_SIP_COUNTERS of gateway/sip/counters.h, shared by all workers */
-    const char *token_secret; /* keys contact tokens and nonces; the same for all workers and runs */
+    const char
+        *token_secret; /* keys contact tokens and nonces; the same for all workers and runs */
 } DmSipStackOptions;
 
 DmSipStack *dm_sip_stack_new(const DmSipStackOptions *options, DmConfig *config);
 void dm_sip_stack_free(DmSipStack *stack);
-/* New calls follow @config; registrations and OPTIONS of this worker's trunks (hash of id modulo workers) are started,
- * changed and stopped. The pool has taken @config already. */
+/* New calls follow @config; registrations and OPTIONS of this worker's trunks (hash of id modulo
+ * workers) are started, changed and stopped. The pool has taken @config already. */
 void dm_sip_stack_take_config(DmSipStack *stack, DmConfig *config);
 /* From the wire. */
 void dm_sip_stack_receive(DmSipStack *stack, const DmSipFlow *flow, const char *data, size_t len);
 /* From another worker: belongs here. */
-void dm_sip_stack_receive_own(DmSipStack *stack, const DmSipFlow *flow, const char *data, size_t len);
+void dm_sip_stack_receive_own(DmSipStack *stack,
+                              const DmSipFlow *flow,
+                              const char *data,
+                              size_t len);
 void dm_sip_stack_unreachable(DmSipStack *stack, const DmAddress *remote);
 /* How calls make legs. */
 const DmLegFactory *dm_sip_stack_legs(DmSipStack *stack);
-/* An operator's wish for one trunk: "register", "unregister", "probe". False: unknown, or not this worker's. */
+/* An operator's wish for one trunk: "register", "unregister", "probe". False: unknown, or not this
+ * worker's. */
 bool dm_sip_stack_trunk_action(DmSipStack *stack, const char *trunk_id, const char *action);
-/* Unregisters what is registered; calls are the gateway's to end. Done when no transaction is active, or after 2 s. */
+/* Unregisters what is registered; calls are the gateway's to end. Done when no transaction is
+ * active, or after 2 s. */
 void dm_sip_stack_shutdown(DmSipStack *stack);
 bool dm_sip_stack_is_quiet(const DmSipStack *stack);
 size_t dm_sip_stack_n_legs(const DmSipStack *stack);

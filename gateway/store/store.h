@@ -38,16 +38,18 @@ bool dm_store_check(DmStore *store, GError **error);
 
 /* --- Records of calls --- */
 
-/* A row to write. Everything is borrowed for the call. Members other than @json are for filters. */
+/* A row to write. Everything is borrowed for the call; NULL is as "". Members other than @json are
+ * for filters. */
 typedef struct {
     const char *id;
     bool ended; /* false: the call was answered and goes on */
-    int64_t start_wall_us, end_wall_us;
-    const char *trunk_a, *trunk_b, *caller, *called, *direction, *diagnosis; /* NULL as "" */
+    int64_t start_wall_us;
+    int64_t end_wall_us; /* of a call that goes on: when it was last known to be alive */
+    const char *trunk_a, *trunk_b, *direction, *diagnosis;
+    const char *numbers; /* every number of the call, with spaces between */
     unsigned code;
     int64_t duration_ms;
     const char *json; /* the whole record as the API shows it */
-    size_t n_attempts;
 } DmStoreRecord;
 
 /* In one transaction, all or none. Idempotent by id: an ended record is never written again, nor
@@ -83,16 +85,16 @@ GPtrArray *dm_store_records_ended_after(DmStore *store,
                                         unsigned limit,
                                         GError **error);
 
-/* Members that are NULL, 0 or negative where said do not filter. */
+/* Members that are NULL or 0 do not filter. */
 typedef struct {
     int64_t from_wall_us, to_wall_us; /* start of the call: from <= start < to */
     const char *trunk;                /* either side */
-    const char *number;               /* part of the caller's or the called number */
+    const char *number;               /* part of any number of the call */
     int code;                         /* final SIP status; 0: any */
     const char *diagnosis;
     const char *direction;
     int64_t min_duration_ms;
-    int ended; /* -1: any, 0: only running, 1: only ended */
+    enum { DM_STORE_ANY, DM_STORE_RUNNING, DM_STORE_ENDED } state;
     bool ascending;
     /* the place after which to go on: a row's start and id; NULL: from the beginning */
     int64_t after_start_wall_us;
@@ -114,6 +116,9 @@ typedef struct {
 } DmStoreRevision;
 void dm_store_revision_free(DmStoreRevision *revision);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmStoreRevision, dm_store_revision_free)
+
+/* Older ones than this many are forgotten. */
+#define DM_STORE_MAX_REVISIONS 1000
 
 /* Adds a revision on top of @base, the number it was made from: DM_ERROR_CONFLICT when another has
  * been added since. @out_number may be NULL. */

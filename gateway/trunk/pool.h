@@ -8,9 +8,10 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/random.h"
 
-/* Trunks while running: up or down, calls in use, rates, resolved addresses. A DmPool belongs to one signalling worker;
- * what must hold across workers (calls in use, rates, endpoint and registration state) is in a DmTrunkShared, made of
- * atomics, found by trunk id in a DmTrunkRegistry that all pools use. */
+/* Trunks while running: up or down, calls in use, rates, resolved addresses. A DmPool belongs to
+ * one signalling worker; what must hold across workers (calls in use, rates, endpoint and
+ * registration state) is in a DmTrunkShared, made of atomics, found by trunk id in a
+ * DmTrunkRegistry that all pools use. */
 typedef struct DmTrunkRegistry DmTrunkRegistry;
 typedef struct DmTrunkShared DmTrunkShared;
 typedef struct DmPool DmPool;
@@ -22,14 +23,18 @@ void dm_trunk_registry_unref(DmTrunkRegistry *registry);
 
 DmPool *dm_pool_new(DmTrunkRegistry *registry, const DmClock *clock, DmRandom *random);
 void dm_pool_free(DmPool *pool);
-/* Takes a new configuration: trunks that stay keep their state, new ones start up (not down), removed ones live until
- * their last call has released. */
+/* Takes a new configuration: trunks that stay keep their state, new ones start up (not down),
+ * removed ones live until their last call has released. */
 void dm_pool_take_config(DmPool *pool, DmConfig *config);
 DmTrunk *dm_pool_find(DmPool *pool, const char *trunk_id);
-/* The trunk a request from @source belongs to (AUTH-3): address (and port where the ACL or endpoint has one) against
- * resolved endpoints and acl; several trunks on one address are told apart by @ruri_user (contact_user token, DID of
- * a trunk's owned_numbers) and @ruri_host (the trunk's domain). NULL: a stranger. */
-DmTrunk *dm_pool_match(DmPool *pool, const DmAddress *source, DmTransport transport, const char *ruri_user,
+/* The trunk a request from @source belongs to (AUTH-3): address (and port where the ACL or endpoint
+ * has one) against resolved endpoints and acl; several trunks on one address are told apart by
+ * @ruri_user (contact_user token, DID of a trunk's owned_numbers) and @ruri_host (the trunk's
+ * domain). NULL: a stranger. */
+DmTrunk *dm_pool_match(DmPool *pool,
+                       const DmAddress *source,
+                       DmTransport transport,
+                       const char *ruri_user,
                        const char *ruri_host);
 void dm_pool_foreach(DmPool *pool, void (*func)(DmTrunk *trunk, void *user_data), void *user_data);
 
@@ -45,21 +50,27 @@ typedef struct {
 } DmTarget;
 
 /* New addresses of an endpoint, from the resolver. Names already numeric need no call. */
-void dm_trunk_set_addresses(DmTrunk *trunk, unsigned endpoint, const DmAddress *addresses, size_t n);
-/* Addresses in the order to try: priority, weighted random among equals, those that are up first; down ones only when
- * none is up. Returns how many were written. */
+void dm_trunk_set_addresses(DmTrunk *trunk,
+                            unsigned endpoint,
+                            const DmAddress *addresses,
+                            size_t n);
+/* Addresses in the order to try: priority, weighted random among equals, those that are up first;
+ * down ones only when none is up. Returns how many were written. */
 size_t dm_trunk_targets(DmTrunk *trunk, DmTarget *out, size_t max);
 
 typedef enum {
     DM_RESERVE_OK,
     DM_RESERVE_DISABLED,
-    DM_RESERVE_DOWN,        /* every endpoint is down, or a registering trunk is not registered and has no address */
-    DM_RESERVE_CONCURRENT,  /* limit of calls */
-    DM_RESERVE_RATE,        /* calls a second */
+    DM_RESERVE_DOWN, /* every endpoint is down, or a registering trunk is not registered and has no
+                        address */
+    DM_RESERVE_CONCURRENT, /* limit of calls */
+    DM_RESERVE_RATE,       /* calls a second */
 } DmReserve;
-const char *dm_reserve_name(DmReserve verdict); /* "ok", "disabled", "down", "limit_concurrent", "limit_cps" */
+const char *dm_reserve_name(
+    DmReserve verdict); /* "ok", "disabled", "down", "limit_concurrent", "limit_cps" */
 
-/* Takes a place for one call. @inbound: from the trunk. Released exactly once by dm_trunk_release(). */
+/* Takes a place for one call. @inbound: from the trunk. Released exactly once by
+ * dm_trunk_release(). */
 DmReserve dm_trunk_reserve(DmTrunk *trunk, bool inbound);
 void dm_trunk_release(DmTrunk *trunk, bool inbound);
 /* A call holds its trunk, whatever becomes of the configuration. */
@@ -74,14 +85,17 @@ typedef enum {
     DM_REG_NONE, /* the trunk does not register */
     DM_REG_TRYING,
     DM_REG_REGISTERED,
-    DM_REG_RETRYING,    /* failed, and trying again by itself */
-    DM_REG_AUTH_FAILED, /* wrong credentials: slow retry (REG-2) */
-    DM_REG_REJECTED,    /* 404, 410 */
+    DM_REG_RETRYING,     /* failed, and trying again by itself */
+    DM_REG_AUTH_FAILED,  /* wrong credentials: slow retry (REG-2) */
+    DM_REG_REJECTED,     /* 404, 410 */
     DM_REG_UNREGISTERED, /* on purpose */
 } DmRegistrationState;
 const char *dm_registration_state_name(DmRegistrationState state);
-void dm_trunk_report_registration(DmTrunk *trunk, DmRegistrationState state, unsigned last_code,
-                                  int64_t expires_wall_us, int64_t next_attempt_wall_us);
+void dm_trunk_report_registration(DmTrunk *trunk,
+                                  DmRegistrationState state,
+                                  unsigned last_code,
+                                  int64_t expires_wall_us,
+                                  int64_t next_attempt_wall_us);
 
 /* A copy of everything shown of a trunk, by any thread. */
 typedef struct {

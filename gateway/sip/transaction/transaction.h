@@ -7,16 +7,20 @@
 #include "gateway/sip/message.h"
 #include "gateway/sip/transport/transport.h"
 
-/* Client and server transactions of RFC 3261, 17, with RFC 6026, as state tables on the loop's clock. A finished
- * transaction is a key, a timer and the bytes to repeat. One signalling thread. The user is told of events from inside
- * dm_tx_layer_receive() or from timers, never from inside a call of its own. */
+/* Client and server transactions of RFC 3261, 17, with RFC 6026, as state tables on the loop's
+ * clock. A finished transaction is a key, a timer and the bytes to repeat. One signalling thread.
+ * The user is told of events from inside dm_tx_layer_receive() or from timers, never from inside a
+ * call of its own. */
 typedef struct DmTxLayer DmTxLayer;
 typedef struct DmServerTx DmServerTx;
 typedef struct DmClientTx DmClientTx;
 
 typedef struct {
-    /* A new request that is no retransmission. 100 has not been sent. ACK never comes here; CANCEL does not either. */
-    void (*on_request)(DmServerTx *tx, DmSipMessage *request, void *user_data); /* (transfer full): request */
+    /* A new request that is no retransmission. 100 has not been sent. ACK never comes here; CANCEL
+     * does not either. */
+    void (*on_request)(DmServerTx *tx,
+                       DmSipMessage *request,
+                       void *user_data); /* (transfer full): request */
     /* An ACK that belongs to no transaction: it acknowledges a 2xx. (transfer full) */
     void (*on_ack)(DmSipMessage *ack, void *user_data);
     /* A response that belongs to no transaction (a late 2xx of a fork). (transfer full) */
@@ -37,31 +41,40 @@ typedef struct {
 DmTxLayer *dm_tx_layer_new(const DmTxLayerOptions *options);
 /* Ends every transaction without a word. */
 void dm_tx_layer_free(DmTxLayer *layer);
-/* Every message that belongs to this worker comes in here. @scan is dm_scan()'s result for @data; verdicts other than OK
- * have been dealt with by the caller. */
-void dm_tx_layer_receive(DmTxLayer *layer, const DmSipFlow *flow, const char *data, size_t len, const DmScan *scan);
+/* Every message that belongs to this worker comes in here. @scan is dm_scan()'s result for @data;
+ * verdicts other than OK have been dealt with by the caller. */
+void dm_tx_layer_receive(DmTxLayer *layer,
+                         const DmSipFlow *flow,
+                         const char *data,
+                         size_t len,
+                         const DmScan *scan);
 /* ICMP said @remote cannot be reached: client transactions toward it fail now. */
 void dm_tx_layer_unreachable(DmTxLayer *layer, const DmAddress *remote);
 size_t dm_tx_layer_n_active(const DmTxLayer *layer);
 
 /* --- server --- */
 typedef struct {
-    /* CANCEL came while no final answer was sent; it has been answered with 200. Send 487. @reason: (nullable) text of its
-     * Reason header. */
+    /* CANCEL came while no final answer was sent; it has been answered with 200. Send 487. @reason:
+     * (nullable) text of its Reason header. */
     void (*on_cancel)(DmServerTx *tx, const char *reason, void *user_data);
-    /* The transaction is gone; @tx is invalid when this returns. @acked: false when an ACK was due and never came. */
+    /* The transaction is gone; @tx is invalid when this returns. @acked: false when an ACK was due
+     * and never came. */
     void (*on_ended)(DmServerTx *tx, bool acked, void *user_data);
 } DmServerTxUser;
 /* Without a user nobody is told. */
 void dm_server_tx_set_user(DmServerTx *tx, const DmServerTxUser *user, void *user_data);
-/* Sends and remembers; responses are retransmitted as RFC 3261 says (2xx to INVITE are the user's to repeat: call again
- * with dm_server_tx_repeat()). @response stays the caller's. False: refused by the state (final already sent). */
+/* Sends and remembers; responses are retransmitted as RFC 3261 says (2xx to INVITE are the user's
+ * to repeat: call again with dm_server_tx_repeat()). @response stays the caller's. False: refused
+ * by the state (final already sent). */
 bool dm_server_tx_respond(DmServerTx *tx, DmSipMessage *response);
 /* Sends the last 2xx again (RFC 6026, 7.1: Accepted). */
 void dm_server_tx_repeat(DmServerTx *tx);
 const DmSipFlow *dm_server_tx_flow(const DmServerTx *tx);
 /* Shortcut: builds and sends a bare response, forgets the transaction's user. */
-void dm_server_tx_reject(DmServerTx *tx, const DmSipMessage *request, unsigned status, const char *phrase);
+void dm_server_tx_reject(DmServerTx *tx,
+                         const DmSipMessage *request,
+                         unsigned status,
+                         const char *phrase);
 
 /* --- client --- */
 typedef enum {
@@ -70,27 +83,36 @@ typedef enum {
 } DmTxFailure;
 
 typedef struct {
-    /* Every provisional; the final one; for INVITE every further 2xx (repeated or of another fork). ACK for 300 to 699 is sent
-     * by the transaction; ACK for 2xx is the user's. (transfer full): response */
+    /* Every provisional; the final one; for INVITE every further 2xx (repeated or of another fork).
+     * ACK for 300 to 699 is sent by the transaction; ACK for 2xx is the user's. (transfer full):
+     * response */
     void (*on_response)(DmClientTx *tx, DmSipMessage *response, void *user_data);
     void (*on_failed)(DmClientTx *tx, DmTxFailure failure, void *user_data);
     /* Last call; @tx is invalid when it returns. */
     void (*on_ended)(DmClientTx *tx, void *user_data);
 } DmClientTxUser;
 
-/* Adds the Via (branch with the worker's number, rport) on top, prints, sends, runs. @request stays the caller's. Failure to
- * send arrives as on_failed from the loop. Never NULL. Without @user a response is dropped (fire and forget BYE). */
-DmClientTx *dm_client_tx_start(DmTxLayer *layer, DmSipMessage *request, const DmSipFlow *flow, const DmClientTxUser *user,
+/* Adds the Via (branch with the worker's number, rport) on top, prints, sends, runs. @request stays
+ * the caller's. Failure to send arrives as on_failed from the loop. Never NULL. Without @user a
+ * response is dropped (fire and forget BYE). */
+DmClientTx *dm_client_tx_start(DmTxLayer *layer,
+                               DmSipMessage *request,
+                               const DmSipFlow *flow,
+                               const DmClientTxUser *user,
                                void *user_data);
-/* INVITE only: CANCEL as soon as a provisional has come (RFC 3261, 9.1), never after a final. @reason: (nullable) text of a
- * Reason header. 64*T1 after the CANCEL without a final answer: on_failed with timeout. */
+/* INVITE only: CANCEL as soon as a provisional has come (RFC 3261, 9.1), never after a final.
+ * @reason: (nullable) text of a Reason header. 64*T1 after the CANCEL without a final answer:
+ * on_failed with timeout. */
 void dm_client_tx_cancel(DmClientTx *tx, const char *reason);
 /* From now on nobody is told. */
 void dm_client_tx_forget_user(DmClientTx *tx);
 
-/* Sends a request outside any transaction: ACK for a 2xx. Adds the Via. The bytes sent are appended to @out_bytes (nullable) so
- * that they can be repeated with dm_tx_layer_send_raw(). */
-bool dm_tx_layer_send_ack(DmTxLayer *layer, DmSipMessage *ack, const DmSipFlow *flow, GString *out_bytes);
+/* Sends a request outside any transaction: ACK for a 2xx. Adds the Via. The bytes sent are appended
+ * to @out_bytes (nullable) so that they can be repeated with dm_tx_layer_send_raw(). */
+bool dm_tx_layer_send_ack(DmTxLayer *layer,
+                          DmSipMessage *ack,
+                          const DmSipFlow *flow,
+                          GString *out_bytes);
 bool dm_tx_layer_send_raw(DmTxLayer *layer, const DmSipFlow *flow, const void *data, size_t len);
 
 /* RFC 3261, 17 and table 4 */

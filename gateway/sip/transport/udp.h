@@ -5,8 +5,8 @@
 #include "gateway/base/counters.h"
 #include "gateway/sip/transport/transport.h"
 
-/* The configuration's UDP listeners on real sockets, one set a worker (SO_REUSEPORT), datagrams in batches (recvmmsg,
- * sendmmsg at the end of a turn). */
+/* The configuration's UDP listeners on real sockets, one set a worker (SO_REUSEPORT), datagrams in
+ * batches (recvmmsg, sendmmsg at the end of a turn). */
 typedef struct DmUdp DmUdp;
 
 typedef struct {

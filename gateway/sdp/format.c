@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/sdp/format.h"
+
+#include <glib.h>
+#include <string.h>
+
+typedef struct {
+    DmCodec codec;
+    const char *name;
+    uint32_t clock_hz;
+    uint8_t channels;
+    uint8_t pt; /* RFC 3551, table 4 */
+} KnownFormat;
+
+static const KnownFormat known_formats[] = {
+    {DM_CODEC_PCMU, "PCMU", 8000, 1, 0},
+    {DM_CODEC_PCMA, "PCMA", 8000, 1, 8},
+    {DM_CODEC_G722, "G722", 8000, 1, 9},
+    {DM_CODEC_G726_16, "G726-16", 8000, 1, DM_PT_DYNAMIC},
+    {DM_CODEC_G726_24, "G726-24", 8000, 1, DM_PT_DYNAMIC},
+    {DM_CODEC_G726_32, "G726-32", 8000, 1, DM_PT_DYNAMIC},
+    {DM_CODEC_G726_40, "G726-40", 8000, 1, DM_PT_DYNAMIC},
+    {DM_CODEC_GSM, "GSM", 8000, 1, 3},
+    {DM_CODEC_G729, "G729", 8000, 1, 18},
+    {DM_CODEC_OPUS, "opus", 48000, 2, DM_PT_DYNAMIC},
+    {DM_CODEC_CN, "CN", 8000, 1, 13},
+    {DM_CODEC_TELEPHONE_EVENT, "telephone-event", 8000, 1, DM_PT_DYNAMIC},
+};
+
+bool
+dm_format_of_codec(DmCodec codec, DmMediaFormat *out)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(known_formats); i++) {
+        const KnownFormat *known = &known_formats[i];
+
+        if (known->codec == codec) {
+            *out = (DmMediaFormat){
+                .codec = codec,
+                .pt = known->pt,
+                .channels = known->channels,
+                .clock_hz = known->clock_hz,
+            };
+            g_strlcpy(out->name, known->name, sizeof(out->name));
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+is_known(const KnownFormat *known, const DmMediaFormat *format)
+{
+    /* Events exist for every clock (RFC 4733, 2.1); anything else with another clock is not the
+     * codec we know. */
+    return g_ascii_strcasecmp(known->name, format->name) == 0 &&
+           known->channels == format->channels &&
+           (known->clock_hz == format->clock_hz || known->codec == DM_CODEC_TELEPHONE_EVENT);
+}
+
+void
+dm_format_identify(DmMediaFormat *format)
+{
+    format->codec = DM_CODEC_OTHER;
+    for (size_t i = 0; i < G_N_ELEMENTS(known_formats); i++) {
+        if (is_known(&known_formats[i], format)) {
+            format->codec = known_formats[i].codec;
+        }
+    }
+}
+
+bool
+dm_format_same_encoding(const DmMediaFormat *a, const DmMediaFormat *b)
+{
+    return a->codec == b->codec && a->clock_hz == b->clock_hz && a->channels == b->channels &&
+           g_ascii_strcasecmp(a->name, b->name) == 0;
+}
+
+bool
+dm_format_relays(const DmMediaFormat *a, const DmMediaFormat *b)
+{
+    /* AMR with octet-align=1 is not AMR without: of a codec we do not know, every parameter counts.
+     */
+    return dm_format_same_encoding(a, b) &&
+           (a->codec != DM_CODEC_OTHER || strcmp(a->fmtp, b->fmtp) == 0);
+}
+
+bool
+dm_format_equal(const DmMediaFormat *a, const DmMediaFormat *b)
+{
+    return dm_format_same_encoding(a, b) && a->pt == b->pt && strcmp(a->fmtp, b->fmtp) == 0;
+}
+
+bool
+dm_format_is_speech(const DmMediaFormat *format)
+{
+    return format->codec != DM_CODEC_TELEPHONE_EVENT && format->codec != DM_CODEC_CN;
+}
+
+bool
+dm_format_transcodes(const DmMediaFormat *format)
+{
+    return format->codec == DM_CODEC_PCMU || format->codec == DM_CODEC_PCMA;
+}

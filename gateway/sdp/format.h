@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+
+#include "media/spec.h"
+
+/* Payload formats: what their names mean, and when two of them are the same. Pure. */
+
+#define DM_PT_MAX     127
+#define DM_PT_DYNAMIC 96
+
+/* Name, clock, channels and usual payload type of a codec we know; false for DM_CODEC_OTHER. The
+ * payload type is DM_PT_DYNAMIC where it has to be agreed. */
+bool dm_format_of_codec(DmCodec codec, DmMediaFormat *out);
+/* Sets @format->codec from its name, clock and channels. */
+void dm_format_identify(DmMediaFormat *format);
+
+/* The same encoding, whatever its payload type and parameters. */
+bool dm_format_same_encoding(const DmMediaFormat *a, const DmMediaFormat *b);
+/* One can be relayed as the other without looking inside: as above, and the same parameters where
+ * we do not know what they mean. */
+bool dm_format_relays(const DmMediaFormat *a, const DmMediaFormat *b);
+/* Everything equal, payload type included. */
+bool dm_format_equal(const DmMediaFormat *a, const DmMediaFormat *b);
+
+/* Carries speech, unlike telephone-event and comfort noise. */
+bool dm_format_is_speech(const DmMediaFormat *format);
+/* Media can turn it into any other format of which this is true. */
+bool dm_format_transcodes(const DmMediaFormat *format);

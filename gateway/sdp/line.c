@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/sdp/line.h"
+
+#include <string.h>
+
+DmMediaDirection
+dm_line_direction(const DmSdpMedia *media)
+{
+    return media->connection_any ? media->peer_direction & DM_MEDIA_SEND : media->peer_direction;
+}
+
+bool
+dm_line_is_plain_rtp(const DmSdpMedia *media)
+{
+    return media->proto == DM_SDP_RTP_AVP || media->proto == DM_SDP_RTP_AVPF;
+}
+
+const DmSdpMedia *
+dm_line_find_audio(const DmSdp *sdp, unsigned *out_index, DmSdpVerdict *out_why)
+{
+    *out_why = DM_SDP_NO_AUDIO;
+    for (unsigned i = 0; i < sdp->n_media; i++) {
+        const DmSdpMedia *media = &sdp->media[i];
+
+        if (media->type != DM_SDP_AUDIO || media->port == 0) {
+            continue;
+        }
+        if (dm_line_is_plain_rtp(media)) {
+            if (out_index != NULL) {
+                *out_index = i;
+            }
+            *out_why = DM_SDP_OK;
+            return media;
+        }
+        if (dm_sdp_media_is_rtp(media)) {
+            *out_why = DM_SDP_SRTP_UNSUPPORTED;
+        }
+    }
+    return NULL;
+}
+
+static void
+refuse(DmSdpMedia *out, const DmSdpMedia *like)
+{
+    out->type = like->type;
+    out->proto = like->proto;
+    memcpy(out->type_name, like->type_name, sizeof(out->type_name));
+    memcpy(out->proto_name, like->proto_name, sizeof(out->proto_name));
+    memcpy(out->format_text, like->format_text, sizeof(out->format_text));
+    if (out->format_text[0] != '\0') {
+        return;
+    }
+    /* The grammar wants one format, whatever the line is for. */
+    if (like->n_formats > 0) {
+        g_snprintf(out->format_text, sizeof(out->format_text), "%u", like->formats[0].pt);
+    } else {
+        g_strlcpy(out->format_text,
+                  dm_sdp_media_is_rtp(like) ? "0" : "*",
+                  sizeof(out->format_text));
+    }
+}
+
+DmSdp *
+dm_line_refuse_all(const DmSdp *like, unsigned n_more)
+{
+    unsigned n = like != NULL ? like->n_media : 0;
+    DmSdp *sdp = dm_sdp_alloc(n + n_more);
+
+    for (unsigned i = 0; i < n; i++) {
+        refuse(&sdp->media[i], &like->media[i]);
+    }
+    return sdp;
+}
+
+void
+dm_line_open(DmSdpMedia *line, const DmSdpPolicy *policy, DmMediaDirection direction)
+{
+    line->type = DM_SDP_AUDIO;
+    if (line->type_name[0] == '\0') {
+        g_strlcpy(line->type_name, "audio", sizeof(line->type_name));
+        g_strlcpy(line->proto_name, "RTP/AVP", sizeof(line->proto_name));
+        line->proto = DM_SDP_RTP_AVP;
+    }
+    line->format_text[0] = '\0';
+    line->connection = policy->local_rtp;
+    line->port = dm_address_port(&policy->local_rtp);
+    line->peer_direction = direction;
+}
+
+bool
+dm_policy_allows(const DmSdpPolicy *policy, DmCodec codec)
+{
+    for (unsigned i = 0; i < policy->n_codecs; i++) {
+        if (policy->codecs[i] == codec) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+dm_line_has_speech(const DmSdpMedia *line)
+{
+    for (unsigned i = 0; i < line->n_formats; i++) {
+        if (dm_format_is_speech(&line->formats[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+dm_line_transcodes(const DmSdpMedia *line)
+{
+    for (unsigned i = 0; i < line->n_formats; i++) {
+        if (dm_format_transcodes(&line->formats[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const DmMediaFormat *
+dm_line_find_relay(const DmSdpMedia *line, const DmMediaFormat *format)
+{
+    for (unsigned i = 0; i < line->n_formats; i++) {
+        if (dm_format_relays(&line->formats[i], format)) {
+            return &line->formats[i];
+        }
+    }
+    return NULL;
+}
+
+const DmMediaFormat *
+dm_line_find_event(const DmSdpMedia *line, uint32_t clock_hz)
+{
+    for (unsigned i = 0; i < line->n_formats; i++) {
+        if (line->formats[i].codec == DM_CODEC_TELEPHONE_EVENT &&
+            line->formats[i].clock_hz == clock_hz) {
+            return &line->formats[i];
+        }
+    }
+    return NULL;
+}
+
+static const DmMediaFormat *
+find_pt(const DmSdpMedia *line, unsigned pt)
+{
+    for (unsigned i = 0; line != NULL && i < line->n_formats; i++) {
+        if (line->formats[i].pt == pt) {
+            return &line->formats[i];
+        }
+    }
+    return NULL;
+}
+
+void
+dm_line_add(DmSdpMedia *line, const DmMediaFormat *format)
+{
+    if (line->n_formats < DM_MEDIA_MAX_FORMATS && find_pt(line, format->pt) == NULL) {
+        line->formats[line->n_formats++] = *format;
+    }
+}
+
+typedef struct {
+    const DmSdpMedia *line, *previous;
+    const DmMediaFormat *format;
+    uint8_t reserved_pt;
+} Numbering;
+
+static bool
+is_free(const Numbering *numbering, unsigned pt)
+{
+    const DmMediaFormat *before = find_pt(numbering->previous, pt);
+
+    bool is_event = numbering->format->codec == DM_CODEC_TELEPHONE_EVENT;
+
+    if (pt == numbering->reserved_pt && !(is_event && numbering->format->clock_hz == 8000)) {
+        return false;
+    }
+    return find_pt(numbering->line, pt) == NULL &&
+           (before == NULL || dm_format_relays(before, numbering->format));
+}
+
+static unsigned
+choose_pt(const Numbering *numbering)
+{
+    const DmMediaFormat *format = numbering->format;
+    const DmMediaFormat *before = NULL;
+    DmMediaFormat known;
+
+    if (dm_format_of_codec(format->codec, &known) && known.pt < DM_PT_DYNAMIC) {
+        return known.pt;
+    }
+    if (numbering->previous != NULL) {
+        before = dm_line_find_relay(numbering->previous, format);
+    }
+    if (before != NULL && find_pt(numbering->line, before->pt) == NULL) {
+        return before->pt;
+    }
+    if (format->pt >= DM_PT_DYNAMIC && is_free(numbering, format->pt)) {
+        return format->pt;
+    }
+    for (unsigned pt = DM_PT_DYNAMIC; pt <= DM_PT_MAX; pt++) {
+        if (is_free(numbering, pt)) {
+            return pt;
+        }
+    }
+    return DM_PT_MAX + 1;
+}
+
+void
+dm_line_add_numbered(DmSdpMedia *line,
+                     const DmMediaFormat *format,
+                     const DmSdpMedia *previous,
+                     uint8_t reserved_pt)
+{
+    unsigned pt = choose_pt(&(Numbering){line, previous, format, reserved_pt});
+    DmMediaFormat numbered = *format;
+
+    if (pt <= DM_PT_MAX) {
+        numbered.pt = (uint8_t)pt;
+        dm_line_add(line, &numbered);
+    }
+}

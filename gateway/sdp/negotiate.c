@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/sdp/negotiate.h"
+
+#include "gateway/sdp/line.h"
+
+#define DEFAULT_DTMF_PT 101
+/* Room for one event format of each clock a codec of ours has. */
+#define MAX_SPEECH_FORMATS (DM_MEDIA_MAX_FORMATS - 3)
+
+const char *
+dm_sdp_verdict_name(DmSdpVerdict verdict)
+{
+    static const char *const names[] = {
+        [DM_SDP_OK] = "ok",
+        [DM_SDP_NO_COMMON_CODEC] = "no common codec",
+        [DM_SDP_NO_AUDIO] = "no audio",
+        [DM_SDP_BAD_ANSWER] = "answer does not fit the offer",
+        [DM_SDP_SRTP_UNSUPPORTED] = "SRTP is not supported",
+    };
+
+    return names[verdict];
+}
+
+/* An offer in the making: its one live line, and how that line looked when last sent. */
+typedef struct {
+    DmSdp *sdp;
+    DmSdpMedia *line;
+    const DmSdpMedia *previous; /* or NULL */
+    const DmSdpPolicy *policy;
+    uint8_t dtmf_pt;
+} Offer;
+
+static int
+audio_place(const DmSdp *sdp)
+{
+    unsigned index;
+    DmSdpVerdict why;
+
+    if (dm_line_find_audio(sdp, &index, &why) != NULL) {
+        return (int)index;
+    }
+    for (unsigned i = 0; i < sdp->n_media; i++) {
+        if (sdp->media[i].type == DM_SDP_AUDIO && dm_line_is_plain_rtp(&sdp->media[i])) {
+            return (int)i; /* refused before, may live again (RFC 3264, 8.1) */
+        }
+    }
+    return -1;
+}
+
+/* A description only ever grows, and its lines keep their places (RFC 3264, 8). */
+static bool
+begin_offer(Offer *offer,
+            const DmSdpPolicy *policy,
+            DmMediaDirection direction,
+            const DmSdp *previous)
+{
+    int place = previous != NULL ? audio_place(previous) : -1;
+    unsigned n_before = previous != NULL ? previous->n_media : 0;
+
+    if (place < 0 && n_before == DM_SDP_MAX_MEDIA) {
+        return false;
+    }
+    offer->policy = policy;
+    offer->dtmf_pt = policy->dtmf_pt != 0 ? policy->dtmf_pt : DEFAULT_DTMF_PT;
+    offer->previous = place >= 0 ? &previous->media[place] : NULL;
+    offer->sdp = dm_line_refuse_all(previous, place < 0 ? 1 : 0);
+    offer->line = &offer->sdp->media[place >= 0 ? (unsigned)place : n_before];
+    dm_line_open(offer->line, policy, direction);
+    offer->line->ptime_ms = policy->ptime_ms;
+    return true;
+}
+
+static void
+offer_format(Offer *offer, const DmMediaFormat *format)
+{
+    if (offer->line->n_formats < MAX_SPEECH_FORMATS) {
+        dm_line_add_numbered(offer->line, format, offer->previous, offer->dtmf_pt);
+    }
+}
+
+static void
+offer_formats_of(Offer *offer, const DmSdpMedia *from)
+{
+    for (unsigned i = 0; i < from->n_formats; i++) {
+        const DmMediaFormat *format = &from->formats[i];
+
+        if (format->codec != DM_CODEC_TELEPHONE_EVENT &&
+            dm_policy_allows(offer->policy, format->codec) &&
+            dm_line_find_relay(offer->line, format) == NULL) {
+            offer_format(offer, format);
+        }
+    }
+}
+
+static void
+offer_codec(Offer *offer, DmCodec codec)
+{
+    DmMediaFormat format;
+
+    if (dm_format_of_codec(codec, &format) && dm_format_is_speech(&format) &&
+        dm_line_find_relay(offer->line, &format) == NULL) {
+        offer_format(offer, &format);
+    }
+}
+
+static void
+offer_transcoded(Offer *offer, const DmSdpMedia *from)
+{
+    DmMediaFormat format;
+
+    if (!offer->policy->transcode || !dm_line_transcodes(from)) {
+        return;
+    }
+    for (unsigned i = 0; i < offer->policy->n_codecs; i++) {
+        if (dm_format_of_codec(offer->policy->codecs[i], &format) &&
+            dm_format_transcodes(&format)) {
+            offer_codec(offer, format.codec);
+        }
+    }
+}
+
+/* Events run on the clock of the speech they interrupt (RFC 4733, 2.1). */
+static void
+offer_events(Offer *offer)
+{
+    DmMediaFormat event;
+    unsigned n_speech = offer->line->n_formats;
+
+    dm_format_of_codec(DM_CODEC_TELEPHONE_EVENT, &event);
+    g_strlcpy(event.fmtp, "0-16", sizeof(event.fmtp));
+    for (unsigned i = 0; i < n_speech; i++) {
+        uint32_t clock_hz = offer->line->formats[i].clock_hz;
+
+        if (dm_line_find_event(offer->line, clock_hz) == NULL) {
+            event.clock_hz = clock_hz;
+            event.pt = clock_hz == 8000 ? offer->dtmf_pt : 0;
+            dm_line_add_numbered(offer->line, &event, offer->previous, offer->dtmf_pt);
+        }
+    }
+}
+
+DmSdpVerdict
+dm_sdp_offer_across(const DmSdp *from_offer,
+                    const DmSdpPolicy *to,
+                    const DmSdp *previous,
+                    DmSdp **out_offer)
+{
+    DmSdpVerdict why;
+    const DmSdpMedia *from = dm_line_find_audio(from_offer, NULL, &why);
+    Offer offer;
+
+    if (from == NULL) {
+        return why;
+    }
+    if (!begin_offer(&offer, to, dm_line_direction(from), previous)) {
+        return DM_SDP_NO_AUDIO;
+    }
+    offer.line->maxptime_ms = from->maxptime_ms;
+    if (offer.line->ptime_ms == 0) {
+        offer.line->ptime_ms = from->ptime_ms;
+    }
+    offer_formats_of(&offer, from);
+    offer_transcoded(&offer, from);
+    if (!dm_line_has_speech(offer.line)) {
+        dm_sdp_unref(offer.sdp);
+        return DM_SDP_NO_COMMON_CODEC;
+    }
+    offer_events(&offer);
+    *out_offer = offer.sdp;
+    return DM_SDP_OK;
+}
+
+DmSdp *
+dm_sdp_offer_from_policy(const DmSdpPolicy *policy,
+                         DmMediaDirection direction,
+                         const DmSdp *previous)
+{
+    Offer offer;
+
+    g_return_val_if_fail(begin_offer(&offer, policy, direction, previous), NULL);
+    for (unsigned i = 0; i < policy->n_codecs; i++) {
+        offer_codec(&offer, policy->codecs[i]);
+    }
+    offer_events(&offer);
+    return offer.sdp;
+}
+
+/* An answer's live line. */
+typedef struct {
+    DmSdpMedia *line;
+    const DmSdpMedia *offered;
+    const DmSdpMedia *other; /* what the other side answered, or NULL */
+    const DmSdpPolicy *policy;
+} Answer;
+
+static void
+answer_format(Answer *answer, const DmMediaFormat *offered, const char *fmtp)
+{
+    DmMediaFormat format = *offered;
+
+    g_strlcpy(format.fmtp, fmtp, sizeof(format.fmtp));
+    dm_line_add(answer->line, &format);
+}
+
+/* What both sides speak, in the answerer's order and with its parameters: media goes through
+ * untouched. */
+static void
+answer_relayed(Answer *answer)
+{
+    for (unsigned i = 0; i < answer->other->n_formats; i++) {
+        const DmMediaFormat *theirs = &answer->other->formats[i];
+        const DmMediaFormat *offered = dm_line_find_relay(answer->offered, theirs);
+
+        if (offered != NULL && offered->codec != DM_CODEC_TELEPHONE_EVENT &&
+            dm_policy_allows(answer->policy, offered->codec)) {
+            answer_format(answer, offered, theirs->fmtp);
+        }
+    }
+}
+
+static void
+answer_matching(Answer *answer, bool (*matches)(const DmMediaFormat *format))
+{
+    for (unsigned i = 0; i < answer->offered->n_formats; i++) {
+        const DmMediaFormat *offered = &answer->offered->formats[i];
+
+        if (matches(offered) && dm_policy_allows(answer->policy, offered->codec)) {
+            answer_format(answer, offered, offered->fmtp);
+        }
+    }
+}
+
+static void
+answer_speech(Answer *answer)
+{
+    if (answer->other == NULL) {
+        answer_matching(answer, dm_format_is_speech);
+        return;
+    }
+    answer_relayed(answer);
+    if (!dm_line_has_speech(answer->line) && answer->policy->transcode &&
+        dm_line_transcodes(answer->other)) {
+        answer_matching(answer, dm_format_transcodes);
+    }
+}
+
+/* Only when the other side takes events too: else the peer would press keys into a void, where
+ * tones in its speech would still get through. */
+static void
+answer_events(Answer *answer)
+{
+    uint32_t clock_hz = answer->line->formats[0].clock_hz;
+    const DmMediaFormat *offered = dm_line_find_event(answer->offered, clock_hz);
+    const DmMediaFormat *theirs =
+        answer->other != NULL ? dm_line_find_event(answer->other, clock_hz) : offered;
+
+    if (offered != NULL && theirs != NULL) {
+        answer_format(answer, offered, theirs->fmtp);
+    }
+}
+
+static uint16_t
+first_set(uint16_t a, uint16_t b, uint16_t c)
+{
+    return a != 0 ? a : b != 0 ? b : c;
+}
+
+static DmSdpVerdict
+fill_answer(Answer *answer)
+{
+    DmMediaDirection allowed = dm_direction_reverse(dm_line_direction(answer->offered));
+    DmMediaDirection wanted =
+        answer->other != NULL ? dm_line_direction(answer->other) : DM_MEDIA_BOTH;
+    uint16_t other_ptime_ms = answer->other != NULL ? answer->other->ptime_ms : 0;
+
+    dm_line_open(answer->line, answer->policy, allowed & wanted);
+    answer->line->rtcp_mux = answer->offered->rtcp_mux;
+    answer->line->ptime_ms =
+        first_set(answer->policy->ptime_ms, other_ptime_ms, answer->offered->ptime_ms);
+    answer->line->maxptime_ms = answer->other != NULL ? answer->other->maxptime_ms : 0;
+    answer_speech(answer);
+    if (!dm_line_has_speech(answer->line)) {
+        return DM_SDP_NO_COMMON_CODEC;
+    }
+    answer_events(answer);
+    return DM_SDP_OK;
+}
+
+DmSdpVerdict
+dm_sdp_answer_across(const DmSdp *offer,
+                     const DmSdpPolicy *from,
+                     const DmSdp *other_answer,
+                     DmSdp **out_answer)
+{
+    g_autoptr(DmSdp) sdp = NULL;
+    Answer answer = {.policy = from};
+    unsigned index;
+    DmSdpVerdict verdict;
+
+    answer.offered = dm_line_find_audio(offer, &index, &verdict);
+    if (verdict == DM_SDP_OK && other_answer != NULL) {
+        answer.other = dm_line_find_audio(other_answer, NULL, &verdict);
+    }
+    if (verdict != DM_SDP_OK) {
+        return verdict;
+    }
+    sdp = dm_line_refuse_all(offer, 0);
+    answer.line = &sdp->media[index];
+    verdict = fill_answer(&answer);
+    if (verdict == DM_SDP_OK) {
+        *out_answer = g_steal_pointer(&sdp);
+    }
+    return verdict;
+}

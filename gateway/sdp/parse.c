@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sofia-sip/sdp.h>
+#include <string.h>
+
+#include "gateway/base/error.h"
+#include "gateway/sdp/format.h"
+#include "gateway/sdp/session-priv.h"
+
+/* Sofia's parser is exact where peers are sloppy: one odd o=, k= or b= line and it refuses the
+ * whole description. So it is given only the lines we act upon, under a head of our own; the rest
+ * is dropped here, as it would be later. */
+
+#define MAX_TEXT_BYTES 65536
+
+typedef struct {
+    GString *text; /* what Sofia gets to see */
+    uint64_t version;
+    unsigned n_media;
+    struct {
+        char type[16], proto[24], formats[64];
+    } media[DM_SDP_MAX_MEDIA]; /* as written */
+} Filter;
+
+static bool
+set_error(GError **error, DmErrorCode code, const char *what)
+{
+    g_set_error_literal(error, DM_ERROR, code, what);
+    return false;
+}
+
+static bool
+is_printable(const char *line)
+{
+    for (; *line != '\0'; line++) {
+        if ((unsigned char)*line < ' ' || (unsigned char)*line > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* As many whole words of @formats as fit. */
+static void
+copy_words(char *out, size_t size, char **words)
+{
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (; *words != NULL && len + strlen(*words) + 2 <= size; words++) {
+        len = g_strlcat(out, len > 0 ? " " : "", size);
+        len = g_strlcat(out, *words, size);
+    }
+}
+
+static const char *
+proto_for_sofia(const char *proto)
+{
+    /* It knows no feedback profiles (RFC 4585, RFC 5124), and would leave their rtpmaps unread. */
+    if (g_ascii_strcasecmp(proto, "RTP/AVPF") == 0) {
+        return "RTP/AVP";
+    }
+    return g_ascii_strcasecmp(proto, "RTP/SAVPF") == 0 ? "RTP/SAVP" : proto;
+}
+
+static GStrv
+split_words(const char *text)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_auto(GStrv) parts = g_strsplit(text, " ", -1);
+
+    for (char **part = parts; *part != NULL; part++) {
+        if (**part != '\0') {
+            g_strv_builder_add(builder, *part);
+        }
+    }
+    return g_strv_builder_end(builder);
+}
+
+static bool
+take_media_line(Filter *filter, const char *value, GError **error)
+{
+    g_auto(GStrv) words = split_words(value);
+    unsigned n_words = g_strv_length(words);
+
+    if (filter->n_media == DM_SDP_MAX_MEDIA) {
+        return set_error(error, DM_ERROR_LIMIT, "too many m= lines");
+    }
+    if (n_words < 3) {
+        return set_error(error, DM_ERROR_PARSE, "m= line without type, port or protocol");
+    }
+    if (strlen(words[0]) >= sizeof(filter->media->type) ||
+        strlen(words[2]) >= sizeof(filter->media->proto)) {
+        return set_error(error, DM_ERROR_LIMIT, "m= line with an overlong type or protocol");
+    }
+    g_strlcpy(filter->media[filter->n_media].type, words[0], sizeof(filter->media->type));
+    g_strlcpy(filter->media[filter->n_media].proto, words[2], sizeof(filter->media->proto));
+    copy_words(filter->media[filter->n_media].formats, sizeof(filter->media->formats), words + 3);
+    g_string_append_printf(filter->text,
+                           "m=%s %s %s",
+                           words[0],
+                           words[1],
+                           proto_for_sofia(words[2]));
+    for (unsigned i = 3; i < n_words && i < 3 + DM_SDP_MAX_FORMATS; i++) {
+        g_string_append_printf(filter->text, " %s", words[i]);
+    }
+    g_string_append(filter->text, "\r\n");
+    filter->n_media++;
+    return true;
+}
+
+/* Sofia refuses a description for one rtpmap without a clock; such a line names nothing we could
+ * use. */
+static bool
+is_usable_rtpmap(const char *value)
+{
+    const char *slash = strchr(value, '/');
+
+    return g_ascii_isdigit(value[0]) && strchr(value, ' ') != NULL && slash != NULL &&
+           g_ascii_isdigit(slash[1]);
+}
+
+static void
+take_attribute(Filter *filter, const char *line)
+{
+    static const char *const wanted[] = {"fmtp:",
+                                         "ptime:",
+                                         "maxptime:",
+                                         "rtcp:",
+                                         "rtcp-mux",
+                                         "sendrecv",
+                                         "sendonly",
+                                         "recvonly",
+                                         "inactive"};
+    const char *attribute = line + 2;
+
+    if (g_str_has_prefix(attribute, "rtpmap:") && is_usable_rtpmap(attribute + strlen("rtpmap:"))) {
+        g_string_append_printf(filter->text, "%s\r\n", line);
+        return;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++) {
+        if (g_str_has_prefix(attribute, wanted[i])) {
+            g_string_append_printf(filter->text, "%s\r\n", line);
+            return;
+        }
+    }
+}
+
+static bool
+take_line(Filter *filter, const char *line, GError **error)
+{
+    if (line[0] == '\0' || line[1] != '=' || !is_printable(line)) {
+        return true;
+    }
+    switch (line[0]) {
+    case 'o': {
+        g_auto(GStrv) words = split_words(line + 2);
+
+        filter->version = g_strv_length(words) > 2 ? g_ascii_strtoull(words[2], NULL, 10) : 0;
+        return true;
+    }
+    case 'c':
+        g_string_append_printf(filter->text, "%s\r\n", line);
+        return true;
+    case 'm':
+        return take_media_line(filter, line + 2, error);
+    case 'a':
+        take_attribute(filter, line);
+        return true;
+    default:
+        return true;
+    }
+}
+
+static void
+put_head(Filter *filter, bool *done)
+{
+    if (!*done) {
+        g_string_append(filter->text, "t=0 0\r\n");
+    }
+    *done = true;
+}
+
+static bool
+filter_lines(Filter *filter, char **lines, GError **error)
+{
+    bool head_done = false;
+
+    if (lines[0] == NULL || !g_str_has_prefix(lines[0], "v=0")) {
+        return set_error(error, DM_ERROR_PARSE, "not a session description: no v=0");
+    }
+    g_string_append(filter->text, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\n");
+    for (char **line = lines + 1; *line != NULL; line++) {
+        g_strchomp(*line);
+        if ((*line)[0] == 'm' || (*line)[0] == 'a') {
+            put_head(filter, &head_done);
+        }
+        if (!take_line(filter, *line, error)) {
+            return false;
+        }
+    }
+    put_head(filter, &head_done);
+    return true;
+}
+
+static DmSdpProto
+proto_of(const char *name)
+{
+    static const char *const names[] = {
+        [DM_SDP_RTP_AVP] = "RTP/AVP",
+        [DM_SDP_RTP_SAVP] = "RTP/SAVP",
+        [DM_SDP_RTP_AVPF] = "RTP/AVPF",
+        [DM_SDP_RTP_SAVPF] = "RTP/SAVPF",
+        [DM_SDP_UDPTL] = "UDPTL",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (g_ascii_strcasecmp(name, names[i]) == 0) {
+            return i;
+        }
+    }
+    return DM_SDP_PROTO_OTHER;
+}
+
+static DmSdpMediaType
+type_of(sdp_media_e type)
+{
+    switch (type) {
+    case sdp_media_audio:
+        return DM_SDP_AUDIO;
+    case sdp_media_video:
+        return DM_SDP_VIDEO;
+    case sdp_media_image:
+        return DM_SDP_IMAGE;
+    default:
+        return DM_SDP_OTHER;
+    }
+}
+
+static bool
+has_format(const DmSdpMedia *media, unsigned pt)
+{
+    for (unsigned i = 0; i < media->n_formats; i++) {
+        if (media->formats[i].pt == pt) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Formats without a name, or with more parameters than we can carry, are left out: a cut fmtp would
+ * be a lie. */
+static void
+add_format(DmSdpMedia *media, const sdp_rtpmap_t *map)
+{
+    const char *fmtp = map->rm_fmtp != NULL ? map->rm_fmtp : "";
+    DmMediaFormat *format = &media->formats[media->n_formats];
+    guint64 channels = map->rm_params != NULL ? g_ascii_strtoull(map->rm_params, NULL, 10) : 1;
+
+    if (media->n_formats == DM_SDP_MAX_FORMATS || has_format(media, map->rm_pt) ||
+        map->rm_encoding == NULL || map->rm_encoding[0] == '\0' ||
+        strlen(map->rm_encoding) >= sizeof(format->name) || strlen(fmtp) >= sizeof(format->fmtp) ||
+        map->rm_rate == 0 || map->rm_rate > 1000000) {
+        return;
+    }
+    format->pt = map->rm_pt;
+    format->clock_hz = (uint32_t)map->rm_rate;
+    format->channels = (uint8_t)CLAMP(channels, 1, 255);
+    g_strlcpy(format->name, map->rm_encoding, sizeof(format->name));
+    g_strlcpy(format->fmtp, fmtp, sizeof(format->fmtp));
+    dm_format_identify(format);
+    media->n_formats++;
+}
+
+static bool
+find_direction(const sdp_attribute_t *attributes, DmMediaDirection *out)
+{
+    static const char *const names[] = {"inactive", "sendonly", "recvonly", "sendrecv"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (sdp_attribute_find(attributes, names[i]) != NULL) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint16_t
+milliseconds(const sdp_attribute_t *attributes, const char *name)
+{
+    const sdp_attribute_t *attribute = sdp_attribute_find(attributes, name);
+    guint64 value = attribute != NULL && attribute->a_value != NULL
+                        ? g_ascii_strtoull(attribute->a_value, NULL, 10)
+                        : 0;
+
+    return value <= 1000 ? (uint16_t)value : 0;
+}
+
+static void
+set_connection(DmSdpMedia *media, const sdp_connection_t *connection)
+{
+    DmAddress address;
+
+    if (connection == NULL || !dm_address_parse(&address, connection->c_address, media->port) ||
+        dm_address_is_multicast(&address)) {
+        return;
+    }
+    media->connection_any = dm_address_is_any(&address);
+    if (!media->connection_any) {
+        media->connection = address;
+    }
+}
+
+/* "53020" or "53020 IN IP4 126.16.64.4" (RFC 3605, 2.1) */
+static void
+set_rtcp(DmSdpMedia *media, const sdp_attribute_t *attribute)
+{
+    g_auto(GStrv) words = NULL;
+    guint64 port;
+
+    if (attribute == NULL || attribute->a_value == NULL) {
+        return;
+    }
+    words = split_words(attribute->a_value);
+    port = words[0] != NULL ? g_ascii_strtoull(words[0], NULL, 10) : 0;
+    if (port == 0 || port > UINT16_MAX) {
+        return;
+    }
+    if (g_strv_length(words) >= 4) {
+        if (!dm_address_parse(&media->rtcp, words[3], (uint16_t)port)) {
+            media->rtcp = (DmAddress){0};
+        }
+    } else if (dm_address_is_set(&media->connection)) {
+        media->rtcp = media->connection;
+        dm_address_set_port(&media->rtcp, (uint16_t)port);
+    }
+}
+
+static bool
+fill_media(DmSdpMedia *media, const sdp_session_t *session, const sdp_media_t *from, GError **error)
+{
+    if (from->m_port > UINT16_MAX) {
+        return set_error(error, DM_ERROR_PARSE, "m= line with an impossible port");
+    }
+    media->type = type_of(from->m_type);
+    media->proto = proto_of(media->proto_name);
+    media->port = (uint16_t)from->m_port;
+    set_connection(media,
+                   from->m_connections != NULL ? from->m_connections : session->sdp_connection);
+    set_rtcp(media, sdp_attribute_find(from->m_attributes, "rtcp"));
+    media->rtcp_mux = sdp_attribute_find(from->m_attributes, "rtcp-mux") != NULL;
+    media->peer_direction = DM_MEDIA_BOTH;
+    if (!find_direction(from->m_attributes, &media->peer_direction)) {
+        find_direction(session->sdp_attributes, &media->peer_direction);
+    }
+    media->ptime_ms = milliseconds(from->m_attributes, "ptime");
+    media->maxptime_ms = milliseconds(from->m_attributes, "maxptime");
+    for (const sdp_rtpmap_t *map = from->m_rtpmaps; map != NULL; map = map->rm_next) {
+        add_format(media, map);
+    }
+    return true;
+}
+
+static DmSdp *
+from_sofia(const Filter *filter, const sdp_session_t *session, GError **error)
+{
+    g_autoptr(DmSdp) sdp = dm_sdp_alloc(filter->n_media);
+    const sdp_media_t *media = session->sdp_media;
+
+    sdp->version = filter->version;
+    for (unsigned i = 0; i < filter->n_media; i++, media = media->m_next) {
+        if (media == NULL) {
+            set_error(error, DM_ERROR_PARSE, "m= line not understood");
+            return NULL;
+        }
+        g_strlcpy(sdp->media[i].type_name, filter->media[i].type, sizeof(sdp->media[i].type_name));
+        g_strlcpy(sdp->media[i].proto_name,
+                  filter->media[i].proto,
+                  sizeof(sdp->media[i].proto_name));
+        g_strlcpy(sdp->media[i].format_text,
+                  filter->media[i].formats,
+                  sizeof(sdp->media[i].format_text));
+        if (!fill_media(&sdp->media[i], session, media, error)) {
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&sdp);
+}
+
+static DmSdp *
+parse_filtered(const Filter *filter, GError **error)
+{
+    const int flags = sdp_f_mode_manual | sdp_f_insane | sdp_f_c_missing;
+    su_home_t home = SU_HOME_INIT(home);
+    DmSdp *sdp = NULL;
+    sdp_parser_t *parser;
+    sdp_session_t *session;
+
+    su_home_init(&home);
+    parser = sdp_parse(&home, filter->text->str, (issize_t)filter->text->len, flags);
+    session = sdp_session(parser);
+    if (session != NULL) {
+        sdp = from_sofia(filter, session, error);
+    } else {
+        g_set_error(error,
+                    DM_ERROR,
+                    DM_ERROR_PARSE,
+                    "session description: %s",
+                    sdp_parsing_error(parser));
+    }
+    sdp_parser_free(parser);
+    su_home_deinit(&home);
+    return sdp;
+}
+
+DmSdp *
+dm_sdp_parse(const char *text, size_t len, GError **error)
+{
+    g_autofree char *copy = NULL;
+    g_auto(GStrv) lines = NULL;
+    g_autoptr(GString) filtered = g_string_new(NULL);
+    Filter filter = {.text = filtered};
+
+    if (len > MAX_TEXT_BYTES) {
+        set_error(error, DM_ERROR_LIMIT, "session description of more than 64 kB");
+        return NULL;
+    }
+    copy = g_strndup(text, len);
+    g_strdelimit(copy, "\r", '\n');
+    lines = g_strsplit(g_strstrip(copy), "\n", -1);
+    if (!filter_lines(&filter, lines, error)) {
+        return NULL;
+    }
+    return parse_filtered(&filter, error);
+}

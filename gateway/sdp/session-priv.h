@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "gateway/sdp/session.h"
+
+/* What only gateway/sdp knows of a description. */
+struct DmSdp {
+    uint64_t version;
+    unsigned n_media;
+    DmSdpMedia media[];
+};
+
+/* All zero, to be filled in before anyone else sees it. (transfer full) */
+DmSdp *dm_sdp_alloc(unsigned n_media);
+
+static inline bool
+dm_sdp_media_is_rtp(const DmSdpMedia *media)
+{
+    return media->proto <= DM_SDP_RTP_SAVPF;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/sdp/line.h"
+
+/* The same format in the offer and in the answer of one leg. An answerer states its own parameters,
+ * so those of a codec we do not know may differ when the payload type is the same. */
+static bool
+is_counterpart(const DmMediaFormat *a, const DmMediaFormat *b)
+{
+    return dm_format_relays(a, b) || (dm_format_same_encoding(a, b) && a->pt == b->pt);
+}
+
+static const DmMediaFormat *
+find_counterpart(const DmSdpMedia *line, const DmMediaFormat *format)
+{
+    for (unsigned i = 0; i < line->n_formats; i++) {
+        if (is_counterpart(&line->formats[i], format)) {
+            return &line->formats[i];
+        }
+    }
+    return NULL;
+}
+
+/* What is common, in the order of the shorter list: that is the answer, whose order counts (RFC
+ * 3264, 7). Payload types may differ: each side sends with those of the other's description. */
+static void
+pair_formats(const DmSdpMedia *ours, const DmSdpMedia *theirs, DmMediaSideSpec *out)
+{
+    const DmSdpMedia *answer = ours->n_formats <= theirs->n_formats ? ours : theirs;
+    const DmSdpMedia *offer = answer == ours ? theirs : ours;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < answer->n_formats && n < DM_MEDIA_MAX_FORMATS; i++) {
+        const DmMediaFormat *counterpart = find_counterpart(offer, &answer->formats[i]);
+
+        if (counterpart != NULL) {
+            out->recv[n] = answer == ours ? answer->formats[i] : *counterpart;
+            out->send[n] = answer == ours ? *counterpart : answer->formats[i];
+            n++;
+        }
+    }
+    out->n_recv = out->n_send = (uint8_t)n;
+}
+
+static bool
+has_speech(const DmMediaSideSpec *spec)
+{
+    for (unsigned i = 0; i < spec->n_recv; i++) {
+        if (dm_format_is_speech(&spec->recv[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+DmSdpVerdict
+dm_sdp_side_spec(const DmSdp *ours,
+                 const DmSdp *theirs,
+                 const DmSdpPolicy *policy,
+                 DmMediaSideSpec *out)
+{
+    DmMediaSideSpec spec = {.nat = policy->nat};
+    DmSdpVerdict why;
+    unsigned index;
+    const DmSdpMedia *our_line = dm_line_find_audio(ours, &index, &why);
+    const DmSdpMedia *their_line;
+
+    if (our_line == NULL) {
+        return why;
+    }
+    if (theirs->n_media != ours->n_media || theirs->media[index].type != DM_SDP_AUDIO) {
+        return DM_SDP_BAD_ANSWER;
+    }
+    their_line = &theirs->media[index];
+    if (their_line->port == 0) {
+        return DM_SDP_NO_AUDIO;
+    }
+    if (!dm_line_is_plain_rtp(their_line)) {
+        return DM_SDP_BAD_ANSWER;
+    }
+    pair_formats(our_line, their_line, &spec);
+    if (!has_speech(&spec)) {
+        return DM_SDP_NO_COMMON_CODEC;
+    }
+    spec.remote_rtp = their_line->connection;
+    spec.remote_rtcp = their_line->rtcp;
+    spec.rtcp_mux = our_line->rtcp_mux && their_line->rtcp_mux;
+    spec.direction = our_line->peer_direction & dm_direction_reverse(dm_line_direction(their_line));
+    spec.ptime_ms = their_line->ptime_ms;
+    spec.maxptime_ms = their_line->maxptime_ms;
+    *out = spec;
+    return DM_SDP_OK;
+}

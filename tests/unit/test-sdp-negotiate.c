@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "tests/lib/sdp-check.h"
+
+#define HEAD "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+
+static const DmCodec both_laws[] = {DM_CODEC_PCMA, DM_CODEC_PCMU};
+static const DmCodec only_alaw[] = {DM_CODEC_PCMA};
+static const DmCodec only_ulaw[] = {DM_CODEC_PCMU};
+static const DmCodec anything[] = {DM_CODEC_PCMA,
+                                   DM_CODEC_PCMU,
+                                   DM_CODEC_G729,
+                                   DM_CODEC_OPUS,
+                                   DM_CODEC_OTHER};
+
+static DmSdpPolicy
+policy_of(const DmCodec *codecs, unsigned n)
+{
+    DmSdpPolicy policy = {.codecs = codecs, .n_codecs = n, .transcode = true, .dtmf_pt = 101};
+
+    g_assert_true(dm_address_parse(&policy.local_rtp, "203.0.113.5", 30000));
+    return policy;
+}
+#define POLICY(codecs) policy_of(codecs, G_N_ELEMENTS(codecs))
+
+static DmSdp *
+parse(const char *media)
+{
+    g_autofree char *text = g_strconcat(HEAD, media, NULL);
+    g_autoptr(GError) error = NULL;
+    DmSdp *sdp = dm_sdp_parse(text, strlen(text), &error);
+
+    g_assert_no_error(error);
+    return sdp;
+}
+
+/* The lines of @sdp in short: "audio:30000:8=PCMA,101=telephone-event:sendrecv video:0". */
+static char *
+tell(const DmSdp *sdp)
+{
+    static const char *const directions[] = {"inactive", "sendonly", "recvonly", "sendrecv"};
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < dm_sdp_n_media(sdp); i++) {
+        const DmSdpMedia *media = dm_sdp_media(sdp, i);
+
+        g_string_append_printf(text, "%s%s:%u", i > 0 ? " " : "", media->type_name, media->port);
+        for (unsigned f = 0; f < media->n_formats; f++) {
+            g_string_append_printf(text,
+                                   "%c%u=%s",
+                                   f > 0 ? ',' : ':',
+                                   media->formats[f].pt,
+                                   media->formats[f].name);
+        }
+        if (media->port != 0) {
+            g_string_append_printf(text, ":%s", directions[media->peer_direction]);
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void
+assert_offer_across(const char *from, const DmSdpPolicy *to, const char *previous, const char *want)
+{
+    g_autoptr(DmSdp) from_offer = parse(from);
+    g_autoptr(DmSdp) before = previous != NULL ? parse(previous) : NULL;
+    g_autoptr(DmSdp) offer = NULL;
+    g_autofree char *told = NULL;
+
+    g_assert_cmpstr(dm_sdp_verdict_name(dm_sdp_offer_across(from_offer, to, before, &offer)),
+                    ==,
+                    "ok");
+    check_offer(offer, before, to);
+    told = tell(offer);
+    g_assert_cmpstr(told, ==, want);
+}
+
+static void
+assert_answer_across(const char *offer_text,
+                     const DmSdpPolicy *from,
+                     const char *other,
+                     const char *want)
+{
+    g_autoptr(DmSdp) offer = parse(offer_text);
+    g_autoptr(DmSdp) other_answer = other != NULL ? parse(other) : NULL;
+    g_autoptr(DmSdp) answer = NULL;
+    g_autofree char *told = NULL;
+    DmSdpVerdict verdict = dm_sdp_answer_across(offer, from, other_answer, &answer);
+
+    if (verdict == DM_SDP_OK) {
+        check_answer(offer, answer, from);
+        told = tell(answer);
+    }
+    g_assert_cmpstr(verdict == DM_SDP_OK ? told : dm_sdp_verdict_name(verdict), ==, want);
+}
+
+static void
+test_offer_keeps_the_callers_order(void)
+{
+    DmSdpPolicy policy = POLICY(both_laws);
+
+    assert_offer_across("m=audio 4000 RTP/AVP 18 0 8 96\r\na=rtpmap:96 telephone-event/8000\r\n",
+                        &policy,
+                        NULL,
+                        "audio:30000:0=PCMU,8=PCMA,101=telephone-event:sendrecv");
+}
+
+static void
+test_offer_adds_what_can_be_transcoded(void)
+{
+    DmSdpPolicy policy = POLICY(both_laws);
+
+    g_test_summary(
+        "MED-2: the other law is offered behind the caller's own, unless transcoding is off");
+    assert_offer_across("m=audio 4000 RTP/AVP 0\r\n",
+                        &policy,
+                        NULL,
+                        "audio:30000:0=PCMU,8=PCMA,101=telephone-event:sendrecv");
+    policy.transcode = false;
+    assert_offer_across("m=audio 4000 RTP/AVP 0\r\n",
+                        &policy,
+                        NULL,
+                        "audio:30000:0=PCMU,101=telephone-event:sendrecv");
+}
+
+static void
+test_offer_numbers_unknown_codecs(void)
+{
+    DmSdpPolicy policy = POLICY(anything);
+
+    g_test_summary(
+        "A dynamic type keeps its number unless we need it for events; events follow the clock");
+    assert_offer_across(
+        "m=audio 4000 RTP/AVP 101 111\r\na=rtpmap:101 AMR/8000\r\na=rtpmap:111 opus/48000/2\r\n",
+        &policy,
+        NULL,
+        "audio:30000:96=AMR,111=opus,101=telephone-event,97=telephone-event:sendrecv");
+}
+
+static void
+test_offer_keeps_numbers_given_before(void)
+{
+    DmSdpPolicy policy = POLICY(anything);
+
+    assert_offer_across(
+        "m=audio 4000 RTP/AVP 99 98\r\na=rtpmap:99 AMR/8000\r\na=rtpmap:98 speex/8000\r\n",
+        &policy,
+        "m=video 0 RTP/AVP 31\r\nm=audio 5 RTP/AVP 98 110\r\na=rtpmap:98 AMR/8000\r\n"
+        "a=rtpmap:110 telephone-event/8000\r\n",
+        "video:0 audio:30000:98=AMR,96=speex,110=telephone-event:sendrecv");
+}
+
+static void
+test_offer_carries_hold_across(void)
+{
+    DmSdpPolicy policy = POLICY(only_alaw);
+
+    g_test_summary("SIG-16: sendonly stays sendonly, inactive stays inactive, 0.0.0.0 is hold");
+    assert_offer_across("m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n",
+                        &policy,
+                        NULL,
+                        "audio:30000:8=PCMA,101=telephone-event:sendonly");
+    assert_offer_across("m=audio 4000 RTP/AVP 8\r\na=inactive\r\n",
+                        &policy,
+                        NULL,
+                        "audio:30000:8=PCMA,101=telephone-event:inactive");
+    assert_offer_across("m=audio 4000 RTP/AVP 8\r\nc=IN IP4 0.0.0.0\r\n",
+                        &policy,
+                        NULL,
+                        "audio:30000:8=PCMA,101=telephone-event:sendonly");
+}
+
+static void
+test_offer_that_cannot_be_made(void)
+{
+    static const struct {
+        const char *from;
+        DmSdpVerdict want;
+    } cases[] = {
+        {"m=audio 4000 RTP/SAVP 8\r\n", DM_SDP_SRTP_UNSUPPORTED},
+        {"m=audio 4000 UDP/TLS/RTP/SAVPF 8\r\n", DM_SDP_NO_AUDIO},
+        {"m=video 4000 RTP/AVP 31\r\n", DM_SDP_NO_AUDIO},
+        {"m=audio 0 RTP/AVP 8\r\n", DM_SDP_NO_AUDIO},
+        {"m=audio 4000 RTP/AVP 18\r\n", DM_SDP_NO_COMMON_CODEC},
+        {"m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 telephone-event/8000\r\n", DM_SDP_NO_COMMON_CODEC},
+    };
+    DmSdpPolicy policy = POLICY(both_laws);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(DmSdp) from = parse(cases[i].from);
+        DmSdp *offer = NULL;
+
+        g_assert_cmpint(dm_sdp_offer_across(from, &policy, NULL, &offer), ==, (int)cases[i].want);
+        g_assert_null(offer);
+    }
+}
+
+static void
+test_answer_relays_what_both_speak(void)
+{
+    DmSdpPolicy policy = POLICY(both_laws);
+
+    assert_answer_across("m=audio 4000 RTP/AVP 0 8 96\r\na=rtpmap:96 telephone-event/8000\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n",
+                         "audio:30000:8=PCMA,96=telephone-event:sendrecv");
+}
+
+static void
+test_answer_transcodes_as_a_last_resort(void)
+{
+    DmSdpPolicy policy = POLICY(both_laws);
+
+    g_test_summary("MED-2: PCMU toward a caller without PCMA; refused when transcoding is off");
+    assert_answer_across("m=audio 4000 RTP/AVP 0\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8\r\n",
+                         "audio:30000:0=PCMU:sendrecv");
+    policy.transcode = false;
+    assert_answer_across("m=audio 4000 RTP/AVP 0\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8\r\n",
+                         "no common codec");
+}
+
+static void
+test_answer_drops_events_the_other_side_lacks(void)
+{
+    DmSdpPolicy policy = POLICY(both_laws);
+
+    assert_answer_across("m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8\r\n",
+                         "audio:30000:8=PCMA:sendrecv");
+}
+
+static void
+test_answer_refuses_lines_in_their_place(void)
+{
+    DmSdpPolicy policy = POLICY(both_laws);
+
+    g_test_summary("MED-11: as many lines as offered, in order, the others with port 0");
+    assert_answer_across(
+        "m=image 5000 udptl t38\r\nm=audio 4000 RTP/SAVP 8\r\nm=audio 4002 RTP/AVP 8\r\n"
+        "m=audio 4004 RTP/AVP 0\r\nm=video 4006 RTP/AVP 31\r\n",
+        &policy,
+        NULL,
+        "image:0 audio:0 audio:30000:8=PCMA:sendrecv audio:0 video:0");
+}
+
+static void
+test_answer_to_hold(void)
+{
+    DmSdpPolicy policy = POLICY(both_laws);
+
+    g_test_summary("SIG-16: sendonly is answered recvonly or inactive, never sendrecv");
+    assert_answer_across("m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8\r\n",
+                         "audio:30000:8=PCMA:recvonly");
+    assert_answer_across("m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8\r\na=inactive\r\n",
+                         "audio:30000:8=PCMA:inactive");
+    assert_answer_across("m=audio 4000 RTP/AVP 8\r\nc=IN IP4 0.0.0.0\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8\r\na=recvonly\r\n",
+                         "audio:30000:8=PCMA:recvonly");
+    assert_answer_across("m=audio 4000 RTP/AVP 8\r\na=inactive\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8\r\n",
+                         "audio:30000:8=PCMA:inactive");
+}
+
+static void
+test_answer_of_a_refusing_callee(void)
+{
+    DmSdpPolicy policy = POLICY(both_laws);
+
+    assert_answer_across("m=audio 4000 RTP/AVP 8\r\n",
+                         &policy,
+                         "m=audio 0 RTP/AVP 8\r\n",
+                         "no audio");
+}
+
+static void
+test_offer_from_policy(void)
+{
+    static const DmCodec codecs[] = {DM_CODEC_OPUS, DM_CODEC_PCMA, DM_CODEC_CN, DM_CODEC_OTHER};
+    DmSdpPolicy policy = POLICY(codecs);
+    g_autoptr(DmSdp) offer = dm_sdp_offer_from_policy(&policy, DM_MEDIA_BOTH, NULL);
+    g_autofree char *told = tell(offer);
+
+    g_assert_cmpstr(told,
+                    ==,
+                    "audio:30000:96=opus,8=PCMA,97=telephone-event,101=telephone-event:sendrecv");
+}
+
+static void
+test_side_with_different_payload_types(void)
+{
+    DmSdpPolicy policy = POLICY(both_laws);
+    g_autoptr(DmSdp) ours =
+        parse("m=audio 30000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n");
+    g_autoptr(DmSdp) theirs =
+        parse("m=audio 6000 RTP/AVP 0 96\r\na=rtpmap:96 telephone-event/8000\r\na=ptime:30\r\n"
+              "a=rtcp:7000\r\n");
+    DmMediaSideSpec spec;
+    char text[DM_ADDRESS_TEXT_MAX];
+
+    g_test_summary("MED-1: each side sends with the numbers of the other's description");
+    g_assert_cmpint(dm_sdp_side_spec(ours, theirs, &policy, &spec), ==, DM_SDP_OK);
+    check_side(ours, theirs, &spec);
+    g_assert_cmpuint(spec.n_recv, ==, 2);
+    g_assert_cmpuint(spec.recv[0].pt, ==, 0);
+    g_assert_cmpuint(spec.recv[1].pt, ==, 101);
+    g_assert_cmpuint(spec.send[1].pt, ==, 96);
+    g_assert_cmpuint(spec.ptime_ms, ==, 30);
+    g_assert_cmpint(spec.direction, ==, DM_MEDIA_BOTH);
+    g_assert_cmpstr(dm_address_text(&spec.remote_rtp, text), ==, "192.0.2.1:6000");
+    g_assert_cmpstr(dm_address_text(&spec.remote_rtcp, text), ==, "192.0.2.1:7000");
+}
+
+static void
+test_side_direction(void)
+{
+    DmSdpPolicy policy = POLICY(both_laws);
+    g_autoptr(DmSdp) ours = parse("m=audio 30000 RTP/AVP 8\r\na=recvonly\r\n");
+    g_autoptr(DmSdp) theirs = parse("m=audio 6000 RTP/AVP 8\r\na=sendonly\r\n");
+    g_autoptr(DmSdp) held = parse("m=audio 6000 RTP/AVP 8\r\nc=IN IP4 0.0.0.0\r\n");
+    DmMediaSideSpec spec;
+
+    g_assert_cmpint(dm_sdp_side_spec(ours, theirs, &policy, &spec), ==, DM_SDP_OK);
+    g_assert_cmpint(spec.direction, ==, DM_MEDIA_RECV);
+    g_assert_cmpint(dm_sdp_side_spec(theirs, ours, &policy, &spec), ==, DM_SDP_OK);
+    g_assert_cmpint(spec.direction, ==, DM_MEDIA_SEND);
+    g_assert_cmpint(dm_sdp_side_spec(ours, held, &policy, &spec), ==, DM_SDP_OK);
+    g_assert_cmpint(spec.direction, ==, DM_MEDIA_RECV);
+    g_assert_false(dm_address_is_set(&spec.remote_rtp));
+}
+
+static void
+test_side_that_does_not_fit(void)
+{
+    static const struct {
+        const char *theirs;
+        DmSdpVerdict want;
+    } cases[] = {
+        {"m=audio 6000 RTP/AVP 8\r\nm=video 1 RTP/AVP 31\r\n", DM_SDP_BAD_ANSWER},
+        {"m=video 6000 RTP/AVP 31\r\n", DM_SDP_BAD_ANSWER},
+        {"m=audio 6000 RTP/SAVP 8\r\n", DM_SDP_BAD_ANSWER},
+        {"m=audio 0 RTP/AVP 8\r\n", DM_SDP_NO_AUDIO},
+        {"m=audio 6000 RTP/AVP 18\r\n", DM_SDP_NO_COMMON_CODEC},
+    };
+    DmSdpPolicy policy = POLICY(only_ulaw);
+    g_autoptr(DmSdp) ours = parse("m=audio 30000 RTP/AVP 8 0\r\n");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(DmSdp) theirs = parse(cases[i].theirs);
+        DmMediaSideSpec spec;
+
+        g_assert_cmpint(dm_sdp_side_spec(ours, theirs, &policy, &spec), ==, (int)cases[i].want);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/sdp/offer/keeps-the-callers-order", test_offer_keeps_the_callers_order);
+    g_test_add_func("/sdp/offer/adds-what-can-be-transcoded",
+                    test_offer_adds_what_can_be_transcoded);
+    g_test_add_func("/sdp/offer/numbers-unknown-codecs", test_offer_numbers_unknown_codecs);
+    g_test_add_func("/sdp/offer/keeps-numbers-given-before", test_offer_keeps_numbers_given_before);
+    g_test_add_func("/sdp/offer/carries-hold-across", test_offer_carries_hold_across);
+    g_test_add_func("/sdp/offer/cannot-be-made", test_offer_that_cannot_be_made);
+    g_test_add_func("/sdp/offer/from-policy", test_offer_from_policy);
+    g_test_add_func("/sdp/answer/relays-what-both-speak", test_answer_relays_what_both_speak);
+    g_test_add_func("/sdp/answer/transcodes-as-a-last-resort",
+                    test_answer_transcodes_as_a_last_resort);
+    g_test_add_func("/sdp/answer/drops-events-the-other-side-lacks",
+                    test_answer_drops_events_the_other_side_lacks);
+    g_test_add_func("/sdp/answer/refuses-lines-in-their-place",
+                    test_answer_refuses_lines_in_their_place);
+    g_test_add_func("/sdp/answer/to-hold", test_answer_to_hold);
+    g_test_add_func("/sdp/answer/of-a-refusing-callee", test_answer_of_a_refusing_callee);
+    g_test_add_func("/sdp/side/different-payload-types", test_side_with_different_payload_types);
+    g_test_add_func("/sdp/side/direction", test_side_direction);
+    g_test_add_func("/sdp/side/does-not-fit", test_side_that_does_not_fit);
+    return g_test_run();
+}
