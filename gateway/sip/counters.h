@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gateway/base/counters.h"
+#include "gateway/sip/scan.h"
 
 /* What the SIP side counts, from gateway/sip/sip.def: SIP_<id> indexes the array. */
 typedef enum {
@@ -14,3 +15,13 @@ typedef enum {
 } DmSipCounterId;
 
 extern const DmCounterInfo dm_sip_counter_info[DM_N_SIP_COUNTERS];
+
+_Static_assert(SIP_req_in_other - SIP_req_in_INVITE == DM_METHOD_OTHER,
+               "in the order of DmSipMethod");
+_Static_assert(SIP_req_out_other - SIP_req_out_INVITE == DM_METHOD_OTHER,
+               "in the order of DmSipMethod");
+_Static_assert(SIP_parse_bad_start - SIP_parse_not_sip == DM_SCAN_BAD_START - DM_SCAN_NOT_SIP,
+               "in the order of DmScanVerdict");
+
+/* Counts a verdict that is neither good nor a keep-alive as a parse error. */
+void dm_sip_count_verdict(DmCounter *counters, DmScanVerdict verdict);

@@ -20,8 +20,8 @@ typedef struct {
 } DmSipMessage;
 
 /* From bytes that dm_scan() found good (@scan is its result). NULL when Sofia cannot make sense of
- * them at all; a message with a faulty header is returned with *@out_faulty set (answer 400). @data
- * is copied into the arena. */
+ * them at all; a message with a faulty header that matters is returned with *@out_faulty set
+ * (answer 400); a faulty Date or Accept is as if absent. @data is copied into the arena. */
 DmSipMessage *dm_sip_message_parse(const char *data,
                                    size_t len,
                                    const DmScan *scan,
@@ -39,9 +39,14 @@ DmSipMessage *dm_sip_response_new(const DmSipMessage *request,
                                   unsigned status,
                                   const char *phrase,
                                   const char *to_tag);
+/* Where the answer to a request goes: RFC 3581, 4 and RFC 3261, 18.2.2. To the source, and to its
+ * port when the request asks for that (rport) or has crossed a NAT; otherwise to the port of its
+ * Via. */
+void dm_sip_response_flow(const DmScan *scan, const DmSipFlow *flow, DmSipFlow *out);
 /* Straight from scanned bytes to response bytes, for what Sofia never saw: copies Via, From, To,
- * Call-ID, CSeq. Appends to
- * @out; false when it cannot be answered. */
+ * Call-ID, CSeq; Timestamp for 100; Retry-After for 503. The To tag is a hash of the request, so a
+ * retransmission gets the same answer (RFC 3261, 8.2.7). @phrase NULL: the standard one. Appends to
+ * @out; false when it cannot be answered (@scan's answerable). */
 bool dm_sip_raw_response(const char *data,
                          const DmScan *scan,
                          const DmSipFlow *flow,
@@ -54,5 +59,6 @@ bool dm_sip_raw_response(const char *data,
 bool dm_sip_message_add(DmSipMessage *message, const char *name, const char *value);
 /* Replaces the body; @type NULL removes it. Sets Content-Type and Content-Length. */
 void dm_sip_message_set_body(DmSipMessage *message, const char *type, const char *body, size_t len);
-/* Prints; appends to @out. False: the message lacks something (a bug). */
+/* Prints; appends to @out. May be called again after changes. False: the message lacks something (a
+ * bug). */
 bool dm_sip_message_print(DmSipMessage *message, GString *out);

@@ -5,14 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/sip/span.h"
+
 /* What a datagram is, before anyone parses it: one pass, no allocation, bounds on everything. What
  * passes is shaped like a SIP message and is safe to hand to the parser. The spans point into the
  * data scanned. */
-typedef struct {
-    const char *p;
-    size_t len;
-} DmSpan;
-
 typedef enum {
     DM_METHOD_INVITE,
     DM_METHOD_ACK,
@@ -47,8 +44,9 @@ typedef enum {
     DM_SCAN_BAD_CSEQ,    /* not a number below 2^31, or its method is not the request's */
     DM_SCAN_BAD_VERSION, /* SIP/x with x other than 2.0: answer 505 */
     DM_SCAN_BAD_STATUS,  /* status code outside 100 to 699 */
+    DM_SCAN_BAD_START,   /* a request line with stray spaces, or with characters that no URI has */
 } DmScanVerdict;
-#define DM_N_SCAN_VERDICTS (DM_SCAN_BAD_STATUS + 1)
+#define DM_N_SCAN_VERDICTS (DM_SCAN_BAD_START + 1)
 const char *dm_scan_verdict_name(DmScanVerdict verdict);
 
 typedef struct {
@@ -58,11 +56,12 @@ typedef struct {
     uint32_t cseq;
     DmSpan method_text, uri;
     DmSpan call_id, from, from_tag, to, to_tag;
-    DmSpan via, branch; /* of the topmost Via; branch empty when it has none */
-    size_t head_len;    /* up to and with the empty line */
-    size_t body_len;    /* by Content-Length, else the rest of the datagram */
-    bool answerable; /* although bad, has what a 400 needs: Via, From, To, Call-ID and CSeq can be
-                        copied */
+    DmSpan via, sent_by, branch; /* of the topmost Via; branch empty when it has none */
+    size_t head_len; /* up to and with the empty line; when bad, up to where the scan stopped */
+    size_t body_len; /* by Content-Length, else the rest of the datagram */
+    /* A request that can be answered with dm_sip_raw_response() although it is bad: Via, From, To,
+     * Call-ID and CSeq can be copied. Never an ACK. */
+    bool answerable;
 } DmScan;
 
 /* Limits, all of them (SEC-5). */
@@ -73,5 +72,7 @@ typedef struct {
 #define DM_SIP_MAX_ROUTES   64
 #define DM_SIP_MAX_CONTACTS 64
 
-/* @stream: bytes of a stream, where more may follow and Content-Length is required. */
+/* @stream: bytes of a stream, where more may follow and Content-Length is required. Control
+ * characters pass only as a quoted pair (RFC 3261, 25.1; a NUL can be one). Spans of folded headers
+ * hold the line breaks. */
 DmScanVerdict dm_scan(const char *data, size_t len, bool stream, DmScan *out);
