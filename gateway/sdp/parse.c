@@ -3,203 +3,20 @@
 #include <string.h>
 
 #include "gateway/base/error.h"
+#include "gateway/sdp/filter.h"
 #include "gateway/sdp/format.h"
 #include "gateway/sdp/session-priv.h"
 
-/* Sofia's parser is exact where peers are sloppy: one odd o=, k= or b= line and it refuses the
- * whole description. So it is given only the lines we act upon, under a head of our own; the rest
- * is dropped here, as it would be later. */
+/* Reading a description: the filter decides what Sofia's parser gets to see, this file takes the
+ * values from what it made of that. */
 
 #define MAX_TEXT_BYTES 65536
-
-typedef struct {
-    GString *text; /* what Sofia gets to see */
-    uint64_t version;
-    unsigned n_media;
-    struct {
-        char type[16], proto[24], formats[64];
-    } media[DM_SDP_MAX_MEDIA]; /* as written */
-} Filter;
 
 static bool
 set_error(GError **error, DmErrorCode code, const char *what)
 {
     g_set_error_literal(error, DM_ERROR, code, what);
     return false;
-}
-
-static bool
-is_printable(const char *line)
-{
-    for (; *line != '\0'; line++) {
-        if ((unsigned char)*line < ' ' || (unsigned char)*line > '~') {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* As many whole words of @formats as fit. */
-static void
-copy_words(char *out, size_t size, char **words)
-{
-    size_t len = 0;
-
-    out[0] = '\0';
-    for (; *words != NULL && len + strlen(*words) + 2 <= size; words++) {
-        len = g_strlcat(out, len > 0 ? " " : "", size);
-        len = g_strlcat(out, *words, size);
-    }
-}
-
-static const char *
-proto_for_sofia(const char *proto)
-{
-    /* It knows no feedback profiles (RFC 4585, RFC 5124), and would leave their rtpmaps unread. */
-    if (g_ascii_strcasecmp(proto, "RTP/AVPF") == 0) {
-        return "RTP/AVP";
-    }
-    return g_ascii_strcasecmp(proto, "RTP/SAVPF") == 0 ? "RTP/SAVP" : proto;
-}
-
-static GStrv
-split_words(const char *text)
-{
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    g_auto(GStrv) parts = g_strsplit(text, " ", -1);
-
-    for (char **part = parts; *part != NULL; part++) {
-        if (**part != '\0') {
-            g_strv_builder_add(builder, *part);
-        }
-    }
-    return g_strv_builder_end(builder);
-}
-
-static bool
-take_media_line(Filter *filter, const char *value, GError **error)
-{
-    g_auto(GStrv) words = split_words(value);
-    unsigned n_words = g_strv_length(words);
-
-    if (filter->n_media == DM_SDP_MAX_MEDIA) {
-        return set_error(error, DM_ERROR_LIMIT, "too many m= lines");
-    }
-    if (n_words < 3) {
-        return set_error(error, DM_ERROR_PARSE, "m= line without type, port or protocol");
-    }
-    if (strlen(words[0]) >= sizeof(filter->media->type) ||
-        strlen(words[2]) >= sizeof(filter->media->proto)) {
-        return set_error(error, DM_ERROR_LIMIT, "m= line with an overlong type or protocol");
-    }
-    g_strlcpy(filter->media[filter->n_media].type, words[0], sizeof(filter->media->type));
-    g_strlcpy(filter->media[filter->n_media].proto, words[2], sizeof(filter->media->proto));
-    copy_words(filter->media[filter->n_media].formats, sizeof(filter->media->formats), words + 3);
-    g_string_append_printf(filter->text,
-                           "m=%s %s %s",
-                           words[0],
-                           words[1],
-                           proto_for_sofia(words[2]));
-    for (unsigned i = 3; i < n_words && i < 3 + DM_SDP_MAX_FORMATS; i++) {
-        g_string_append_printf(filter->text, " %s", words[i]);
-    }
-    g_string_append(filter->text, "\r\n");
-    filter->n_media++;
-    return true;
-}
-
-/* Sofia refuses a description for one rtpmap without a clock; such a line names nothing we could
- * use. */
-static bool
-is_usable_rtpmap(const char *value)
-{
-    const char *slash = strchr(value, '/');
-
-    return g_ascii_isdigit(value[0]) && strchr(value, ' ') != NULL && slash != NULL &&
-           g_ascii_isdigit(slash[1]);
-}
-
-static void
-take_attribute(Filter *filter, const char *line)
-{
-    static const char *const wanted[] = {"fmtp:",
-                                         "ptime:",
-                                         "maxptime:",
-                                         "rtcp:",
-                                         "rtcp-mux",
-                                         "sendrecv",
-                                         "sendonly",
-                                         "recvonly",
-                                         "inactive"};
-    const char *attribute = line + 2;
-
-    if (g_str_has_prefix(attribute, "rtpmap:") && is_usable_rtpmap(attribute + strlen("rtpmap:"))) {
-        g_string_append_printf(filter->text, "%s\r\n", line);
-        return;
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++) {
-        if (g_str_has_prefix(attribute, wanted[i])) {
-            g_string_append_printf(filter->text, "%s\r\n", line);
-            return;
-        }
-    }
-}
-
-static bool
-take_line(Filter *filter, const char *line, GError **error)
-{
-    if (line[0] == '\0' || line[1] != '=' || !is_printable(line)) {
-        return true;
-    }
-    switch (line[0]) {
-    case 'o': {
-        g_auto(GStrv) words = split_words(line + 2);
-
-        filter->version = g_strv_length(words) > 2 ? g_ascii_strtoull(words[2], NULL, 10) : 0;
-        return true;
-    }
-    case 'c':
-        g_string_append_printf(filter->text, "%s\r\n", line);
-        return true;
-    case 'm':
-        return take_media_line(filter, line + 2, error);
-    case 'a':
-        take_attribute(filter, line);
-        return true;
-    default:
-        return true;
-    }
-}
-
-static void
-put_head(Filter *filter, bool *done)
-{
-    if (!*done) {
-        g_string_append(filter->text, "t=0 0\r\n");
-    }
-    *done = true;
-}
-
-static bool
-filter_lines(Filter *filter, char **lines, GError **error)
-{
-    bool head_done = false;
-
-    if (lines[0] == NULL || !g_str_has_prefix(lines[0], "v=0")) {
-        return set_error(error, DM_ERROR_PARSE, "not a session description: no v=0");
-    }
-    g_string_append(filter->text, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\n");
-    for (char **line = lines + 1; *line != NULL; line++) {
-        g_strchomp(*line);
-        if ((*line)[0] == 'm' || (*line)[0] == 'a') {
-            put_head(filter, &head_done);
-        }
-        if (!take_line(filter, *line, error)) {
-            return false;
-        }
-    }
-    put_head(filter, &head_done);
-    return true;
 }
 
 static DmSdpProto
@@ -247,8 +64,28 @@ has_format(const DmSdpMedia *media, unsigned pt)
     return false;
 }
 
+/* What a name may consist of; it is printed again toward the other side. */
+static bool
+is_encoding_name(const char *name)
+{
+    for (const char *c = name; *c != '\0'; c++) {
+        if (!g_ascii_isalnum(*c) && strchr("-_.+", *c) == NULL) {
+            return false;
+        }
+    }
+    return *name != '\0' && strlen(name) < sizeof(((DmMediaFormat *)NULL)->name);
+}
+
 /* Formats without a name, or with more parameters than we can carry, are left out: a cut fmtp would
  * be a lie. */
+static bool
+is_usable_map(const sdp_rtpmap_t *map)
+{
+    return map->rm_encoding != NULL && is_encoding_name(map->rm_encoding) && map->rm_rate > 0 &&
+           map->rm_rate <= 1000000 &&
+           (map->rm_fmtp == NULL || strlen(map->rm_fmtp) < sizeof(((DmMediaFormat *)NULL)->fmtp));
+}
+
 static void
 add_format(DmSdpMedia *media, const sdp_rtpmap_t *map)
 {
@@ -257,9 +94,7 @@ add_format(DmSdpMedia *media, const sdp_rtpmap_t *map)
     guint64 channels = map->rm_params != NULL ? g_ascii_strtoull(map->rm_params, NULL, 10) : 1;
 
     if (media->n_formats == DM_SDP_MAX_FORMATS || has_format(media, map->rm_pt) ||
-        map->rm_encoding == NULL || map->rm_encoding[0] == '\0' ||
-        strlen(map->rm_encoding) >= sizeof(format->name) || strlen(fmtp) >= sizeof(format->fmtp) ||
-        map->rm_rate == 0 || map->rm_rate > 1000000) {
+        !is_usable_map(map)) {
         return;
     }
     format->pt = map->rm_pt;
@@ -321,7 +156,7 @@ set_rtcp(DmSdpMedia *media, const sdp_attribute_t *attribute)
     if (attribute == NULL || attribute->a_value == NULL) {
         return;
     }
-    words = split_words(attribute->a_value);
+    words = dm_sdp_split_words(attribute->a_value);
     port = words[0] != NULL ? g_ascii_strtoull(words[0], NULL, 10) : 0;
     if (port == 0 || port > UINT16_MAX) {
         return;
@@ -362,7 +197,7 @@ fill_media(DmSdpMedia *media, const sdp_session_t *session, const sdp_media_t *f
 }
 
 static DmSdp *
-from_sofia(const Filter *filter, const sdp_session_t *session, GError **error)
+from_sofia(const DmSdpFilter *filter, const sdp_session_t *session, GError **error)
 {
     g_autoptr(DmSdp) sdp = dm_sdp_alloc(filter->n_media);
     const sdp_media_t *media = session->sdp_media;
@@ -388,7 +223,7 @@ from_sofia(const Filter *filter, const sdp_session_t *session, GError **error)
 }
 
 static DmSdp *
-parse_filtered(const Filter *filter, GError **error)
+parse_filtered(const DmSdpFilter *filter, GError **error)
 {
     const int flags = sdp_f_mode_manual | sdp_f_insane | sdp_f_c_missing;
     su_home_t home = SU_HOME_INIT(home);
@@ -419,7 +254,7 @@ dm_sdp_parse(const char *text, size_t len, GError **error)
     g_autofree char *copy = NULL;
     g_auto(GStrv) lines = NULL;
     g_autoptr(GString) filtered = g_string_new(NULL);
-    Filter filter = {.text = filtered};
+    DmSdpFilter filter = {.text = filtered};
 
     if (len > MAX_TEXT_BYTES) {
         set_error(error, DM_ERROR_LIMIT, "session description of more than 64 kB");
@@ -428,7 +263,7 @@ dm_sdp_parse(const char *text, size_t len, GError **error)
     copy = g_strndup(text, len);
     g_strdelimit(copy, "\r", '\n');
     lines = g_strsplit(g_strstrip(copy), "\n", -1);
-    if (!filter_lines(&filter, lines, error)) {
+    if (!dm_sdp_filter_lines(&filter, lines, error)) {
         return NULL;
     }
     return parse_filtered(&filter, error);

@@ -144,6 +144,18 @@ test_not_a_description(void)
 }
 
 static void
+test_lines_that_hurt_the_parser(void)
+{
+    g_test_summary(
+        "One odd character in an m= line made Sofia-SIP 1.12.11 loop until memory was gone");
+    refuse(HEAD "m=audio 4000 RT?/AVP 0\r\n", DM_ERROR_PARSE);
+    refuse(HEAD "m=image 4000 udptl ?\r\n", DM_ERROR_PARSE);
+    refuse(HEAD "m=aud~o 4000 RTP/AVP 0\r\n", DM_ERROR_PARSE);
+    refuse(HEAD "m=audio 40~0 RTP/AVP 0\r\n", DM_ERROR_PARSE);
+    refuse(HEAD "m=audio 4000 RTP/AVP 0x\r\n", DM_ERROR_PARSE);
+}
+
+static void
 test_limits(void)
 {
     g_autoptr(GString) lines = g_string_new(HEAD);
@@ -267,6 +279,7 @@ main(int argc, char **argv)
     g_test_add_func("/sdp/session/sloppy-peers", test_sloppy_peers);
     g_test_add_func("/sdp/session/unusable-addresses", test_unusable_addresses);
     g_test_add_func("/sdp/session/not-a-description", test_not_a_description);
+    g_test_add_func("/sdp/session/lines-that-hurt-the-parser", test_lines_that_hurt_the_parser);
     g_test_add_func("/sdp/session/limits", test_limits);
     g_test_add_func("/sdp/session/printing", test_printing);
     g_test_add_func("/sdp/session/origin-version", test_origin_version);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "gateway/sdp/session.h"
+
+/* Sofia's parser is exact where peers are sloppy: one odd o=, k= or b= line and it refuses the
+ * whole description. So it is given only the lines we act upon, under a head of our own; the rest
+ * is dropped here, as it would be later. What is known to hurt it does not get past here either. */
+
+#define DM_SDP_TYPE_MAX  16
+#define DM_SDP_PROTO_MAX 24
+
+typedef struct {
+    char type[DM_SDP_TYPE_MAX], proto[DM_SDP_PROTO_MAX], formats[64];
+} DmSdpMediaAsWritten;
+
+typedef struct {
+    GString *text; /* what the parser gets to see; the caller's */
+    uint64_t version;
+    unsigned n_media;
+    DmSdpMediaAsWritten media[DM_SDP_MAX_MEDIA];
+} DmSdpFilter;
+
+/* @lines: changed in place. Error: DM_ERROR_PARSE, DM_ERROR_LIMIT. */
+bool dm_sdp_filter_lines(DmSdpFilter *filter, char **lines, GError **error);
+
+/* At blanks, any number of them. (transfer full) */
+GStrv dm_sdp_split_words(const char *text);
