@@ -37,11 +37,12 @@ typedef struct {
 } DmRelease;
 
 typedef enum {
-    DM_LEG_PROGRESS,       /* 18x: status, sdp or NULL */
-    DM_LEG_ANSWERED,       /* 2xx to our INVITE: status, sdp or NULL */
-    DM_LEG_ACKED,          /* ACK to our 2xx: sdp when the offer was ours */
-    DM_LEG_REOFFER,        /* re-INVITE or UPDATE with sdp, or without (asks for an offer) */
-    DM_LEG_REANSWER,       /* 2xx to our re-INVITE: sdp */
+    DM_LEG_PROGRESS, /* 1xx, 100 included, which ends the wait for any answer at all: status, sdp or
+                        NULL */
+    DM_LEG_ANSWERED, /* 2xx to our INVITE: status, sdp or NULL */
+    DM_LEG_ACKED,    /* ACK to our 2xx: sdp when the offer was ours */
+    DM_LEG_REOFFER,  /* re-INVITE or UPDATE with sdp, or without (asks for an offer) */
+    DM_LEG_REANSWER, /* 2xx to our re-INVITE: sdp */
     DM_LEG_REOFFER_FAILED, /* status; the session stays as it was */
     DM_LEG_CLOSED,         /* last event: release; the leg is gone when the handler returns */
 } DmLegEventType;

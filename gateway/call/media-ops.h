@@ -15,7 +15,7 @@ typedef enum {
     DM_CALL_MEDIA_AUDIO_CHECK, /* 5 s after the answer: verdict, report */
     DM_CALL_MEDIA_LATCHED,
     DM_CALL_MEDIA_DIGIT,
-    DM_CALL_MEDIA_CLOSED, /* last event: the final report */
+    DM_CALL_MEDIA_CLOSED, /* last event: the final report, and the verdict on it */
 } DmCallMediaEventType;
 
 typedef struct {
