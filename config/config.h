@@ -76,8 +76,8 @@ typedef struct {
         unsigned retention_days; /* 0: for ever */
     } cdr;
 
-    void *route_index; /* gateway/route builds it on first use; see dm_config_set_route_index() */
-    GDestroyNotify route_index_free;
+    gpointer route_index; /* made by gateway/route; see dm_config_set_route_index() */
+    gpointer route_index_free;
 } DmConfig;
 
 /* One reference more, one less. Any thread. */
@@ -121,6 +121,13 @@ dm_problems_any(const DmProblems *problems)
  * Returns: (transfer full): one reference, or %NULL when there are problems
  */
 DmConfig *dm_config_new_from_json(const json_t *document, DmProblems *problems);
+extern const DmJsonMember dm_config_members[]; /* of the document */
+
+/* The one thing added to a snapshot after it was made, by the first thread that needs it. Returns
+ * the index in force: @index, now the configuration's, or the one another thread was quicker with
+ * (@index is freed then). */
+gpointer dm_config_set_route_index(DmConfig *config, gpointer index, GDestroyNotify free_index);
+gpointer dm_config_route_index(const DmConfig *config); /* NULL: none yet */
 
 const DmTrunkConfig *dm_config_trunk(const DmConfig *config, const char *id);
 const DmListenerConfig *dm_config_listener(const DmConfig *config,

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <glib.h>
+#include <jansson.h>
 #include <stdbool.h>
+
+#include "config/json-table.h"
 
 /* How a peer wants its numbers (RTE-4). */
 typedef enum {
@@ -27,3 +30,16 @@ typedef struct {
 } DmNumberRule;
 
 void dm_number_rule_free(DmNumberRule *rule);
+
+/* For tables: an array of rules is {.members = dm_number_rule_members, .make = dm_number_rule_make,
+ * .free = dm_number_rule_free_func}. */
+extern const DmJsonMember dm_number_rule_members[];
+void *dm_number_rule_make(const json_t *element, DmJsonReader *reader);
+void dm_number_rule_free_func(gpointer rule);
+
+/* An operator's expression for a whole number: anchored at both ends, with a bound on backtracking.
+ * NULL with a problem added when it does not compile. */
+GRegex *dm_number_regex_new(const char *expression, DmJsonReader *reader);
+/* Visual separators taken out; NULL unless digits, '*' and '#' remain, with '+' at most in front.
+ * (transfer full) */
+char *dm_number_config_text(const char *text);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/json-table.h"
 #include "config/number-rule.h"
 
 /* A route as configured: which calls it is for, and where they go. Part of a DmConfig, immutable
@@ -42,6 +43,7 @@ typedef struct {
     json_t *source;
 } DmRoute;
 
-struct DmProblems;
 DmRoute *dm_route_from_json(const json_t *json, const char *pointer, struct DmProblems *problems);
 void dm_route_free(DmRoute *route);
+extern const DmJsonMember dm_route_members[];
+void *dm_route_make(const json_t *element, DmJsonReader *reader); /* DmJsonMake */

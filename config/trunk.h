@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/json-table.h"
 #include "config/number-rule.h"
 #include "gateway/base/address.h"
 #include "media/spec.h"
@@ -85,9 +86,13 @@ typedef struct {
     } auth;
 
     struct {
-        char *registrar;    /* host; "": domain, else the first endpoint */
-        char *aor_user;     /* "": auth.user */
-        char *contact_user; /* "": a token of ours, made stable by a keyed hash of the trunk id */
+        char *registrar;       /* host; "": domain, else the first endpoint */
+        char *aor_user;        /* "": auth.user */
+        char *contact_user;    /* never "" when registering: what was given, or a token (see
+                                  contact_is_token) */
+        bool contact_is_token; /* ours, and not to be guessed: a hash of the trunk id keyed with its
+                                * password, so it is the same after a restart. A request to it
+                                * belongs to the trunk wherever it comes from. */
         unsigned expires_s;
     } registration;
 
@@ -150,13 +155,14 @@ typedef struct {
 
 /**
  * dm_trunk_config_from_json:
- * @json: (transfer none): one trunk; its members are as dm_trunk_members() says
+ * @json: (transfer none): one trunk; its members are as dm_trunk_members says
  * @problems: every problem found is added with its JSON pointer below @pointer
  *
  * Returns: (transfer full): %NULL when @problems grew
  */
-struct DmProblems;
 DmTrunkConfig *dm_trunk_config_from_json(const json_t *json,
                                          const char *pointer,
                                          struct DmProblems *problems);
 void dm_trunk_config_free(DmTrunkConfig *trunk);
+extern const DmJsonMember dm_trunk_members[];
+void *dm_trunk_config_make(const json_t *element, DmJsonReader *reader); /* DmJsonMake */

@@ -1,0 +1,752 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/config.h"
+
+#include <string.h>
+
+/* --- listeners --- */
+
+static const DmJsonChoice transports[] = {
+    {"udp", DM_TRANSPORT_UDP},
+    {"tcp", DM_TRANSPORT_TCP},
+    {"tls", DM_TRANSPORT_TLS},
+    {NULL},
+};
+
+/* Ports stand beside their addresses in JSON, and inside them in the struct. */
+typedef struct {
+    DmListenerConfig listener;
+    uint16_t port, advertised_port;
+} ListenerDraft;
+
+static const DmJsonMember listener_members[] = {
+    {"id",
+     DM_JSON_STRING,
+     DM_JSON_AT(ListenerDraft, listener.id),
+     .required = true,
+     .min = 1,
+     .max = 64,
+     .convert = dm_json_check_id,
+     .doc = "Its name."},
+    {"address",
+     DM_JSON_STRING,
+     DM_JSON_AT(ListenerDraft, listener.address),
+     .required = true,
+     .min = 1,
+     .converts = true,
+     .convert = dm_json_convert_address,
+     .doc = "Address to listen on."},
+    {"port",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(ListenerDraft, port),
+     .max = 65535,
+     .value = 5060,
+     .shown = "5060, with TLS 5061",
+     .doc = "Port to listen on; 0: any that is free."},
+    {"transport",
+     DM_JSON_ENUM,
+     DM_JSON_AT(ListenerDraft, listener.transport),
+     .choices = transports,
+     .doc = "Transport."},
+    {"advertised_address",
+     DM_JSON_STRING,
+     DM_JSON_AT(ListenerDraft, listener.advertised),
+     .converts = true,
+     .convert = dm_json_convert_address,
+     .shown = "`address`",
+     .doc = "What Via and Contact say, where `address` cannot be reached from outside."},
+    {"advertised_port",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(ListenerDraft, advertised_port),
+     .min = 1,
+     .max = 65535,
+     .shown = "`port`",
+     .doc = "The same for the port."},
+    {"fqdn_contact",
+     DM_JSON_STRING,
+     DM_JSON_AT(ListenerDraft, listener.fqdn_contact),
+     .convert = dm_json_check_host,
+     .doc = "Host name in Contact instead of the address."},
+    {"media_pool",
+     DM_JSON_STRING,
+     DM_JSON_AT(ListenerDraft, listener.media_pool),
+     .reference = "media_pools",
+     .shown = "the first",
+     .doc = "Where audio of its calls is received."},
+    {"dscp_sip",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(ListenerDraft, listener.dscp),
+     .max = 63,
+     .value = 24,
+     .doc = "DSCP of what is sent (24 is CS3)."},
+    {"udp_mtu",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(ListenerDraft, listener.udp_mtu),
+     .min = 576,
+     .max = 65535,
+     .value = 1500,
+     .doc = "Bytes a datagram may have on its way, IP header included."},
+    {"max_message",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(ListenerDraft, listener.max_message_bytes),
+     .min = 2048,
+     .max = 65535,
+     .value = 65535,
+     .doc = "Largest message accepted, in bytes."},
+    {NULL},
+};
+
+static void
+free_listener(gpointer data)
+{
+    DmListenerConfig *listener = data;
+
+    g_free(listener->id);
+    g_free(listener->fqdn_contact);
+    g_free(listener->media_pool);
+    g_free(listener);
+}
+
+static void
+set_advertised(DmAddress *advertised, const DmAddress *address, uint16_t port)
+{
+    if (!dm_address_is_set(advertised) && port != 0) {
+        *advertised = *address;
+    }
+    if (dm_address_is_set(advertised)) {
+        dm_address_set_port(advertised, port != 0 ? port : dm_address_port(address));
+    }
+}
+
+/* Nobody can answer to 0.0.0.0. */
+static void
+check_reachable(const DmAddress *address, const DmAddress *advertised, DmJsonReader *reader)
+{
+    if (!dm_address_is_set(advertised) && dm_address_is_any(address)) {
+        dm_json_problem_at(reader,
+                           "advertised_address",
+                           "required",
+                           "is missing: peers cannot be told to answer to every address at once");
+    } else if (dm_address_is_set(advertised) && dm_address_is_any(advertised)) {
+        dm_json_problem_at(reader,
+                           "advertised_address",
+                           "format",
+                           "expected an address peers can answer to");
+    }
+}
+
+static void *
+make_listener(const json_t *element, DmJsonReader *reader)
+{
+    ListenerDraft draft = {0};
+    DmListenerConfig *listener = &draft.listener;
+    guint before = reader->problems->list->len;
+
+    if (dm_json_read(reader, element, listener_members, &draft)) {
+        check_reachable(&listener->address, &listener->advertised, reader);
+        if (listener->transport == DM_TRANSPORT_TLS && json_object_get(element, "port") == NULL) {
+            draft.port = 5061;
+        }
+        dm_address_set_port(&listener->address, draft.port);
+        set_advertised(&listener->advertised, &listener->address, draft.advertised_port);
+    }
+    listener = g_memdup2(listener, sizeof(*listener));
+    if (reader->problems->list->len > before) {
+        g_clear_pointer(&listener, free_listener);
+    }
+    return listener;
+}
+
+/* --- media pools --- */
+
+static const DmJsonMember pool_members[] = {
+    {"id",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmMediaPoolConfig, id),
+     .required = true,
+     .min = 1,
+     .max = 64,
+     .convert = dm_json_check_id,
+     .doc = "Its name."},
+    {"address",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmMediaPoolConfig, address),
+     .required = true,
+     .min = 1,
+     .converts = true,
+     .convert = dm_json_convert_address,
+     .doc = "Address audio is received on."},
+    {"advertised_address",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmMediaPoolConfig, advertised),
+     .converts = true,
+     .convert = dm_json_convert_address,
+     .shown = "`address`",
+     .doc = "What SDP says, where `address` cannot be reached from outside."},
+    {"port_min",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmMediaPoolConfig, port_min),
+     .min = 1024,
+     .max = 65534,
+     .value = 20000,
+     .doc = "First port."},
+    {"port_max",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmMediaPoolConfig, port_max),
+     .min = 1025,
+     .max = 65535,
+     .value = 29999,
+     .doc = "Last port. A call needs four: two for each side."},
+    {"dscp_rtp",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmMediaPoolConfig, dscp),
+     .max = 63,
+     .value = 46,
+     .doc = "DSCP of what is sent (46 is EF)."},
+    {NULL},
+};
+
+static void
+free_pool(gpointer data)
+{
+    DmMediaPoolConfig *pool = data;
+
+    g_free(pool->id);
+    g_free(pool);
+}
+
+static void *
+make_pool(const json_t *element, DmJsonReader *reader)
+{
+    DmMediaPoolConfig *pool = g_new0(DmMediaPoolConfig, 1);
+    guint before = reader->problems->list->len;
+
+    if (dm_json_read(reader, element, pool_members, pool)) {
+        check_reachable(&pool->address, &pool->advertised, reader);
+        if (pool->port_max < pool->port_min + 3) {
+            dm_json_problem_at(reader,
+                               "port_max",
+                               "range",
+                               "expected room for a call: four ports from 'port_min' on");
+        }
+    }
+    if (reader->problems->list->len > before) {
+        g_clear_pointer(&pool, free_pool);
+    }
+    return pool;
+}
+
+/* --- the other sections --- */
+
+static const DmJsonMember system_members[] = {
+    {"workers",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, system.workers),
+     .min = 1,
+     .max = 64,
+     .value = 1,
+     .doc = "Signalling threads."},
+    {"media_workers",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, system.media_workers),
+     .max = 64,
+     .doc = "Media threads; 0: by the number of cores."},
+    {"data_dir",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmConfig, system.data_dir),
+     .min = 1,
+     .text = "/var/lib/demarc",
+     .doc = "Folder of the database."},
+    {"node",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmConfig, system.node),
+     .max = 64,
+     .shown = "the host name",
+     .doc = "Name of this gateway in records."},
+    {"drain_s",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, system.drain_s),
+     .max = 86400,
+     .value = 30,
+     .doc = "Seconds calls have to end by themselves when the gateway is stopped."},
+    {"watchdog_ms",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, system.watchdog_ms),
+     .max = 600000,
+     .value = 10000,
+     .doc = "Milliseconds a thread may stall before the process gives up; 0: it never does."},
+    {NULL},
+};
+
+static const DmJsonChoice log_formats[] = {{"logfmt", DM_LOG_LOGFMT},
+                                           {"json", DM_LOG_JSON},
+                                           {NULL}};
+
+static const DmJsonChoice log_levels[] = {
+    {"error", DM_LOG_ERROR},
+    {"warning", DM_LOG_WARNING},
+    {"notice", DM_LOG_NOTICE},
+    {"info", DM_LOG_INFO},
+    {"debug", DM_LOG_DEBUG},
+    {NULL},
+};
+
+static const DmJsonChoice digit_policies[] = {{"masked", DM_DIGITS_MASKED},
+                                              {"shown", DM_DIGITS_SHOWN},
+                                              {NULL}};
+
+static const DmJsonMember log_members[] = {
+    {"format",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmConfig, log.format),
+     .choices = log_formats,
+     .doc = "How lines are written."},
+    {"level",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmConfig, log.level),
+     .choices = log_levels,
+     .text = "info",
+     .doc = "The least important lines that are written."},
+    {"digits",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmConfig, log.digits),
+     .choices = digit_policies,
+     .doc = "Whether digits pressed in a call may stand in the log."},
+    {NULL},
+};
+
+static void
+convert_admin_address(const json_t *value,
+                      const DmJsonMember *member,
+                      void *object,
+                      DmJsonReader *reader)
+{
+    DmConfig *config = object;
+
+    if (!dm_address_parse_with_port(&config->admin.address, json_string_value(value), 8080)) {
+        dm_json_problem(reader,
+                        "format",
+                        "expected a numeric address with port, like \"127.0.0.1:8080\"");
+    }
+}
+
+static const DmJsonMember admin_members[] = {
+    {"enabled",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmConfig, admin.enabled),
+     .value = true,
+     .doc = "Whether there is an HTTP API at all."},
+    {"address",
+     DM_JSON_STRING,
+     .converts = true,
+     .text = "127.0.0.1:8080",
+     .convert = convert_admin_address,
+     .doc = "Address and port it listens on."},
+    {"tls_cert",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmConfig, admin.tls_cert),
+     .doc = "File with its certificate chain (PEM); empty: plain HTTP."},
+    {"tls_key",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmConfig, admin.tls_key),
+     .doc = "File with its key (PEM)."},
+    {"max_connections",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, admin.max_connections),
+     .min = 1,
+     .max = 10000,
+     .value = 64,
+     .doc = "Connections at once."},
+    {"threads",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, admin.threads),
+     .min = 1,
+     .max = 64,
+     .value = 2,
+     .doc = "Threads that serve them."},
+    {"requests_per_second",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, admin.requests_per_second),
+     .min = 1,
+     .max = 100000,
+     .value = 50,
+     .doc = "Requests a second from one address."},
+    {NULL},
+};
+
+static const DmJsonMember security_members[] = {
+    {"unknown_silent",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmConfig, security.unknown_silent),
+     .value = true,
+     .doc = "Whether strangers get no answer at all; otherwise 403."},
+    {"source_rate",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, security.source_rate),
+     .min = 1,
+     .max = 100000,
+     .value = 20,
+     .doc = "Requests a second looked at from one stranger."},
+    {"max_transactions",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, security.max_transactions),
+     .min = 100,
+     .max = 10000000,
+     .value = 200000,
+     .doc = "SIP transactions held at once."},
+    {"max_calls",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, security.max_calls),
+     .min = 1,
+     .max = 1000000,
+     .value = 10000,
+     .doc = "Calls at once."},
+    {"scanner_block",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmConfig, security.scanner_block),
+     .value = true,
+     .doc = "Whether known scanners are ignored by their name."},
+    {NULL},
+};
+
+static const DmJsonMember cdr_members[] = {
+    {"file",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmConfig, cdr.file_sink),
+     .doc = "Whether records are also written to a file."},
+    {"file_path",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmConfig, cdr.file_path),
+     .min = 1,
+     .text = "cdr.ndjson",
+     .doc = "That file, one JSON object a line; relative to `system.data_dir`."},
+    {"retention_days",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, cdr.retention_days),
+     .max = 36500,
+     .doc = "Days records are kept in the database; 0: for ever."},
+    {NULL},
+};
+
+/* --- the document --- */
+
+static void
+free_trunk(gpointer trunk)
+{
+    dm_trunk_config_free(trunk);
+}
+
+static void
+free_route(gpointer route)
+{
+    dm_route_free(route);
+}
+
+const DmJsonMember dm_config_members[] = {
+    {"listeners",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmConfig, listeners),
+     .max = 64,
+     .members = listener_members,
+     .make = make_listener,
+     .free = free_listener,
+     .doc = "Where SIP is received."},
+    {"media_pools",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmConfig, media_pools),
+     .max = 64,
+     .members = pool_members,
+     .make = make_pool,
+     .free = free_pool,
+     .shown = "one, `default`, on the address of the first listener",
+     .doc = "Where audio is received."},
+    {"trunks",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmConfig, trunks),
+     .max = 10000,
+     .members = dm_trunk_members,
+     .make = dm_trunk_config_make,
+     .free = free_trunk,
+     .doc = "PBXs and carriers."},
+    {"routes",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmConfig, routes),
+     .max = 200000,
+     .members = dm_route_members,
+     .make = dm_route_make,
+     .free = free_route,
+     .doc = "Where calls go."},
+    {"system", DM_JSON_OBJECT, .members = system_members, .doc = "The process."},
+    {"log", DM_JSON_OBJECT, .members = log_members, .doc = "Log lines, on standard error."},
+    {"admin", DM_JSON_OBJECT, .members = admin_members, .doc = "The HTTP API."},
+    {"security", DM_JSON_OBJECT, .members = security_members, .doc = "What strangers may do."},
+    {"cdr", DM_JSON_OBJECT, .members = cdr_members, .doc = "Call records."},
+    {NULL},
+};
+
+/* --- between resources --- */
+
+/* Two resources of a collection with the same text in @member. */
+static void
+check_unique(const json_t *document,
+             const char *collection,
+             const char *member,
+             DmJsonReader *reader)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    size_t i;
+    json_t *element;
+
+    json_array_foreach(json_object_get(document, collection), i, element)
+    {
+        const char *text = json_string_value(json_object_get(element, member));
+        if (text == NULL || *text == '\0' || g_hash_table_add(seen, (gpointer)text)) {
+            continue;
+        }
+        size_t before = dm_json_enter(reader, collection);
+        dm_json_enter_index(reader, i);
+        dm_json_problem_at(reader,
+                           member,
+                           "duplicate",
+                           "another of the %s has the same %s",
+                           collection,
+                           member);
+        dm_json_leave(reader, before);
+    }
+}
+
+/* Two sockets on one address cannot be. */
+static void
+check_listeners(const DmConfig *config, DmJsonReader *reader)
+{
+    for (guint i = 0; i < config->listeners->len; i++) {
+        for (guint k = 0; k < i; k++) {
+            const DmListenerConfig *a = config->listeners->pdata[k];
+            const DmListenerConfig *b = config->listeners->pdata[i];
+            bool datagrams = a->transport == DM_TRANSPORT_UDP;
+            if (datagrams != (b->transport == DM_TRANSPORT_UDP) ||
+                dm_address_port(&a->address) == 0 || !dm_address_equal(&a->address, &b->address)) {
+                continue;
+            }
+            size_t before = dm_json_enter(reader, "listeners");
+            dm_json_enter_index(reader, i);
+            dm_json_problem_at(reader,
+                               "port",
+                               "conflict",
+                               "listener '%s' has the same address and port",
+                               a->id);
+            dm_json_leave(reader, before);
+        }
+    }
+}
+
+static void
+check_pools(const DmConfig *config, DmJsonReader *reader)
+{
+    for (guint i = 0; i < config->media_pools->len; i++) {
+        for (guint k = 0; k < i; k++) {
+            const DmMediaPoolConfig *a = config->media_pools->pdata[k];
+            const DmMediaPoolConfig *b = config->media_pools->pdata[i];
+            if (!dm_address_same_host(&a->address, &b->address) || a->port_max < b->port_min ||
+                b->port_max < a->port_min) {
+                continue;
+            }
+            size_t before = dm_json_enter(reader, "media_pools");
+            dm_json_enter_index(reader, i);
+            dm_json_problem_at(reader,
+                               "port_min",
+                               "conflict",
+                               "ports overlap with those of pool '%s'",
+                               a->id);
+            dm_json_leave(reader, before);
+        }
+    }
+}
+
+static void
+check_admin(const DmConfig *config, DmJsonReader *reader)
+{
+    if ((*config->admin.tls_cert != '\0') != (*config->admin.tls_key != '\0')) {
+        size_t before = dm_json_enter(reader, "admin");
+        dm_json_problem_at(reader,
+                           *config->admin.tls_cert != '\0' ? "tls_key" : "tls_cert",
+                           "required",
+                           "is missing: certificate and key belong together");
+        dm_json_leave(reader, before);
+    }
+}
+
+/* What the pieces cannot see by themselves. @sound: every piece was read well. */
+static void
+check_whole(const DmConfig *config, const json_t *document, bool sound, DmJsonReader *reader)
+{
+    static const char *const collections[] = {"listeners", "media_pools", "trunks", "routes"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(collections); i++) {
+        check_unique(document, collections[i], "id", reader);
+        check_unique(document, collections[i], "name", reader);
+    }
+    if (sound) {
+        check_listeners(config, reader);
+        check_pools(config, reader);
+        check_admin(config, reader);
+    }
+}
+
+/* --- the snapshot --- */
+
+/* A gateway with a listener and nothing else can carry calls: audio is received on the same
+ * address. */
+static void
+add_default_pool(DmConfig *config)
+{
+    const DmListenerConfig *listener = dm_config_listener(config, NULL);
+
+    if (config->media_pools->len > 0 || listener == NULL) {
+        return;
+    }
+    DmMediaPoolConfig *pool = g_new0(DmMediaPoolConfig, 1);
+    pool->id = g_strdup("default");
+    pool->address = listener->address;
+    pool->advertised = listener->advertised;
+    dm_address_set_port(&pool->address, 0);
+    if (dm_address_is_set(&pool->advertised)) {
+        dm_address_set_port(&pool->advertised, 0);
+    }
+    pool->port_min = 20000;
+    pool->port_max = 29999;
+    pool->dscp = 46;
+    g_ptr_array_add(config->media_pools, pool);
+}
+
+static gint
+compare_routes(gconstpointer a, gconstpointer b)
+{
+    const DmRoute *route_a = *(const DmRoute *const *)a;
+    const DmRoute *route_b = *(const DmRoute *const *)b;
+
+    if (route_a->order != route_b->order) {
+        return route_a->order < route_b->order ? -1 : 1;
+    }
+    return strcmp(route_a->id, route_b->id);
+}
+
+static void
+complete(DmConfig *config)
+{
+    for (guint i = 0; i < config->trunks->len; i++) {
+        DmTrunkConfig *trunk = config->trunks->pdata[i];
+        g_hash_table_insert(config->trunks_by_id, trunk->id, trunk);
+    }
+    g_ptr_array_sort(config->routes, compare_routes);
+    add_default_pool(config);
+}
+
+static void
+clear_config(DmConfig *config)
+{
+    if (config->route_index != NULL) {
+        ((GDestroyNotify)config->route_index_free)(config->route_index);
+    }
+    g_clear_pointer(&config->trunks_by_id, g_hash_table_unref);
+    g_clear_pointer(&config->listeners, g_ptr_array_unref);
+    g_clear_pointer(&config->media_pools, g_ptr_array_unref);
+    g_clear_pointer(&config->routes, g_ptr_array_unref);
+    g_clear_pointer(&config->trunks, g_ptr_array_unref);
+    g_free(config->system.data_dir);
+    g_free(config->system.node);
+    g_free(config->admin.tls_cert);
+    g_free(config->admin.tls_key);
+    g_free(config->cdr.file_path);
+}
+
+DmConfig *
+dm_config_ref(DmConfig *config)
+{
+    return g_atomic_rc_box_acquire(config);
+}
+
+void
+dm_config_unref(DmConfig *config)
+{
+    if (config != NULL) {
+        g_atomic_rc_box_release_full(config, (GDestroyNotify)clear_config);
+    }
+}
+
+DmConfig *
+dm_config_new_from_json(const json_t *document, DmProblems *problems)
+{
+    g_autoptr(DmConfig) config = g_atomic_rc_box_new0(DmConfig);
+    guint before = problems->list->len;
+    DmJsonReader reader;
+
+    if (!dm_json_depth_is_fine(document)) {
+        dm_problems_add(problems, "", "depth", "nested deeper than %d levels", DM_JSON_MAX_DEPTH);
+        return NULL;
+    }
+    config->trunks_by_id = g_hash_table_new(g_str_hash, g_str_equal);
+    dm_json_reader_init(&reader, "", document, problems);
+    bool sound = dm_json_read(&reader, document, dm_config_members, config);
+    check_whole(config, document, sound, &reader);
+    dm_json_reader_clear(&reader);
+    if (problems->list->len > before) {
+        return NULL;
+    }
+    complete(config);
+    return g_steal_pointer(&config);
+}
+
+gpointer
+dm_config_set_route_index(DmConfig *config, gpointer index, GDestroyNotify free_index)
+{
+    /* Everyone sets the same function, and it is read only after the last reference has gone. */
+    g_atomic_pointer_set(&config->route_index_free, free_index);
+    if (g_atomic_pointer_compare_and_exchange(&config->route_index, NULL, index)) {
+        return index;
+    }
+    free_index(index);
+    return g_atomic_pointer_get(&config->route_index);
+}
+
+gpointer
+dm_config_route_index(const DmConfig *config)
+{
+    return g_atomic_pointer_get(&((DmConfig *)config)->route_index);
+}
+
+const DmTrunkConfig *
+dm_config_trunk(const DmConfig *config, const char *id)
+{
+    return id != NULL ? g_hash_table_lookup(config->trunks_by_id, id) : NULL;
+}
+
+const DmListenerConfig *
+dm_config_listener(const DmConfig *config, const char *id)
+{
+    for (guint i = 0; i < config->listeners->len; i++) {
+        const DmListenerConfig *listener = config->listeners->pdata[i];
+        if (id == NULL || *id == '\0' || strcmp(listener->id, id) == 0) {
+            return listener;
+        }
+    }
+    return NULL;
+}
+
+unsigned
+dm_config_media_pool_index(const DmConfig *config, const char *id)
+{
+    for (guint i = 0; id != NULL && *id != '\0' && i < config->media_pools->len; i++) {
+        const DmMediaPoolConfig *pool = config->media_pools->pdata[i];
+        if (strcmp(pool->id, id) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+const DmMediaPoolConfig *
+dm_config_media_pool(const DmConfig *config, const char *id)
+{
+    unsigned i = dm_config_media_pool_index(config, id);
+    return i < config->media_pools->len ? config->media_pools->pdata[i] : NULL;
+}

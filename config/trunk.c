@@ -1,0 +1,972 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/trunk.h"
+
+#include <string.h>
+
+#include "config/config.h"
+
+/* DmTrunkStatus shows as many. */
+#define MAX_ENDPOINTS 16
+
+static const DmJsonChoice transports[] = {
+    {"udp", DM_TRANSPORT_UDP},
+    {"tcp", DM_TRANSPORT_TCP},
+    {"tls", DM_TRANSPORT_TLS},
+    {NULL},
+};
+
+static const DmJsonChoice roles[] = {{"carrier", DM_TRUNK_CARRIER}, {"pbx", DM_TRUNK_PBX}, {NULL}};
+
+enum { INBOUND = 1, OUTBOUND = 2 };
+static const DmJsonChoice directions[] = {
+    {"both", INBOUND | OUTBOUND},
+    {"inbound", INBOUND},
+    {"outbound", OUTBOUND},
+    {NULL},
+};
+
+static const DmJsonChoice auth_modes[] = {
+    {"ip", DM_AUTH_IP},
+    {"digest", DM_AUTH_DIGEST},
+    {"register", DM_AUTH_REGISTER},
+    {NULL},
+};
+
+static const DmJsonChoice caller_sources[] = {
+    {"from", DM_CALLER_FROM},
+    {"pai", DM_CALLER_PAI},
+    {"ppi", DM_CALLER_PPI},
+    {"rpid", DM_CALLER_RPID},
+    {NULL},
+};
+
+static const DmJsonChoice screenings[] = {
+    {"pass", DM_SCREEN_PASS},
+    {"pilot", DM_SCREEN_PILOT},
+    {"reject", DM_SCREEN_REJECT},
+    {NULL},
+};
+
+static const DmJsonChoice number_formats[] = {
+    {"as_is", DM_NUMBER_AS_IS},
+    {"e164_plus", DM_NUMBER_E164_PLUS},
+    {"e164", DM_NUMBER_E164},
+    {"international", DM_NUMBER_INTERNATIONAL},
+    {"national", DM_NUMBER_NATIONAL},
+    {NULL},
+};
+
+static const DmJsonChoice codecs[] = {
+    {"PCMU", DM_CODEC_PCMU},
+    {"PCMA", DM_CODEC_PCMA},
+    {"G722", DM_CODEC_G722},
+    {"G726-16", DM_CODEC_G726_16},
+    {"G726-24", DM_CODEC_G726_24},
+    {"G726-32", DM_CODEC_G726_32},
+    {"G726-40", DM_CODEC_G726_40},
+    {"GSM", DM_CODEC_GSM},
+    {"G729", DM_CODEC_G729},
+    {"opus", DM_CODEC_OPUS},
+    {NULL},
+};
+
+static const DmJsonChoice nat_policies[] = {
+    {"never", DM_NAT_NEVER},
+    {"prefix", DM_NAT_PREFIX},
+    {"any", DM_NAT_ANY},
+    {NULL},
+};
+
+const char *
+dm_transport_name(DmTransport transport)
+{
+    g_return_val_if_fail(transport < DM_N_TRANSPORTS, "");
+    return transports[transport].name;
+}
+
+/* --- endpoints --- */
+
+static void
+free_endpoint(gpointer data)
+{
+    DmEndpointConfig *endpoint = data;
+
+    if (endpoint != NULL) {
+        g_free(endpoint->host);
+        g_free(endpoint);
+    }
+}
+
+static bool
+parse_port(const char *text, uint16_t *out_port)
+{
+    guint64 port;
+
+    if (!g_ascii_string_to_unsigned(text, 10, 1, 65535, &port, NULL)) {
+        return false;
+    }
+    *out_port = (uint16_t)port;
+    return true;
+}
+
+/* "host", "host:port", "[v6]", "[v6]:port", "v6" */
+static bool
+parse_host_port(const char *text, DmEndpointConfig *endpoint)
+{
+    g_autofree char *host = NULL;
+    const char *rest = "";
+    DmAddress address;
+
+    if (*text == '[') {
+        const char *end = strchr(text, ']');
+        if (end == NULL) {
+            return false;
+        }
+        host = g_strndup(text + 1, end - text - 1);
+        rest = end + 1;
+        if (!dm_address_parse(&address, host, 0)) {
+            return false;
+        }
+    } else {
+        const char *colon = strchr(text, ':');
+        bool has_port = colon != NULL && strchr(colon + 1, ':') == NULL;
+        host = has_port ? g_strndup(text, colon - text) : g_strdup(text);
+        rest = has_port ? colon : "";
+    }
+    if (!dm_host_is_valid(host) ||
+        (*rest != '\0' && (*rest != ':' || !parse_port(rest + 1, &endpoint->port)))) {
+        return false;
+    }
+    g_free(endpoint->host);
+    endpoint->host = g_steal_pointer(&host);
+    return true;
+}
+
+/* Of the parameters a URI may have, transport is the one that means something here. */
+static bool
+parse_parameters(char **parameters, DmEndpointConfig *endpoint, DmJsonReader *reader)
+{
+    for (; *parameters != NULL; parameters++) {
+        int transport;
+        if (!g_str_has_prefix(*parameters, "transport=")) {
+            dm_json_problem(reader,
+                            "format",
+                            "only ';transport=udp', 'tcp' or 'tls' may follow the host");
+            return false;
+        }
+        g_autofree char *name = g_ascii_strdown(*parameters + strlen("transport="), -1);
+        if (!dm_json_choice(transports, name, &transport)) {
+            dm_json_problem(reader, "enum", "transport is none of: udp, tcp, tls");
+            return false;
+        }
+        endpoint->transport = transport;
+    }
+    return true;
+}
+
+/* "sip:host:port;transport=tcp", "sips:host" or "host:port". */
+static void
+parse_uri(const char *text, DmEndpointConfig *endpoint, DmJsonReader *reader)
+{
+    g_auto(GStrv) parts = NULL;
+    const char *address = text;
+    bool secure = g_ascii_strncasecmp(text, "sips:", 5) == 0;
+
+    if (secure || g_ascii_strncasecmp(text, "sip:", 4) == 0) {
+        address = strchr(text, ':') + 1;
+    }
+    endpoint->transport = secure ? DM_TRANSPORT_TLS : DM_TRANSPORT_UDP;
+    parts = g_strsplit(address, ";", 8);
+    if (parts[0] == NULL || strchr(parts[0], '@') != NULL || !parse_host_port(parts[0], endpoint)) {
+        dm_json_problem(reader,
+                        "format",
+                        "expected 'host:port', 'sip:host:port;transport=tcp' or 'sips:host'");
+        return;
+    }
+    if (parse_parameters(parts + 1, endpoint, reader) && secure &&
+        endpoint->transport != DM_TRANSPORT_TLS) {
+        dm_json_problem(reader,
+                        "conflict",
+                        "'sips:' is TLS, whatever the transport parameter says");
+    }
+}
+
+static void
+convert_uri(const json_t *value, const DmJsonMember *member, void *object, DmJsonReader *reader)
+{
+    parse_uri(json_string_value(value), object, reader);
+}
+
+static const DmJsonMember endpoint_members[] = {
+    {"uri",
+     DM_JSON_STRING,
+     .required = true,
+     .min = 1,
+     .max = 280,
+     .converts = true,
+     .convert = convert_uri,
+     .doc = "`host:port`, `sip:host:port;transport=tcp` or `sips:host`. Without a port: SRV, else "
+            "5060, with TLS 5061."},
+    {"transport",
+     DM_JSON_ENUM,
+     .converts = true,
+     .choices = transports,
+     .shown = "as in `uri`, else udp",
+     .doc = "May be given here instead of in the URI."},
+    {"priority",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmEndpointConfig, priority),
+     .max = 65535,
+     .doc = "Lower is tried first."},
+    {"weight",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmEndpointConfig, weight),
+     .max = 65535,
+     .value = 1,
+     .doc = "Share of the calls among equal priorities."},
+    {"enabled",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmEndpointConfig, enabled),
+     .value = true,
+     .doc = "Whether calls are sent there."},
+    {NULL},
+};
+
+/* The member says the same as the URI, or what the URI leaves open. */
+static void
+take_transport_member(const json_t *element, DmEndpointConfig *endpoint, DmJsonReader *reader)
+{
+    const char *uri = json_string_value(json_object_get(element, "uri"));
+    const char *name = json_string_value(json_object_get(element, "transport"));
+    int transport;
+
+    if (name == NULL || !dm_json_choice(transports, name, &transport)) {
+        return;
+    }
+    bool said = strstr(uri, ";transport=") != NULL || g_ascii_strncasecmp(uri, "sips:", 5) == 0;
+    if (said && endpoint->transport != (DmTransport)transport) {
+        dm_json_problem_at(reader,
+                           "transport",
+                           "conflict",
+                           "the URI says %s",
+                           dm_transport_name(endpoint->transport));
+    }
+    endpoint->transport = transport;
+}
+
+static void *
+make_endpoint(const json_t *element, DmJsonReader *reader)
+{
+    DmEndpointConfig *endpoint = g_new0(DmEndpointConfig, 1);
+    guint before = reader->problems->list->len;
+
+    if (dm_json_read(reader, element, endpoint_members, endpoint)) {
+        take_transport_member(element, endpoint, reader);
+    }
+    if (reader->problems->list->len > before) {
+        g_clear_pointer(&endpoint, free_endpoint);
+    }
+    return endpoint;
+}
+
+/* --- members that are more than a value --- */
+
+static void
+convert_proxy(const json_t *value, const DmJsonMember *member, void *object, DmJsonReader *reader)
+{
+    DmTrunkConfig *trunk = object;
+
+    if (json_string_length(value) > 0) {
+        trunk->outbound_proxy = g_new0(DmEndpointConfig, 1);
+        trunk->outbound_proxy->enabled = true;
+        parse_uri(json_string_value(value), trunk->outbound_proxy, reader);
+    }
+}
+
+static void
+convert_direction(const json_t *value,
+                  const DmJsonMember *member,
+                  void *object,
+                  DmJsonReader *reader)
+{
+    DmTrunkConfig *trunk = object;
+    int direction = 0;
+
+    dm_json_choice(directions, json_string_value(value), &direction);
+    trunk->allow_inbound = direction & INBOUND;
+    trunk->allow_outbound = direction & OUTBOUND;
+}
+
+static void
+convert_acl(const json_t *value, const DmJsonMember *member, void *object, DmJsonReader *reader)
+{
+    DmTrunkConfig *trunk = object;
+    size_t i;
+    json_t *element;
+
+    trunk->acl = g_array_new(FALSE, FALSE, sizeof(DmCidr));
+    json_array_foreach(value, i, element)
+    {
+        DmCidr cidr;
+        if (json_is_string(element) && dm_cidr_parse(&cidr, json_string_value(element))) {
+            g_array_append_val(trunk->acl, cidr);
+            continue;
+        }
+        size_t before = dm_json_enter_index(reader, i);
+        dm_json_problem(reader, "format", "expected an address or a network like \"192.0.2.0/24\"");
+        dm_json_leave(reader, before);
+    }
+}
+
+static void
+convert_emit(const json_t *value, const DmJsonMember *member, void *object, DmJsonReader *reader)
+{
+    DmTrunkConfig *trunk = object;
+    size_t i;
+    json_t *element;
+    bool emit[4] = {false};
+
+    json_array_foreach(value, i, element)
+    {
+        int header;
+        if (dm_json_choice(caller_sources, json_string_value(element), &header)) {
+            emit[header] = true;
+        }
+    }
+    trunk->identity.emit_pai = emit[DM_CALLER_PAI];
+    trunk->identity.emit_ppi = emit[DM_CALLER_PPI];
+    trunk->identity.emit_rpid = emit[DM_CALLER_RPID];
+}
+
+static void
+check_number(const json_t *value, const DmJsonMember *member, void *object, DmJsonReader *reader)
+{
+    const char *text = json_string_value(value);
+    g_autofree char *number = dm_number_config_text(text);
+
+    if (*text != '\0' && (number == NULL || strcmp(number, text) != 0)) {
+        dm_json_problem(reader,
+                        "format",
+                        "expected a number, digits with '+' in front where it is international");
+    }
+}
+
+static void *
+make_owned_number(const json_t *element, DmJsonReader *reader)
+{
+    g_autofree char *text = dm_json_make_string(element, reader);
+    char *number = text != NULL ? dm_number_config_text(text) : NULL;
+
+    if (text != NULL && (number == NULL || *number != '+')) {
+        g_clear_pointer(&number, g_free);
+        dm_json_problem(reader,
+                        "format",
+                        "expected a number or prefix in E.164 with '+', like \"+442079460\"");
+    }
+    return number;
+}
+
+static void *
+make_status_code(const json_t *element, DmJsonReader *reader)
+{
+    int64_t code = json_integer_value(element);
+
+    if (!json_is_integer(element) || code < 400 || code > 699) {
+        dm_json_problem(reader, "range", "expected a final SIP status, 400 to 699");
+        return NULL;
+    }
+    return GUINT_TO_POINTER((guint)code);
+}
+
+static void
+check_dtmf_pt(const json_t *value, const DmJsonMember *member, void *object, DmJsonReader *reader)
+{
+    json_int_t pt = json_integer_value(value);
+
+    if (pt != 0 && pt < 96) {
+        dm_json_problem(reader,
+                        "range",
+                        "expected a dynamic payload type, 96 to 127, or 0 for none");
+    }
+}
+
+/* --- the tables --- */
+
+static const DmJsonMember auth_members[] = {
+    {"mode",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, auth.mode),
+     .choices = auth_modes,
+     .doc = "`ip`: known by address. `digest`: challenges of the peer are answered. `register`: "
+            "and we keep registered."},
+    {"user",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, auth.user),
+     .max = 128,
+     .doc = "Who we are when challenged."},
+    {"password",
+     DM_JSON_SECRET,
+     DM_JSON_AT(DmTrunkConfig, auth.password),
+     .doc = "Password for `user`."},
+    {"realm",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, auth.realm),
+     .max = 128,
+     .doc = "Answer challenges of this realm only; empty: of any."},
+    {"inbound_user",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, auth.inbound_user),
+     .max = 128,
+     .doc = "When set, we challenge requests from the trunk."},
+    {"inbound_password",
+     DM_JSON_SECRET,
+     DM_JSON_AT(DmTrunkConfig, auth.inbound_password),
+     .doc = "Password for `inbound_user`."},
+    {NULL},
+};
+
+static const DmJsonMember registration_members[] = {
+    {"registrar",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, registration.registrar),
+     .convert = dm_json_check_host,
+     .shown = "`domain`, else the first endpoint's host",
+     .doc = "Host in the Request-URI of REGISTER."},
+    {"aor",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, registration.aor_user),
+     .max = 128,
+     .convert = dm_json_check_user,
+     .shown = "`auth.user`",
+     .doc = "User part of the address we register."},
+    {"contact_user",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, registration.contact_user),
+     .max = 64,
+     .convert = dm_json_check_user,
+     .shown = "a token nobody can guess, the same after a restart",
+     .doc = "User part of our Contact: calls to it are this trunk's."},
+    {"expires",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, registration.expires_s),
+     .min = 30,
+     .max = 86400,
+     .value = 3600,
+     .doc = "Seconds asked for; the registrar's answer counts."},
+    {NULL},
+};
+
+static const DmJsonMember identity_members[] = {
+    {"caller_source",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, identity.caller_source),
+     .choices = caller_sources,
+     .doc = "Header of this trunk's calls the caller's number is taken from; From where it is "
+            "absent."},
+    {"emit",
+     DM_JSON_ARRAY,
+     .converts = true,
+     .choices = caller_sources,
+     .text = "[\"from\", \"pai\"]",
+     .convert = convert_emit,
+     .doc = "Identity headers of calls to this trunk; From is always there."},
+    {"number_format",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, identity.number_format),
+     .choices = number_formats,
+     .doc = "How the trunk writes numbers: `e164_plus` +44…, `e164` 44…, `international` 0044…, "
+            "`national` 020…."},
+    {"pilot_number",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, identity.pilot_number),
+     .max = 32,
+     .convert = check_number,
+     .doc = "Main number, presented instead of a caller that may not be."},
+    {"screening",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, identity.screening),
+     .choices = screenings,
+     .doc = "A caller outside `owned_numbers`: let it pass, replace it by `pilot_number`, or "
+            "reject the call with 403."},
+    {"owned_numbers",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, identity.owned_numbers),
+     .max = 10000,
+     .make = make_owned_number,
+     .free = g_free,
+     .doc = "Numbers or prefixes of the trunk, E.164 with +. Empty: any. Also tells trunks on one "
+            "address apart."},
+    {"display_name",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, identity.display_name),
+     .value = true,
+     .doc = "Whether display names are sent to the trunk."},
+    {"trusted",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, identity.trusted),
+     .doc = "Whether it may see the number of a caller who asked for privacy (RFC 3325)."},
+    {NULL},
+};
+
+static const DmJsonMember numbering_members[] = {
+    {"country",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, numbering.country),
+     .max = 3,
+     .convert = dm_json_check_digits,
+     .doc = "Calling code of the trunk's country, without +. Empty: national numbers stay as they "
+            "are."},
+    {"area",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, numbering.area),
+     .max = 6,
+     .convert = dm_json_check_digits,
+     .doc = "Area code, without national prefix: for numbers dialled without one."},
+    {"international_prefix",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, numbering.international_prefix),
+     .max = 6,
+     .convert = dm_json_check_digits,
+     .shown = "`00`; `011` in country 1, `810` in 7",
+     .doc = "What international numbers start with."},
+    {"national_prefix",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, numbering.national_prefix),
+     .max = 4,
+     .convert = dm_json_check_digits,
+     .shown = "`0`; `1` in country 1, `8` in 7",
+     .doc = "What national numbers start with; may be empty."},
+    {"in_rules",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, numbering.in_rules),
+     .members = dm_number_rule_members,
+     .make = dm_number_rule_make,
+     .free = dm_number_rule_free_func,
+     .doc = "Rewriting of numbers that come from the trunk, before anything else."},
+    {"out_rules",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, numbering.out_rules),
+     .members = dm_number_rule_members,
+     .make = dm_number_rule_make,
+     .free = dm_number_rule_free_func,
+     .doc = "Rewriting of numbers that go to the trunk, after `number_format`."},
+    {"tech_prefix",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, numbering.tech_prefix),
+     .max = 16,
+     .convert = dm_json_check_user,
+     .doc = "Put in front of the called number, last of all."},
+    {NULL},
+};
+
+static const DmJsonMember media_members[] = {
+    {"codecs",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, media.codecs),
+     .min = 1,
+     .max = 10,
+     .choices = codecs,
+     .text = "[\"PCMA\", \"PCMU\"]",
+     .doc = "Codecs of the trunk, best first."},
+    {"transcode",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, media.transcode),
+     .value = true,
+     .doc = "Whether to translate between codecs when the two sides have none in common."},
+    {"ptime_ms",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, media.ptime_ms),
+     .min = 10,
+     .max = 60,
+     .value = 20,
+     .doc = "Milliseconds of audio in a packet, as we ask for it."},
+    {"dtmf_pt",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, media.dtmf_pt),
+     .max = 127,
+     .value = 101,
+     .convert = check_dtmf_pt,
+     .doc = "Payload type we offer for telephone-event (RFC 4733); 0: none is offered."},
+    {"nat",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, media.nat),
+     .choices = nat_policies,
+     .doc = "Where its audio may really come from: `never` elsewhere than signalled, `prefix`: the "
+            "same /24 or /64, `any`."},
+    {"timeout_ms",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, media.timeout_ms),
+     .max = 86400000,
+     .value = 60000,
+     .doc = "Milliseconds without RTP and RTCP from it after which the call ends; 0: never."},
+    {"hold_timeout_ms",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, media.hold_timeout_ms),
+     .max = 86400000,
+     .value = 1800000,
+     .doc = "The same while the call is held."},
+    {NULL},
+};
+
+static const DmJsonMember timers_members[] = {
+    {"setup_ms",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, sip.setup_ms),
+     .min = 500,
+     .max = 32000,
+     .value = 4000,
+     .doc = "Milliseconds without any answer after which the next target is tried."},
+    {"ringing_ms",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, sip.ringing_ms),
+     .min = 1000,
+     .max = 600000,
+     .value = 180000,
+     .doc = "Milliseconds without a final answer after which the caller gets 408."},
+    {"max_duration_s",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, sip.max_duration_s),
+     .max = 604800,
+     .value = 14400,
+     .doc = "Seconds after which a call is ended; 0: never."},
+    {NULL},
+};
+
+static const DmJsonMember sip_members[] = {
+    {"timers", DM_JSON_OBJECT, .members = timers_members, .doc = "How long we wait."},
+    {"user_phone",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, sip.user_phone),
+     .doc = "Add `;user=phone` to addresses with a number."},
+    {NULL},
+};
+
+static const DmJsonMember options_members[] = {
+    {"enabled",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, health.options),
+     .doc = "Whether we ping with OPTIONS."},
+    {"interval_s",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, health.interval_s),
+     .min = 1,
+     .max = 3600,
+     .value = 30,
+     .doc = "Seconds between two pings."},
+    {"up_after",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, health.up_after),
+     .min = 1,
+     .max = 100,
+     .value = 2,
+     .doc = "Successes in a row that make an endpoint up again."},
+    {"down_after",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, health.down_after),
+     .min = 1,
+     .max = 100,
+     .value = 3,
+     .doc = "Failures in a row that make it down."},
+    {NULL},
+};
+
+static const DmJsonMember health_members[] = {
+    {"options", DM_JSON_OBJECT, .members = options_members, .doc = "Pings."},
+    {NULL},
+};
+
+#define LIMIT(name, field, text)                                                                   \
+    {                                                                                              \
+        name, DM_JSON_INTEGER, DM_JSON_AT(DmTrunkConfig, limits.field), .max = 100000, .doc = text \
+    }
+
+static const DmJsonMember limits_members[] = {
+    LIMIT("concurrent_in", concurrent_in, "Calls from the trunk at once; 0: no limit."),
+    LIMIT("concurrent_out", concurrent_out, "Calls to the trunk at once; 0: no limit."),
+    LIMIT("concurrent_total", concurrent_total, "Calls both ways at once; 0: no limit."),
+    LIMIT("cps_in", cps_in, "New calls a second from the trunk; 0: no limit."),
+    LIMIT("cps_out", cps_out, "New calls a second to the trunk; 0: no limit."),
+    {NULL},
+};
+
+const DmJsonMember dm_trunk_members[] = {
+    {"id",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, id),
+     .required = true,
+     .min = 1,
+     .max = 64,
+     .convert = dm_json_check_id,
+     .doc = "Its name in routes, records and metrics; never changes."},
+    {"name",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, name),
+     .max = 64,
+     .shown = "`id`",
+     .doc = "Its name for people."},
+    {"role",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, role),
+     .required = true,
+     .choices = roles,
+     .doc = "Which side of the company it is on."},
+    {"enabled",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, enabled),
+     .value = true,
+     .doc = "Whether it carries new calls."},
+    {"direction",
+     DM_JSON_ENUM,
+     .converts = true,
+     .choices = directions,
+     .text = "both",
+     .convert = convert_direction,
+     .doc = "Calls it may carry: `inbound` from the trunk, `outbound` to it."},
+    {"endpoints",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, endpoints),
+     .max = MAX_ENDPOINTS,
+     .members = endpoint_members,
+     .make = make_endpoint,
+     .free = free_endpoint,
+     .doc = "Where its requests go; requests from there are its own."},
+    {"outbound_proxy",
+     DM_JSON_STRING,
+     .max = 280,
+     .converts = true,
+     .text = "",
+     .convert = convert_proxy,
+     .doc = "Written as an endpoint's `uri`: all requests are sent there instead."},
+    {"domain",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, domain),
+     .convert = dm_json_check_host,
+     .shown = "the endpoint's host",
+     .doc = "Host in From, To and the Request-URI toward the trunk."},
+    {"listener",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, listener),
+     .reference = "listeners",
+     .shown = "the first that fits",
+     .doc = "Listener its requests leave from."},
+    {"media_pool",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, media_pool),
+     .reference = "media_pools",
+     .shown = "the listener's",
+     .doc = "Where its audio is received."},
+    {"auth", DM_JSON_OBJECT, .members = auth_members, .doc = "Who is who."},
+    {"registration",
+     DM_JSON_OBJECT,
+     .members = registration_members,
+     .doc = "For `auth.mode` `register`."},
+    {"acl",
+     DM_JSON_ARRAY,
+     .max = 256,
+     .converts = true,
+     .convert = convert_acl,
+     .doc = "Addresses and networks its requests may come from, besides the endpoints' own."},
+    {"identity",
+     DM_JSON_OBJECT,
+     .members = identity_members,
+     .doc = "Who calls, and how that is said."},
+    {"numbering", DM_JSON_OBJECT, .members = numbering_members, .doc = "How it writes numbers."},
+    {"media", DM_JSON_OBJECT, .members = media_members, .doc = "Audio."},
+    {"sip", DM_JSON_OBJECT, .members = sip_members, .doc = "Signalling habits."},
+    {"health", DM_JSON_OBJECT, .members = health_members, .doc = "Whether it is there."},
+    {"limits", DM_JSON_OBJECT, .members = limits_members, .doc = "How much it carries."},
+    {"failover_codes",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, failover_codes),
+     .max = 64,
+     .text = "[408, 500, 502, 503, 504]",
+     .make = make_status_code,
+     .doc = "Final answers before ringing that are worth another target."},
+    {"provisioned", DM_JSON_BOOL, DM_JSON_AT(DmTrunkConfig, provisioned), .hidden = true},
+    {NULL},
+};
+
+/* --- the whole --- */
+
+static void
+check_auth(const DmTrunkConfig *trunk, DmJsonReader *reader)
+{
+    size_t before = dm_json_enter(reader, "auth");
+
+    if (trunk->auth.mode != DM_AUTH_IP && *trunk->auth.user == '\0') {
+        dm_json_problem_at(reader, "user", "required", "is missing: 'mode' needs it");
+    }
+    if (trunk->auth.mode != DM_AUTH_IP && *trunk->auth.password == '\0') {
+        dm_json_problem_at(reader, "password", "required", "is missing: 'mode' needs it");
+    }
+    if (*trunk->auth.inbound_user != '\0' && *trunk->auth.inbound_password == '\0') {
+        dm_json_problem_at(reader,
+                           "inbound_password",
+                           "required",
+                           "is missing: 'inbound_user' needs it");
+    }
+    dm_json_leave(reader, before);
+}
+
+/* Each member is fine; are they together? */
+static void
+check_trunk(const DmTrunkConfig *trunk, DmJsonReader *reader)
+{
+    check_auth(trunk, reader);
+    if (trunk->endpoints->len == 0 && trunk->outbound_proxy == NULL && trunk->acl->len == 0) {
+        dm_json_problem_at(reader,
+                           "endpoints",
+                           "required",
+                           "is missing: nothing says where the trunk is");
+    }
+    if (trunk->auth.mode == DM_AUTH_REGISTER && trunk->endpoints->len == 0 &&
+        *trunk->registration.registrar == '\0' && *trunk->domain == '\0') {
+        dm_json_problem_at(reader,
+                           "registration",
+                           "required",
+                           "'registrar', 'domain' or an endpoint must be given");
+    }
+    if (trunk->identity.screening == DM_SCREEN_PILOT && *trunk->identity.pilot_number == '\0') {
+        size_t before = dm_json_enter(reader, "identity");
+        dm_json_problem_at(reader, "pilot_number", "required", "is missing: 'screening' needs it");
+        dm_json_leave(reader, before);
+    }
+}
+
+static void
+replace_text(char **text, const char *with)
+{
+    g_free(*text);
+    *text = g_strdup(with);
+}
+
+/* Prefixes of the country where they were not given (E.164 Supplement: 00 and 0 but for a few). */
+static void
+complete_numbering(DmTrunkConfig *trunk, const json_t *json)
+{
+    static const struct {
+        const char *country, *international, *national;
+    } plans[] = {{"1", "011", "1"}, {"7", "810", "8"}, {NULL, "00", "0"}};
+    const json_t *given = json_object_get(json, "numbering");
+    size_t i = 0;
+
+    while (plans[i].country != NULL && strcmp(plans[i].country, trunk->numbering.country) != 0) {
+        i++;
+    }
+    if (json_object_get(given, "international_prefix") == NULL) {
+        replace_text(&trunk->numbering.international_prefix, plans[i].international);
+    }
+    if (json_object_get(given, "national_prefix") == NULL) {
+        replace_text(&trunk->numbering.national_prefix, plans[i].national);
+    }
+}
+
+static void
+complete_registration(DmTrunkConfig *trunk)
+{
+    if (trunk->auth.mode != DM_AUTH_REGISTER || *trunk->registration.contact_user != '\0') {
+        return;
+    }
+    const char *key = trunk->auth.password;
+    g_autofree char *text = g_strdup_printf("demarc contact %s %s", trunk->id, trunk->auth.user);
+    g_autofree char *hash =
+        g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)key, strlen(key), text, -1);
+
+    hash[24] = '\0';
+    replace_text(&trunk->registration.contact_user, hash);
+    trunk->registration.contact_is_token = true;
+}
+
+static void
+complete(DmTrunkConfig *trunk, const json_t *json)
+{
+    if (*trunk->name == '\0') {
+        replace_text(&trunk->name, trunk->id);
+    }
+    if (*trunk->registration.aor_user == '\0') {
+        replace_text(&trunk->registration.aor_user, trunk->auth.user);
+    }
+    complete_numbering(trunk, json);
+    complete_registration(trunk);
+    trunk->source = json_deep_copy(json);
+}
+
+void *
+dm_trunk_config_make(const json_t *element, DmJsonReader *reader)
+{
+    DmTrunkConfig *trunk = g_new0(DmTrunkConfig, 1);
+    guint before = reader->problems->list->len;
+
+    if (dm_json_read(reader, element, dm_trunk_members, trunk)) {
+        check_trunk(trunk, reader);
+    }
+    if (reader->problems->list->len > before) {
+        g_clear_pointer(&trunk, dm_trunk_config_free);
+    } else {
+        complete(trunk, element);
+    }
+    return trunk;
+}
+
+DmTrunkConfig *
+dm_trunk_config_from_json(const json_t *json, const char *pointer, DmProblems *problems)
+{
+    DmJsonReader reader;
+
+    dm_json_reader_init(&reader, pointer, NULL, problems);
+    DmTrunkConfig *trunk = dm_trunk_config_make(json, &reader);
+    dm_json_reader_clear(&reader);
+    return trunk;
+}
+
+/* Not left behind in freed memory. */
+static void
+free_secret(char *secret)
+{
+    if (secret != NULL) {
+        explicit_bzero(secret, strlen(secret));
+        g_free(secret);
+    }
+}
+
+void
+dm_trunk_config_free(DmTrunkConfig *trunk)
+{
+    if (trunk == NULL) {
+        return;
+    }
+    char *texts[] = {
+        trunk->id,
+        trunk->name,
+        trunk->domain,
+        trunk->listener,
+        trunk->media_pool,
+        trunk->auth.user,
+        trunk->auth.realm,
+        trunk->auth.inbound_user,
+        trunk->registration.registrar,
+        trunk->registration.aor_user,
+        trunk->registration.contact_user,
+        trunk->identity.pilot_number,
+        trunk->numbering.country,
+        trunk->numbering.area,
+        trunk->numbering.international_prefix,
+        trunk->numbering.national_prefix,
+        trunk->numbering.tech_prefix,
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_free(texts[i]);
+    }
+    free_secret(trunk->auth.password);
+    free_secret(trunk->auth.inbound_password);
+    free_endpoint(trunk->outbound_proxy);
+    g_clear_pointer(&trunk->endpoints, g_ptr_array_unref);
+    g_clear_pointer(&trunk->acl, g_array_unref);
+    g_clear_pointer(&trunk->identity.owned_numbers, g_ptr_array_unref);
+    g_clear_pointer(&trunk->numbering.in_rules, g_ptr_array_unref);
+    g_clear_pointer(&trunk->numbering.out_rules, g_ptr_array_unref);
+    g_clear_pointer(&trunk->media.codecs, g_array_unref);
+    g_clear_pointer(&trunk->failover_codes, g_ptr_array_unref);
+    json_decref(trunk->source);
+    g_free(trunk);
+}
