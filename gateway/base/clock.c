@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/base/clock.h"
 
-#include <stdio.h>
+#include <glib.h>
 #include <time.h>
+
+#define MS_PER_DAY   86400000
+#define JULIAN_1970  719163                             /* GLib's day 1 is 0001-01-01 */
+#define LAST_TEXT_MS (INT64_C(253402300800) * 1000 - 1) /* 9999-12-31T23:59:59.999Z */
 
 static int64_t
 read_us(clockid_t id)
@@ -71,24 +75,22 @@ dm_fake_clock_step_wall(DmFakeClock *fake, int64_t us)
 const char *
 dm_wall_text(int64_t wall_us, char text[DM_TIME_TEXT_MAX])
 {
-    int64_t ms = wall_us / 1000;
-    time_t seconds = ms / 1000;
-    struct tm tm;
+    int64_t ms = CLAMP(wall_us / 1000, 0, LAST_TEXT_MS);
+    unsigned ms_of_day = (unsigned)(ms % MS_PER_DAY);
+    GDate date;
 
-    if (ms < 0 || gmtime_r(&seconds, &tm) == NULL) {
-        tm = (struct tm){.tm_year = 70, .tm_mday = 1};
-        ms = 0;
-    }
-    /* The moduli change no value; they tell the compiler that the text fits. */
-    snprintf(text,
-             DM_TIME_TEXT_MAX,
-             "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-             (unsigned)(tm.tm_year + 1900) % 10000,
-             (unsigned)(tm.tm_mon + 1) % 100,
-             (unsigned)tm.tm_mday % 100,
-             (unsigned)tm.tm_hour % 100,
-             (unsigned)tm.tm_min % 100,
-             (unsigned)tm.tm_sec % 100,
-             (unsigned)(ms % 1000));
+    /* Not gmtime_r(): it takes a lock of the C library. */
+    g_date_clear(&date, 1);
+    g_date_set_julian(&date, JULIAN_1970 + (guint32)(ms / MS_PER_DAY));
+    g_snprintf(text,
+               DM_TIME_TEXT_MAX,
+               "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+               g_date_get_year(&date),
+               g_date_get_month(&date),
+               g_date_get_day(&date),
+               ms_of_day / 3600000,
+               ms_of_day / 60000 % 60,
+               ms_of_day / 1000 % 60,
+               ms_of_day % 1000);
     return text;
 }

@@ -39,23 +39,40 @@ short_escape(char c)
     }
 }
 
+/* How many bytes at @text need no second look: nearly always all of them. */
 static size_t
-escape_char(char **out, const char *text, size_t len, char quote, const char *hex_prefix)
+plain_len(const char *text, size_t len, char quote)
+{
+    size_t n = 0;
+
+    while (n < len && text[n] >= ' ' && text[n] < '\x7f' && text[n] != quote && text[n] != '\\') {
+        n++;
+    }
+    return n;
+}
+
+/* Copies the plain characters at the front of @text, or else one character or the escape of one
+ * byte. Returns how many bytes of @text it took. */
+static size_t
+escape_some(char **out, const char *text, size_t len, char quote, const char *hex_prefix)
 {
     static const char hex[] = "0123456789abcdef";
-    size_t printable = printable_len(text, len);
+    size_t as_is = plain_len(text, len, quote);
     unsigned char byte = (unsigned char)*text;
-    char letter = byte == (unsigned char)quote || byte == '\\' ? *text : short_escape(*text);
+    char letter = *text == quote || *text == '\\' ? *text : short_escape(*text);
 
+    if (as_is == 0 && letter == '\0') {
+        as_is = printable_len(text, len);
+    }
+    if (as_is > 0) {
+        memcpy(*out, text, as_is);
+        *out += as_is;
+        return as_is;
+    }
     if (letter != '\0') {
         *(*out)++ = '\\';
         *(*out)++ = letter;
         return 1;
-    }
-    if (printable > 0) {
-        memcpy(*out, text, printable);
-        *out += printable;
-        return printable;
     }
     *out = g_stpcpy(*out, hex_prefix);
     *(*out)++ = hex[byte >> 4];
@@ -63,10 +80,16 @@ escape_char(char **out, const char *text, size_t len, char quote, const char *he
     return 1;
 }
 
-size_t
-dm_log_escape_char(char **out, const char *text, size_t len, char quote)
+char *
+dm_log_escape(char *out, const char *text, size_t len, char quote)
 {
-    return escape_char(out, text, len, quote, "\\x");
+    while (len > 0) {
+        size_t taken = escape_some(&out, text, len, quote, "\\x");
+
+        text += taken;
+        len -= taken;
+    }
+    return out;
 }
 
 static bool
@@ -106,7 +129,9 @@ add_quoted(DmLogLine *line, const char *value)
 
     *out++ = '"';
     while (value < end && out < limit) {
-        value += escape_char(&out, value, (size_t)(end - value), '"', hex_prefix);
+        size_t room = (size_t)(limit - out);
+
+        value += escape_some(&out, value, MIN((size_t)(end - value), room), '"', hex_prefix);
     }
     *out++ = '"';
     line->len = (size_t)(out - line->text);

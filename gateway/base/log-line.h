@@ -21,6 +21,6 @@ void dm_log_line_add(DmLogLine *line, const char *name, const char *value);
 /* Adds a newline, no NUL. */
 void dm_log_line_end(DmLogLine *line);
 
-/* Copies one printable UTF-8 character of @text to **@out, or the escape of one byte: at most 4
- * bytes a byte. @quote and the backslash are escaped. Returns how many bytes of @text it took. */
-size_t dm_log_escape_char(char **out, const char *text, size_t len, char quote);
+/* Copies @text to @out with control characters, @quote, backslashes and what is not UTF-8 escaped:
+ * at most 4 bytes a byte, no NUL. Returns the end of what it wrote. */
+char *dm_log_escape(char *out, const char *text, size_t len, char quote);

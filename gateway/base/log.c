@@ -16,8 +16,9 @@
 #include "gateway/base/thread.h"
 
 #define MAX_QUEUED  16384 /* lines */
-#define MESSAGE_MAX 2048  /* bytes; the rest is cut */
-#define QUOTE_MAX   120   /* bytes of the original */
+#define GATHER_US   5000
+#define MESSAGE_MAX 2048 /* bytes; the rest is cut */
+#define QUOTE_MAX   120  /* bytes of the original */
 #define N_QUOTES    4
 
 typedef struct QueuedLine {
@@ -118,6 +119,8 @@ write_lines(void *user_data)
         while (sem_wait(&logger.filled) != 0) {
             /* interrupted */
         }
+        /* Waking us costs the one who logs more than the line: let some gather. */
+        g_usleep(GATHER_US);
         write_queue(buffer);
     }
     write_queue(buffer);
@@ -313,12 +316,9 @@ dm_log_quote(const char *text, size_t len)
     static _Thread_local unsigned next;
     char *start = buffers[next++ % N_QUOTES];
     char *out = start;
-    const char *end = text + MIN(len, QUOTE_MAX);
 
     *out++ = '\'';
-    while (text < end) {
-        text += dm_log_escape_char(&out, text, (size_t)(end - text), '\'');
-    }
+    out = dm_log_escape(out, text, MIN(len, QUOTE_MAX), '\'');
     *out++ = '\'';
     g_strlcpy(out, len > QUOTE_MAX ? "..." : "", sizeof "...");
     return start;

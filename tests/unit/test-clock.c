@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <glib.h>
-#include <string.h>
 
 #include "gateway/base/clock.h"
 
@@ -32,6 +31,10 @@ test_wall_text(void)
     } cases[] = {
         {0, "1970-01-01T00:00:00.000Z"},
         {INT64_C(1709210096789999), "2024-02-29T12:34:56.789Z"},
+        {INT64_C(951868799999999), "2000-02-29T23:59:59.999Z"},
+        {INT64_C(951868800000000), "2000-03-01T00:00:00.000Z"},
+        {INT64_C(4107542400000000), "2100-03-01T00:00:00.000Z"},
+        {INT64_MAX, "9999-12-31T23:59:59.999Z"},
         {-1, "1970-01-01T00:00:00.000Z"},
         {-INT64_C(86400) * 1000000, "1970-01-01T00:00:00.000Z"},
     };
@@ -40,7 +43,6 @@ test_wall_text(void)
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_assert_cmpstr(dm_wall_text(cases[i].us, text), ==, cases[i].text);
     }
-    g_assert_cmpuint(strlen(dm_wall_text(INT64_MAX, text)), <, DM_TIME_TEXT_MAX);
 }
 
 static void
