@@ -88,8 +88,8 @@ def check_ours(root, path, target):
         return f'"{target}" is not in the tree; include from the top of it'
     if path.startswith("tests/"):
         return None
-    if target.endswith("-priv.h") and folder(path) != folder(target):
-        return f'"{target}" is private to its folder and to tests'
+    if target.endswith("-priv.h") and not path.startswith(folder(target)):
+        return f'"{target}" is private to its folder, those below, and tests'
     layer = longest_match(path, LAYERS)
     if layer is None:
         return "this folder is not in the table of layers"
