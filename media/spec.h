@@ -101,6 +101,7 @@ typedef struct {
     uint64_t dtmf_events;
     uint32_t jitter_max_us, jitter_us; /* interarrival jitter (RFC 3550, 6.4.1), now and worst */
     uint32_t rtt_us;                   /* from RTCP; 0: unknown */
+    uint32_t tx_lost, tx_jitter_us;    /* of what we sent, as the peer's RTCP says */
     uint32_t ssrc_rx, ssrc_tx;
     int64_t first_rx_mono_us, last_rx_mono_us; /* 0: never */
     DmAddress latched; /* where its media really came from; not set: as signalled */
