@@ -10,8 +10,23 @@
 #include "media/path/latch.h"
 #include "media/path/plan.h"
 #include "media/rtp/continuity.h"
+#include "media/rtp/rtcp.h"
 #include "media/rtp/sequence.h"
 #include "media/session.h"
+
+/* RTCP of one peer: path/control.c's. */
+typedef struct {
+    DmAddress agreed; /* as signalled; not set: beside RTP */
+    DmAddress source; /* where the peer's last came from */
+    int64_t due_us;   /* 0: not begun */
+    int64_t heard_us; /* 0: never */
+    int64_t sr_arrived_us;
+    uint32_t sr_ntp_middle;
+    uint32_t prior_expected, prior_received;
+    uint32_t reported_packets;
+    bool mux;
+    char cname[17];
+} DmStreamRtcp;
 
 /* One peer of a session. A packet touches the first two cache lines of the peer it comes from and
  * the second line of the peer it goes to; the rest is for other moments. Members are the worker's
@@ -44,9 +59,8 @@ typedef struct {
     /* line 4 and on */
     DmPathPlan plan;
     DmLatch latch;
-    int64_t last_rtcp_us; /* 0: never */
+    DmStreamRtcp rtcp;
     DmMediaDirection direction;
-    bool rtcp_mux;
     bool timeout_told;
     uint16_t port;
     int rtcp_fd;
@@ -57,7 +71,7 @@ typedef struct {
 
     _Atomic uint64_t rx_out_of_order, rx_duplicates, rx_foreign_source, rx_unknown_pt, rx_invalid;
     _Atomic uint64_t rtcp_rx, rtcp_tx, dtmf_events;
-    _Atomic uint32_t rtt_us, ssrc_rx;
+    _Atomic uint32_t rtt_us, ssrc_rx, tx_lost, tx_jitter_us;
     _Atomic int64_t first_rx_us; /* 0: never */
 
     /* Where media really comes from. A new value goes into the other slot, so that a reader of the
@@ -74,6 +88,8 @@ struct DmMediaSession {
     DmMediaEventFunc on_event;
     void *user_data;
     int64_t opened_us;
+    int64_t wall_offset_us; /* wall less monotonic time when opened: steps of the wall clock do not
+                               reach RTCP */
 
     /* the worker's */
     DmWorkerGuest guest;

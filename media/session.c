@@ -11,6 +11,7 @@
 #include "gateway/base/thread.h"
 #include "media/media-priv.h"
 #include "media/path/activity.h"
+#include "media/path/control.h"
 #include "media/path/flow.h"
 #include "media/rtp/published.h"
 #include "media/session-priv.h"
@@ -36,12 +37,13 @@ typedef struct {
  * Opening, on a signalling thread
  */
 
-/* Enough for SSRC, sequence and timestamp of both sides and the places to look for ports. */
+/* What both sides need of it. */
 typedef struct {
     uint32_t port[DM_N_SIDES];
     uint32_t ssrc[DM_N_SIDES];
     uint32_t timestamp[DM_N_SIDES];
     uint16_t sequence[DM_N_SIDES];
+    uint8_t name[DM_N_SIDES][8];
 } Randomness;
 
 static bool
@@ -134,6 +136,7 @@ session_new(const DmMediaOpen *open, const Randomness *random)
     session->on_event = open->on_event;
     session->user_data = open->user_data;
     session->opened_us = dm_clock_mono_us(dm_clock_system());
+    session->wall_offset_us = dm_clock_wall_us(dm_clock_system()) - session->opened_us;
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         init_stream(&session->stream[side], (DmSide)side, random);
     }
@@ -252,6 +255,8 @@ report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
         .dtmf_events = dm_published(stream->dtmf_events),
         .jitter_us = dm_rtp_sequence_jitter_us(&stream->rx, clock_hz),
         .jitter_max_us = dm_rtp_sequence_jitter_max_us(&stream->rx, clock_hz),
+        .tx_lost = dm_published(stream->tx_lost),
+        .tx_jitter_us = dm_published(stream->tx_jitter_us),
         .rtt_us = dm_published(stream->rtt_us),
         .ssrc_rx = dm_published(stream->ssrc_rx),
         .ssrc_tx = stream->out.ssrc,
@@ -335,7 +340,7 @@ silence_ends_us(DmStream *stream)
                                              dm_stream_other(stream)->direction,
                                              session->timeout_ms,
                                              session->hold_timeout_ms);
-    int64_t alive_us = MAX(last_rx_us(stream, now_of(session)), stream->last_rtcp_us);
+    int64_t alive_us = MAX(last_rx_us(stream, now_of(session)), stream->rtcp.heard_us);
 
     if (limit_ms == 0 || session->silence_from_us == 0 || stream->timeout_told) {
         return G_MAXINT64;
@@ -372,6 +377,14 @@ check_silence(DmStream *stream, int64_t now_us)
     emit_report(stream, DM_MEDIA_EVENT_TIMEOUT);
 }
 
+static void
+report_to_peer(DmStream *stream, int64_t now_us)
+{
+    if (now_us >= dm_control_due_us(stream)) {
+        dm_control_send(stream, false, now_us);
+    }
+}
+
 static void on_timer(DmTimer *timer, void *user_data);
 
 static void
@@ -381,6 +394,7 @@ arm_timer(DmMediaSession *session)
 
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         due_us = MIN(due_us, silence_ends_us(&session->stream[side]));
+        due_us = MIN(due_us, dm_control_due_us(&session->stream[side]));
     }
     if (due_us == G_MAXINT64) {
         dm_timer_disarm(&session->timer);
@@ -402,6 +416,7 @@ on_timer(DmTimer *timer, void *user_data)
     check_audio(session, now_us);
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         check_silence(&session->stream[side], now_us);
+        report_to_peer(&session->stream[side], now_us);
     }
     arm_timer(session);
 }
@@ -411,6 +426,18 @@ command_free(SessionCommand *command)
 {
     g_free(command->spec);
     g_free(command);
+}
+
+static DmWatch *
+watch(DmLoop *loop, DmStream *stream, int fd, DmWatchFunc func)
+{
+    g_autoptr(GError) error = NULL;
+    DmWatch *made = dm_loop_watch(loop, fd, EPOLLIN | EPOLLET, func, stream, &error);
+
+    if (made == NULL) {
+        dm_error(NULL, "port %u: %s; left unheard", stream->port, error->message);
+    }
+    return made;
 }
 
 static void stop(DmWorkerGuest *guest);
@@ -427,13 +454,9 @@ enter(DmWorkerCommand *base)
     dm_worker_enter(session->worker, &session->guest);
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         DmStream *stream = &session->stream[side];
-        g_autoptr(GError) error = NULL;
 
-        stream->watch =
-            dm_loop_watch(loop, stream->fd, EPOLLIN | EPOLLET, dm_flow_on_readable, stream, &error);
-        if (error != NULL) {
-            dm_error(NULL, "%s; this call will have no sound", error->message);
-        }
+        stream->watch = watch(loop, stream, stream->fd, dm_flow_on_readable);
+        stream->rtcp_watch = watch(loop, stream, stream->rtcp_fd, dm_control_on_readable);
     }
     command_free(command);
 }
@@ -462,6 +485,7 @@ update_stream(DmStream *stream, const DmMediaSpec *spec, int64_t now_us)
         stream->remote = remote;
         stream->pinned = false;
     }
+    dm_control_update(stream, agreed, now_us);
     dm_path_plan(&stream->plan, agreed, &spec->side[dm_side_other(side)]);
     stream->rule.pt_in = NO_PT;
     stream->direction = agreed->direction;
@@ -520,7 +544,9 @@ stop(DmWorkerGuest *guest)
 
     dm_timer_disarm(&session->timer);
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        dm_control_send(&session->stream[side], true, now_us);
         dm_watch_remove(session->stream[side].watch);
+        dm_watch_remove(session->stream[side].rtcp_watch);
     }
     dm_publish(session->closed_us, now_us);
     dm_media_session_report(session, &event.report);

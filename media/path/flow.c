@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "media/path/control.h"
 #include "media/path/relay.h"
 #include "media/path/transcode.h"
 #include "media/rtp/published.h"
@@ -252,6 +253,10 @@ dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *fro
     }
     if (stream->pinned && !is_from_peer) {
         drop_foreign(stream, stats);
+        return;
+    }
+    if (dm_rtp_is_rtcp(bytes, len)) {
+        dm_control_input(stream, bytes, len, from);
         return;
     }
     if (!read_packet(stream, &packet, is_from_peer, stats)) {

@@ -11,6 +11,7 @@
 #include "media/net/socket.h"
 #include "media/rtp/bytes.h"
 #include "media/rtp/packet.h"
+#include "media/rtp/rtcp.h"
 #include "media/session.h"
 #include "media/stats.h"
 
@@ -540,6 +541,51 @@ test_silent_peer_is_told_once(void)
 }
 
 static void
+test_rtcp_ends_here(void)
+{
+    /* A receiver report of a peer that has seen nothing of ours, and a name. */
+    static const uint8_t report[] = {0x80, 201, 0, 1, 0, 0, 0,   9,   0x81, 202, 0,   3,
+                                     0,    0,   0, 9, 1, 5, 'o', 't', 'h',  'e', 'r', 0};
+    Call call;
+    Peer control;
+    uint8_t bytes[DM_RTCP_MAX];
+    struct pollfd ready = {.events = POLLIN};
+    DmRtcpInfo info;
+    DmMediaReport end;
+    ssize_t n;
+
+    g_test_summary("MED-8: a peer's RTCP is counted and does not cross; ours goes where a=rtcp "
+                   "says, BYE last");
+
+    call_open(&call);
+    peer_open(&control, "127.0.0.1", &call.b.gateway);
+    dm_address_set_port(&control.gateway, (uint16_t)(dm_address_port(&control.gateway) + 1));
+    call.spec.side[DM_SIDE_B].remote_rtcp = control.address;
+    call_update(&call);
+    peer_send_bytes(&control, report, sizeof report);
+    peer_send_bytes(&call.b, report, sizeof report); /* on one port with RTP (RFC 5761) */
+    peer_send_bytes(&control, report, 7);
+    send_through(&call.a, &call.b);
+    send_through(&call.b, &call.a);
+    end = call_close(&call);
+    g_assert_cmpuint(end.side[DM_SIDE_B].rtcp_rx, ==, 2);
+    g_assert_cmpuint(end.side[DM_SIDE_B].rx_invalid, ==, 0);
+
+    ready.fd = control.fd;
+    g_assert_cmpint(poll(&ready, 1, WATCHDOG_MS), ==, 1);
+    n = recv(control.fd, bytes, sizeof bytes, 0);
+    g_assert_cmpint(dm_rtcp_parse(bytes, (size_t)MAX(n, 0), 0, &info), ==, DM_RTCP_OK);
+    g_assert_true(info.has_sr);
+    g_assert_true(info.has_bye);
+    g_assert_cmphex(info.sender, ==, end.side[DM_SIDE_B].ssrc_tx);
+    /* Sender information, then the one block: of the stream the peer sends us. */
+    g_assert_cmpuint(dm_get_u32(bytes + 20), ==, 1);
+    g_assert_cmpuint(dm_get_u32(bytes + 24), ==, FRAME_LEN);
+    g_assert_cmphex(dm_get_u32(bytes + 28), ==, call.b.next.ssrc);
+    close(control.fd);
+}
+
+static void
 test_no_port_left_is_a_limit(void)
 {
     uint16_t first = (uint16_t)(PORT_MIN + 4 * (getpid() % 40));
@@ -621,6 +667,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/moved", test_new_address_opens_the_latch_again);
     g_test_add_func("/media/session/hold", test_hold_stops_what_is_off);
     g_test_add_func("/media/session/silence", test_silent_peer_is_told_once);
+    g_test_add_func("/media/session/rtcp", test_rtcp_ends_here);
     g_test_add_func("/media/session/no-port", test_no_port_left_is_a_limit);
     g_test_add_func("/media/session/engine-ends", test_engine_that_ends_closes_what_is_open);
     g_test_add_func("/media/session/bad-pools", test_bad_pools_are_refused);
