@@ -73,11 +73,11 @@ dm_number_regex_new(const char *expression, DmJsonReader *reader)
 {
     g_autoptr(GError) error = NULL;
     /* By itself first: "a)|(b" would only be well formed inside our group. */
-    g_autoptr(GRegex) alone = g_regex_new(expression, 0, 0, &error);
+    g_autoptr(GRegex) alone = g_regex_new(expression, G_REGEX_RAW, 0, &error);
     /* PCRE gives up, and the number does not fit, before an expression that backtracks without end
      * is felt. */
     g_autofree char *whole = g_strdup_printf("(*LIMIT_MATCH=20000)\\A(?:%s)\\z", expression);
-    GRegex *regex = alone != NULL ? g_regex_new(whole, 0, 0, &error) : NULL;
+    GRegex *regex = alone != NULL ? g_regex_new(whole, G_REGEX_RAW, 0, &error) : NULL;
 
     if (regex == NULL) {
         dm_json_problem(reader, "format", "not a regular expression: %s", error->message);

@@ -23,10 +23,13 @@ typedef struct {
     char *reject_reason;
     unsigned reject_q850;
     char *route_id; /* or NULL */
-    json_t
-        *trace; /* array of {"step","rule","detail",...}: what was decided, and why not otherwise */
+    json_t *trace;  /* array of {"step","rule","detail"}: what was decided, and why not otherwise */
 } DmRoutePlan;
 
+/* Arranges the routes of @config for looking up, unless that was done. The first plan does it too;
+ * done where the configuration is made, no call waits for it (100 000 routes: tens of
+ * milliseconds). */
+void dm_route_prepare(DmConfig *config);
 /* (transfer full). Never NULL. @config is referenced by the plan. */
 DmRoutePlan *dm_route_plan(DmConfig *config, const DmRouteRequest *request);
 void dm_route_plan_free(DmRoutePlan *plan);
