@@ -86,7 +86,7 @@ typedef struct {
     DmMediaSideSpec side[DM_N_SIDES];
     bool answered;            /* inactivity counts from here on, not before (MED-6) */
     uint32_t timeout_ms;      /* no RTP and no RTCP from a peer that should send; 0: never */
-    uint32_t hold_timeout_ms; /* the same while nobody should send; 0: never */
+    uint32_t hold_timeout_ms; /* the same while any direction is off, so while on hold; 0: never */
 } DmMediaSpec;
 
 /* What one peer's media amounted to. All counts are of packets unless named otherwise. */
