@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-/* What a peer of policy DM_NAT_PREFIX may move within. */
-#define PREFIX_IPV4 24
-#define PREFIX_IPV6 64
-
 bool
 dm_latch_update(DmLatch *latch, const DmAddress *signalled, DmNatPolicy nat, int64_t now_us)
 {
@@ -20,13 +16,17 @@ dm_latch_update(DmLatch *latch, const DmAddress *signalled, DmNatPolicy nat, int
     return !is_same;
 }
 
+/* The same /24, or the same /64. */
 static bool
 is_in_prefix(const DmAddress *signalled, const DmAddress *from)
 {
-    DmCidr around = {.network = *signalled};
-
-    around.prefix_len = dm_address_family(signalled) == AF_INET6 ? PREFIX_IPV6 : PREFIX_IPV4;
-    return dm_cidr_contains(&around, from);
+    if (dm_address_family(signalled) != dm_address_family(from)) {
+        return false;
+    }
+    if (dm_address_family(from) == AF_INET6) {
+        return memcmp(&signalled->in6.sin6_addr, &from->in6.sin6_addr, 8) == 0;
+    }
+    return memcmp(&signalled->in4.sin_addr, &from->in4.sin_addr, 3) == 0;
 }
 
 static bool
