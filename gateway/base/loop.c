@@ -2,6 +2,7 @@
 #include "gateway/base/loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -305,20 +306,35 @@ dispatch(DmLoop *loop, const struct epoll_event *event)
     return true;
 }
 
+/* To the microsecond where the kernel can (5.11), or else to the next millisecond: valgrind and the
+ * seccomp filters of older containers do not know the call. */
+static int
+poll_events(const DmLoop *loop, struct epoll_event *events, int64_t wait_us)
+{
+    struct timespec timeout = {wait_us / 1000000, wait_us % 1000000 * 1000};
+    int n = epoll_pwait2(loop->epoll_fd, events, MAX_EVENTS, wait_us < 0 ? NULL : &timeout, NULL);
+
+    if (n < 0 && errno != EINTR) {
+        int wait_ms = wait_us < 0 ? -1 : (int)MIN((wait_us + 999) / 1000, INT_MAX);
+
+        n = epoll_wait(loop->epoll_fd, events, MAX_EVENTS, wait_ms);
+    }
+    return n;
+}
+
 static int
 wait_for_events(DmLoop *loop, struct epoll_event *events, int64_t wait_us)
 {
-    struct timespec timeout = {wait_us / 1000000, wait_us % 1000000 * 1000};
     int n;
 
     if (wait_us != 0) {
         atomic_store(&loop->sleeping, true);
+        /* Whoever posts from here on sees us sleeping; what was posted before, we see. */
         if (any_source_ready(loop) || atomic_load(&loop->quitting)) {
-            timeout = (struct timespec){0};
             wait_us = 0;
         }
     }
-    n = epoll_pwait2(loop->epoll_fd, events, MAX_EVENTS, wait_us < 0 ? NULL : &timeout, NULL);
+    n = poll_events(loop, events, wait_us);
     atomic_store_explicit(&loop->sleeping, false, memory_order_relaxed);
     return n;
 }
