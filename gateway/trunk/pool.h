@@ -57,6 +57,9 @@ void dm_trunk_set_addresses(DmTrunk *trunk,
 /* Addresses in the order to try: priority, weighted random among equals, those that are up first;
  * down ones only when none is up. Returns how many were written. */
 size_t dm_trunk_targets(DmTrunk *trunk, DmTarget *out, size_t max);
+/* The first address of one endpoint, whether it is up or down: whom to ping. False: unknown, or not
+ * resolved yet. */
+bool dm_trunk_endpoint_target(const DmTrunk *trunk, unsigned endpoint, DmTarget *out);
 
 typedef enum {
     DM_RESERVE_OK,
