@@ -34,7 +34,8 @@ struct DmLoop {
     int wake_fd;
 
     /* the loop's thread */
-    int64_t now_us;
+    bool turning;
+    int64_t now_us; /* of this turn, or of the last */
     DmTimerWheel *wheel;
     DmLoopSource *sources;
     DmLoopSource *next_source; /* to run in this turn */
@@ -124,12 +125,13 @@ dm_loop_clock(const DmLoop *loop)
 int64_t
 dm_loop_now_us(const DmLoop *loop)
 {
-    return loop->now_us;
+    return loop->turning ? loop->now_us : MAX(loop->now_us, dm_clock_mono_us(loop->clock));
 }
 
 void
 dm_loop_arm(DmLoop *loop, DmTimer *timer, int64_t delay_us, DmTimerFunc fire, void *user_data)
 {
+    dm_timer_wheel_set_now(loop->wheel, dm_loop_now_us(loop));
     dm_timer_arm(loop->wheel, timer, delay_us, fire, user_data);
 }
 
@@ -369,7 +371,8 @@ dm_loop_turn(DmLoop *loop, int64_t max_wait_us)
 
         n_events = wait_for_events(loop, events, wait_us);
     }
-    loop->now_us = MAX(loop->now_us, dm_clock_mono_us(loop->clock));
+    loop->now_us = dm_loop_now_us(loop);
+    loop->turning = true;
     dm_timer_wheel_set_now(loop->wheel, loop->now_us);
     dm_thread_beat();
 
@@ -380,6 +383,7 @@ dm_loop_turn(DmLoop *loop, int64_t max_wait_us)
     ran |= run_timers(loop);
     ran |= run_deferred(loop);
     g_ptr_array_set_size(loop->removed, 0);
+    loop->turning = false;
     return ran;
 }
 

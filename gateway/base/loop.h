@@ -22,8 +22,10 @@ void dm_loop_free(DmLoop *loop);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmLoop, dm_loop_free)
 
 const DmClock *dm_loop_clock(const DmLoop *loop);
-/* Monotonic time as of this turn of the loop: cheap, and the same for everything in one turn. */
+/* Monotonic time as of this turn of the loop: cheap, and the same for everything in one turn.
+ * Between turns it is the clock's. */
 int64_t dm_loop_now_us(const DmLoop *loop);
+/* Fires @delay_us from dm_loop_now_us(). */
 void dm_loop_arm(DmLoop *loop, DmTimer *timer, int64_t delay_us, DmTimerFunc fire, void *user_data);
 DmTimerWheel *dm_loop_wheel(DmLoop *loop);
 

@@ -44,6 +44,28 @@ test_virtual_time(void)
 }
 
 static void
+test_delay_armed_between_turns_counts_from_then(void)
+{
+    DmFakeClock fake;
+    g_autoptr(DmLoop) loop = NULL;
+    g_autoptr(GString) log = g_string_new(NULL);
+    DmTimer timer = {0};
+
+    g_test_summary("A loop that is set up slowly, or driven from outside, does not fire early");
+
+    dm_fake_clock_init(&fake);
+    loop = dm_loop_new_virtual(&fake.clock);
+    dm_fake_clock_advance(&fake, 2000000);
+    dm_loop_arm(loop, &timer, 1000000, note_fired, log);
+    dm_fake_clock_advance(&fake, 999999);
+    dm_loop_turn(loop, 0);
+    g_assert_cmpstr(log->str, ==, "");
+    dm_fake_clock_advance(&fake, 1);
+    dm_loop_turn(loop, 0);
+    g_assert_cmpstr(log->str, ==, "t");
+}
+
+static void
 test_lag(void)
 {
     DmFakeClock fake;
@@ -238,6 +260,8 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/loop/virtual-time", test_virtual_time);
+    g_test_add_func("/loop/delay-armed-between-turns-counts-from-then",
+                    test_delay_armed_between_turns_counts_from_then);
     g_test_add_func("/loop/lag", test_lag);
     g_test_add_func("/loop/deferred-run-after-timers", test_deferred_run_after_timers);
     g_test_add_func("/loop/watch-and-remove", test_watch_and_remove);
