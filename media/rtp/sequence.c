@@ -53,9 +53,13 @@ static DmSequenceOutcome
 look_back(DmRtpSequence *sequence, uint16_t behind)
 {
     uint32_t number = dm_published(sequence->highest) - behind;
-    uint64_t bit = behind < SEEN_BITS ? UINT64_C(1) << behind : 0;
+    uint64_t bit = UINT64_C(1) << (behind % SEEN_BITS);
 
-    /* Further back than we remember: taken for late, as loss would be the worse guess. */
+    /* Further back than we remember whether it has come: more than a second late, so as good as
+     * lost. */
+    if (behind >= SEEN_BITS) {
+        return DM_SEQUENCE_LATE;
+    }
     if (sequence->seen & bit) {
         return DM_SEQUENCE_DUPLICATE;
     }

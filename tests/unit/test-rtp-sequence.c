@@ -47,6 +47,21 @@ test_late_packet_is_not_lost_and_not_a_duplicate(void)
 }
 
 static void
+test_packet_too_late_to_remember_is_lost(void)
+{
+    DmRtpSequence sequence = {0};
+
+    g_test_summary("Beyond 64 packets nobody knows whether it has come: counted late, once or "
+                   "often, and lost");
+
+    feed(&sequence, 0, 10);
+    feed(&sequence, 11, 90);
+    g_assert_cmpint(dm_rtp_sequence_input(&sequence, 1, 10), ==, DM_SEQUENCE_LATE);
+    g_assert_cmpint(dm_rtp_sequence_input(&sequence, 1, 10), ==, DM_SEQUENCE_LATE);
+    g_assert_cmpuint(dm_rtp_sequence_lost(&sequence), ==, 1);
+}
+
+static void
 test_jump_is_believed_when_the_next_follows(void)
 {
     DmRtpSequence sequence = {0};
@@ -121,6 +136,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/rtp/sequence/loss", test_loss_is_counted_across_the_wrap);
     g_test_add_func("/rtp/sequence/late", test_late_packet_is_not_lost_and_not_a_duplicate);
+    g_test_add_func("/rtp/sequence/too-late", test_packet_too_late_to_remember_is_lost);
     g_test_add_func("/rtp/sequence/jump", test_jump_is_believed_when_the_next_follows);
     g_test_add_func("/rtp/sequence/other-source",
                     test_other_source_begins_anew_and_keeps_what_was_lost);
