@@ -81,8 +81,9 @@ check_media_words(char **words, unsigned n_words, GError **error)
     if (n_words < 4) {
         return set_error(error, DM_ERROR_PARSE, "m= line without type, port, protocol or format");
     }
-    if (strlen(words[0]) >= DM_SDP_TYPE_MAX || strlen(words[2]) >= DM_SDP_PROTO_MAX) {
-        return set_error(error, DM_ERROR_LIMIT, "m= line with an overlong type or protocol");
+    if (strlen(words[0]) >= DM_SDP_TYPE_MAX || strlen(words[2]) >= DM_SDP_PROTO_MAX ||
+        strlen(words[3]) >= DM_SDP_FORMATS_MAX) {
+        return set_error(error, DM_ERROR_LIMIT, "m= line with an overlong word");
     }
     if (!consists_of(words[0], letters) || !consists_of(words[2], letters) ||
         !consists_of(words[1], "0123456789/")) {

@@ -7,11 +7,12 @@
  * whole description. So it is given only the lines we act upon, under a head of our own; the rest
  * is dropped here, as it would be later. What is known to hurt it does not get past here either. */
 
-#define DM_SDP_TYPE_MAX  16
-#define DM_SDP_PROTO_MAX 24
+#define DM_SDP_TYPE_MAX    16
+#define DM_SDP_PROTO_MAX   24
+#define DM_SDP_FORMATS_MAX 64
 
 typedef struct {
-    char type[DM_SDP_TYPE_MAX], proto[DM_SDP_PROTO_MAX], formats[64];
+    char type[DM_SDP_TYPE_MAX], proto[DM_SDP_PROTO_MAX], formats[DM_SDP_FORMATS_MAX];
 } DmSdpMediaAsWritten;
 
 typedef struct {
