@@ -101,3 +101,13 @@ dm_format_transcodes(const DmMediaFormat *format)
 {
     return format->codec == DM_CODEC_PCMU || format->codec == DM_CODEC_PCMA;
 }
+
+bool
+dm_format_bridges(const DmMediaFormat *from, const DmMediaFormat *to, bool transcode)
+{
+    if (!dm_format_is_speech(from) || !dm_format_is_speech(to)) {
+        return false;
+    }
+    return dm_format_same_encoding(from, to) ||
+           (transcode && dm_format_transcodes(from) && dm_format_transcodes(to));
+}

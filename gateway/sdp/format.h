@@ -28,3 +28,5 @@ bool dm_format_equal(const DmMediaFormat *a, const DmMediaFormat *b);
 bool dm_format_is_speech(const DmMediaFormat *format);
 /* Media can turn it into any other format of which this is true. */
 bool dm_format_transcodes(const DmMediaFormat *format);
+/* Speech in @from can be sent as @to: relayed, or made into it when @transcode. */
+bool dm_format_bridges(const DmMediaFormat *from, const DmMediaFormat *to, bool transcode);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/call/answer.h"
+
+#include "gateway/call/call-media.h"
+#include "gateway/call/call-record.h"
+#include "gateway/call/cause.h"
+#include "gateway/call/diagnosis.h"
+#include "gateway/call/dial.h"
+#include "gateway/call/negotiation.h"
+#include "gateway/call/party.h"
+
+DM_LOG_TOPIC("call-answer");
+
+/* What the caller is told of the callee's 18x. With a description it is early media, whatever
+ * number it came under (SIG-10); without one that we could pass on, a 183 would only keep the
+ * caller from playing ringback. */
+static void
+relay_progress(DmCall *call, uint16_t status, bool early_media)
+{
+    DmParty *a = call->a;
+    bool has_lost_sdp = status == 183 && call->b->theirs != NULL && !early_media;
+
+    if (a->state == DM_LEG_TRYING) {
+        dm_party_move(a, DM_LEG_EARLY);
+    }
+    if (early_media) {
+        a->leg->ops->progress(a->leg, 183, a->ours);
+    } else {
+        a->leg->ops->progress(a->leg, has_lost_sdp ? 180 : status, NULL);
+    }
+}
+
+static bool
+take_early_description(DmCall *call, const DmSdp *sdp)
+{
+    DmSdpVerdict verdict;
+
+    if (sdp == NULL) {
+        return false;
+    }
+    verdict = dm_negotiate_callee_answered(call, sdp, false);
+    if (verdict != DM_SDP_OK) {
+        dm_info(&call->log, "early description ignored: %s", dm_sdp_verdict_name(verdict));
+        return false;
+    }
+    dm_call_media_update(call, false);
+    return call->a->has_spec; /* not when the caller waits for our offer */
+}
+
+void
+dm_answer_on_progress(DmParty *party, const DmLegEvent *event)
+{
+    DmCall *call = party->call;
+    bool early_media;
+
+    dm_dial_heard(party);
+    if (event->status <= 100) {
+        dm_call_record_progress(call, event->status, false);
+        return;
+    }
+    if (party->state == DM_LEG_TRYING) {
+        dm_party_move(party, DM_LEG_EARLY);
+    }
+    if (call->state == DM_CALL_DIALING) {
+        dm_call_move(call, DM_CALL_RINGING);
+    }
+    early_media = take_early_description(call, event->sdp);
+    dm_call_record_facts(party);
+    dm_call_record_progress(call, event->status, early_media);
+    dm_info(&call->log,
+            "%u from the called side%s",
+            event->status,
+            early_media ? ", with media" : "");
+    relay_progress(call, event->status, early_media);
+}
+
+static void
+on_duration_timer(DmTimer *timer, void *user_data)
+{
+    DmCall *call = user_data;
+
+    dm_record_add_evidence(call->record, "The call reached the longest duration its trunks allow");
+    dm_call_fail(call, 480, DM_Q850_TIMER, "max_duration");
+    dm_call_check_over(call);
+}
+
+static void
+arm_duration(DmCall *call)
+{
+    unsigned a_s = call->a->config->sip.max_duration_s;
+    unsigned b_s = call->b->config->sip.max_duration_s;
+    unsigned limit_s = a_s == 0 ? b_s : b_s == 0 ? a_s : MIN(a_s, b_s);
+
+    if (limit_s > 0) {
+        dm_loop_arm(call->deps.loop,
+                    &call->duration_timer,
+                    limit_s * G_USEC_PER_SEC,
+                    on_duration_timer,
+                    call);
+    }
+}
+
+/* A 2xx may leave out what a 18x has said already. */
+static DmSdpVerdict
+settle(DmCall *call, const DmSdp *sdp)
+{
+    g_autoptr(DmSdp) said = NULL;
+
+    if (sdp == NULL && call->b->theirs == NULL) {
+        return DM_SDP_BAD_ANSWER;
+    }
+    said = dm_sdp_ref(sdp != NULL ? sdp : call->b->theirs);
+    return dm_negotiate_callee_answered(call, said, true);
+}
+
+static void
+refuse_answer(DmCall *call, const DmSdp *sdp, DmSdpVerdict verdict)
+{
+    DmRelease why = {
+        .cause = DM_RELEASE_PROTOCOL,
+        .status = 488,
+        .q850 = DM_Q850_INCOMPATIBLE,
+        .diagnosis = "codec_mismatch",
+        .warning = "incompatible media format",
+    };
+
+    g_strlcpy(why.reason, dm_status_phrase(488), sizeof(why.reason));
+    dm_record_add_evidence(call->record,
+                           "The called side's answer cannot be used: %s",
+                           dm_sdp_verdict_name(verdict));
+    dm_diagnose_codecs(call, "The caller", call->a->theirs, call->a->config);
+    if (sdp != NULL) {
+        dm_diagnose_codecs(call, "The called side", sdp, call->b->config);
+    }
+    dm_call_release(call, DM_RELEASED_BY_GATEWAY, &why);
+}
+
+void
+dm_answer_on_answered(DmParty *party, const DmLegEvent *event)
+{
+    DmCall *call = party->call;
+    DmSdpVerdict verdict;
+
+    dm_dial_heard(party);
+    dm_timer_disarm(&call->wait_timer);
+    dm_party_move(party, DM_LEG_UP);
+    dm_call_record_facts(party);
+    verdict = settle(call, event->sdp);
+    if (verdict != DM_SDP_OK) {
+        dm_trunk_count_result(party->trunk, false);
+        refuse_answer(call, event->sdp, verdict);
+        return;
+    }
+    dm_info(&call->log, "answered by trunk %s", dm_trunk_id(party->trunk));
+    dm_trunk_count_result(party->trunk, true);
+    dm_call_move(call, DM_CALL_ANSWERED);
+    dm_call_record_answer(call);
+    dm_call_media_update(call, true);
+    dm_party_move(call->a, DM_LEG_WAITS_FOR_ACK);
+    call->a->leg->ops->answer(call->a->leg, call->a->ours);
+    arm_duration(call);
+    call->deps.observer->started(call->record, call->deps.observer->user_data);
+}
+
+void
+dm_answer_on_acked(DmParty *party, const DmLegEvent *event)
+{
+    DmCall *call = party->call;
+    DmSdpVerdict verdict = DM_SDP_OK;
+
+    dm_party_move(party, DM_LEG_UP);
+    dm_call_move(call, DM_CALL_UP);
+    if (party->theirs != NULL) {
+        return;
+    }
+    verdict =
+        event->sdp != NULL ? dm_negotiate_caller_answered(call, event->sdp) : DM_SDP_BAD_ANSWER;
+    if (verdict != DM_SDP_OK) {
+        dm_record_add_evidence(call->record,
+                               "The caller's answer in ACK cannot be used: %s",
+                               dm_sdp_verdict_name(verdict));
+        dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");
+        return;
+    }
+    dm_diagnose_address(party);
+    dm_call_media_update(call, true);
+}

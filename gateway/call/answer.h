@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "gateway/call/call-priv.h"
+
+/* From the first ringing to the caller's ACK. Handlers of leg events; @party is whose. */
+void dm_answer_on_progress(DmParty *party, const DmLegEvent *event);
+void dm_answer_on_answered(DmParty *party, const DmLegEvent *event);
+void dm_answer_on_acked(DmParty *party, const DmLegEvent *event);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/call/call-media.h"
+
+#include <string.h>
+
+#include "gateway/call/call-record.h"
+#include "gateway/call/cause.h"
+#include "gateway/sdp/format.h"
+
+DM_LOG_TOPIC("call-media");
+
+static unsigned
+pool_of(const DmConfig *config, const DmTrunkConfig *trunk)
+{
+    const DmListenerConfig *listener;
+
+    if (trunk->media_pool[0] != '\0') {
+        return dm_config_media_pool_index(config, trunk->media_pool);
+    }
+    listener = dm_config_listener(config, trunk->listener);
+    return dm_config_media_pool_index(config, listener != NULL ? listener->media_pool : "");
+}
+
+static void
+on_silence(DmCall *call, DmSide side)
+{
+    const DmMediaSpec *spec = &call->record->spec;
+    bool held = spec->side[DM_SIDE_A].direction != DM_MEDIA_BOTH ||
+                spec->side[DM_SIDE_B].direction != DM_MEDIA_BOTH;
+
+    dm_record_add_evidence(call->record,
+                           "Neither RTP nor RTCP from side %s for %u s%s",
+                           side == DM_SIDE_A ? "A" : "B",
+                           (held ? spec->hold_timeout_ms : spec->timeout_ms) / 1000,
+                           held ? " while on hold" : "");
+    dm_call_fail(call, 503, DM_Q850_TIMER, "media_timeout");
+}
+
+static void
+on_closed(DmCallSession *session, const DmCallMediaEvent *event)
+{
+    DmCall *call = session->call;
+    bool is_current = call->session == session;
+    bool expected = session->media == NULL;
+
+    if (is_current) {
+        dm_call_record_media(call, event->report, event->verdict);
+        call->session = NULL;
+    }
+    g_ptr_array_remove_fast(call->sessions, session);
+    if (is_current && !expected) {
+        dm_call_fail(call, 503, DM_Q850_OUT_OF_ORDER, "media_lost");
+    }
+}
+
+static void
+on_live_event(DmCall *call, const DmCallMediaEvent *event)
+{
+    switch (event->type) {
+    case DM_CALL_MEDIA_TIMEOUT:
+        dm_info(&call->log, "side %s is silent", event->side == DM_SIDE_A ? "a" : "b");
+        on_silence(call, event->side);
+        break;
+    case DM_CALL_MEDIA_AUDIO_CHECK:
+        dm_call_record_audio(call, event->report, event->verdict);
+        break;
+    case DM_CALL_MEDIA_LATCHED:
+        dm_info(&call->log,
+                "side %s sends from another address than it said",
+                event->side == DM_SIDE_A ? "a" : "b");
+        break;
+    case DM_CALL_MEDIA_DIGIT:
+        call->record->digits++;
+        break;
+    case DM_CALL_MEDIA_CLOSED:
+        break;
+    }
+}
+
+static void
+on_media_event(const DmCallMediaEvent *event, void *user_data)
+{
+    DmCallSession *session = user_data;
+    DmCall *call = session->call;
+
+    if (event->type == DM_CALL_MEDIA_CLOSED) {
+        on_closed(session, event);
+    } else if (call->session == session && !dm_call_is_ending(call)) {
+        on_live_event(call, event);
+    }
+    dm_call_check_over(call);
+}
+
+bool
+dm_call_media_open(DmCall *call, const DmTrunkConfig *b)
+{
+    unsigned pool[DM_N_SIDES] = {pool_of(call->config, call->a->config), pool_of(call->config, b)};
+    g_autoptr(GError) error = NULL;
+    DmCallSession *session;
+
+    if (call->session != NULL && memcmp(call->session->pool, pool, sizeof(pool)) == 0) {
+        return true;
+    }
+    dm_call_media_close(call);
+    session = g_new0(DmCallSession, 1);
+    session->call = call;
+    memcpy(session->pool, pool, sizeof(pool));
+    session->media =
+        call->deps.media->open(call->deps.media_engine, pool, on_media_event, session, &error);
+    if (session->media == NULL) {
+        dm_warning(&call->log, "no media: %s; the call is refused", error->message);
+        dm_record_add_evidence(call->record, "No media ports: %s", error->message);
+        g_free(session);
+        return false;
+    }
+    call->session = session;
+    g_ptr_array_add(call->sessions, session);
+    call->record->has_media = true;
+    return true;
+}
+
+const DmAddress *
+dm_call_media_local(const DmCall *call, DmSide side)
+{
+    return call->deps.media->local(call->session->media, side);
+}
+
+static uint32_t
+shorter(uint32_t a, uint32_t b)
+{
+    return a == 0 ? b : b == 0 ? a : MIN(a, b);
+}
+
+void
+dm_call_media_update(DmCall *call, bool answered)
+{
+    DmMediaSpec *spec = &call->record->spec;
+
+    if (call->session == NULL || call->b == NULL || !call->a->has_spec || !call->b->has_spec) {
+        return;
+    }
+    spec->side[DM_SIDE_A] = call->a->spec;
+    spec->side[DM_SIDE_B] = call->b->spec;
+    spec->answered = answered;
+    spec->timeout_ms =
+        shorter(call->a->config->media.timeout_ms, call->b->config->media.timeout_ms);
+    spec->hold_timeout_ms =
+        shorter(call->a->config->media.hold_timeout_ms, call->b->config->media.hold_timeout_ms);
+    call->deps.media->update(call->session->media, spec);
+}
+
+void
+dm_call_media_close(DmCall *call)
+{
+    DmCallMedia *media = call->session != NULL ? call->session->media : NULL;
+
+    if (media == NULL) {
+        return;
+    }
+    call->session->media = NULL;
+    call->deps.media->close(media);
+    if (!dm_call_is_ending(call)) {
+        call->session = NULL; /* replaced: its report is of no interest */
+    }
+}
+
+void
+dm_call_media_refresh(DmCall *call)
+{
+    if (call->session != NULL && call->session->media != NULL) {
+        call->deps.media->report(call->session->media, &call->record->report);
+    }
+}
+
+static bool
+flows(const DmMediaSideSpec *from, const DmMediaSideSpec *to, bool transcode)
+{
+    for (unsigned i = 0; i < from->n_recv; i++) {
+        for (unsigned k = 0; k < to->n_send; k++) {
+            if (dm_format_bridges(&from->recv[i], &to->send[k], transcode)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool
+dm_sides_bridge(const DmMediaSideSpec *a, const DmMediaSideSpec *b, bool transcode)
+{
+    return flows(a, b, transcode) && flows(b, a, transcode);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "gateway/call/call-priv.h"
+
+/* A call's hold on media: one session at a time, and what it tells. */
+
+/* Makes sure a session is open with the ports that go with @b. False when there is no port. */
+bool dm_call_media_open(DmCall *call, const DmTrunkConfig *b);
+/* Our advertised address toward @side; only while a session is open. */
+const DmAddress *dm_call_media_local(const DmCall *call, DmSide side);
+/* Tells media what both sides agreed on; waits while one of them has not. */
+void dm_call_media_update(DmCall *call, bool answered);
+/* Its final report arrives later. Harmless without a session. */
+void dm_call_media_close(DmCall *call);
+/* Numbers as of now into the record. */
+void dm_call_media_refresh(DmCall *call);
+
+/* Whether something @a may send can be made into something @b takes, and the other way round. Pure.
+ */
+bool dm_sides_bridge(const DmMediaSideSpec *a, const DmMediaSideSpec *b, bool transcode);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "gateway/call/call.h"
+#include "gateway/call/failover.h"
+#include "gateway/call/leg-state.h"
+#include "gateway/sdp/negotiate.h"
+
+/* What the files of gateway/call share about a call.
+ *
+ *   START --dial--> DIALING --18x--> RINGING --2xx--> ANSWERED --ACK--> UP
+ *
+ * and from each of these --release--> CLOSING --legs and media gone--> OVER. */
+typedef enum {
+    DM_CALL_START,
+    DM_CALL_DIALING,
+    DM_CALL_RINGING,
+    DM_CALL_ANSWERED,
+    DM_CALL_UP,
+    DM_CALL_CLOSING,
+    DM_CALL_OVER,
+    DM_CALL_N_STATES,
+} DmCallState;
+
+/* One leg of the call, with its place on the trunk and what was said about media on it. */
+typedef struct {
+    DmCall *call;
+    DmSide side;
+    DmLeg *leg; /* not owned; NULL once it is gone */
+    unsigned state;
+    DmTrunk *trunk;              /* one reference */
+    const DmTrunkConfig *config; /* of the call's configuration, whatever the trunk has now */
+    bool has_place;              /* on the trunk */
+    unsigned endpoint;
+    int64_t started_us;       /* monotonic */
+    DmRecordAttempt *attempt; /* the record's; B only */
+    bool provisional;         /* anything at all came back */
+
+    DmSdpPolicy policy;
+    GArray *codecs; /* DmCodec; what policy.codecs points to when the trunk's list was narrowed */
+    DmSdp *ours, *theirs;  /* last sent and received, agreed or about to be */
+    bool ours_was_answer;  /* to @theirs */
+    DmMediaDirection wish; /* the peer's own last wish, from its offers: not what it answered */
+    DmMediaSideSpec spec;
+    bool has_spec;
+} DmParty;
+
+/* A media session, open or closing. */
+typedef struct {
+    DmCall *call;
+    DmCallMedia *media; /* NULL once closed by us */
+    unsigned pool[DM_N_SIDES];
+} DmCallSession;
+
+/* Where we are in the plan. */
+typedef struct {
+    unsigned next_target;
+    const DmRouteTarget *target; /* the one being tried */
+    DmTrunk *trunk;              /* its trunk; one reference */
+    DmTarget addresses[DM_MAX_ATTEMPTS];
+    size_t n_addresses, next_address;
+    unsigned n_attempts;
+    DmRelease best; /* what to tell the caller when nothing works */
+    bool has_best;
+} DmDialing;
+
+/* A re-INVITE on its way across; @from NULL: none. */
+typedef struct {
+    DmParty *from; /* who must be answered; NULL with @to when the offer is our own */
+    DmParty *to;
+    DmSdp *offer; /* from @from */
+    DmSdp *sent;  /* to @to */
+} DmRenegotiation;
+
+struct DmCall {
+    DmCallDeps deps;
+    DmConfig *config;
+    unsigned state;
+    DmLogContext log;
+    DmRecord *record;
+    DmRoutePlan *plan;
+    unsigned max_forwards;
+
+    DmParty *a;
+    DmParty *b; /* the one tried or talked to; NULL between attempts */
+    GPtrArray
+        *parties; /* DmParty, owned: whose legs are not gone yet, given-up attempts included */
+    DmCallSession *session;
+    GPtrArray *sessions; /* DmCallSession, owned: not closed yet, replaced ones included */
+
+    DmDialing dialing;
+    DmRenegotiation renegotiation;
+    DmTimer wait_timer; /* for any answer, then for the final one */
+    DmTimer duration_timer;
+};
+
+/* call.c */
+bool dm_call_move(DmCall *call, DmCallState to);
+/* Ends it, once: later reasons are ignored. Every leg and the media are closed. */
+void dm_call_release(DmCall *call, DmReleasedBy by, const DmRelease *why);
+/* Ends it for a reason of ours. @diagnosis: "" for none. */
+void dm_call_fail(DmCall *call, uint16_t status, uint16_t q850, const char *diagnosis);
+/* Announces the end once nothing is held any more; the call may be gone afterwards. */
+void dm_call_check_over(DmCall *call);
+/* Frees it in any state, for a process that ends: what still holds it must never call again. */
+void dm_call_destroy(DmCall *call);
+/* Every event of every leg; @user_data is the DmParty. */
+void dm_call_on_leg_event(DmLeg *leg, const DmLegEvent *event, void *user_data);
+static inline bool
+dm_call_is_ending(const DmCall *call)
+{
+    return call->state >= DM_CALL_CLOSING;
+}

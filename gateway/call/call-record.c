@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/call/call-record.h"
+
+#include <string.h>
+
+#include "gateway/call/cause.h"
+#include "gateway/call/diagnosis.h"
+
+static void
+set(char **place, const char *text)
+{
+    g_free(*place);
+    *place = g_strdup(text);
+}
+
+static void
+fill_identity(DmRecordIdentity *out, const DmIdentity *identity)
+{
+    set(&out->from, identity->from_user);
+    set(&out->to, identity->to_user);
+    set(&out->ruri, identity->ruri_user);
+    set(&out->pai, identity->pai_user);
+    set(&out->privacy, identity->privacy);
+    set(&out->diversion, identity->diversion_user);
+    set(&out->display, identity->from_display);
+}
+
+static const char *
+direction_name(const DmTrunkConfig *from, const DmTrunkConfig *to)
+{
+    static const char *const names[2][2] = {
+        [DM_TRUNK_CARRIER] = {[DM_TRUNK_CARRIER] = "transit", [DM_TRUNK_PBX] = "inbound"},
+        [DM_TRUNK_PBX] = {[DM_TRUNK_CARRIER] = "outbound", [DM_TRUNK_PBX] = "internal"},
+    };
+    DmTrunkRole usual = from->role == DM_TRUNK_PBX ? DM_TRUNK_CARRIER : DM_TRUNK_PBX;
+
+    return names[from->role][to != NULL ? to->role : usual];
+}
+
+void
+dm_call_record_open(DmCall *call, const DmIncoming *incoming)
+{
+    DmRecord *record = call->record;
+    const DmClock *clock = dm_loop_clock(call->deps.loop);
+
+    record->start_wall_us = dm_clock_wall_us(clock);
+    record->start_mono_us = dm_loop_now_us(call->deps.loop);
+    record->revision = call->config->revision;
+    set(&record->node, call->config->system.node);
+    set(&record->leg[DM_SIDE_A].auth, incoming->auth);
+    set(&record->leg[DM_SIDE_A].trunk, dm_trunk_id(incoming->trunk));
+    fill_identity(&record->in, incoming->identity);
+}
+
+void
+dm_call_record_plan(DmCall *call)
+{
+    DmRecord *record = call->record;
+    const DmRouteTarget *first =
+        call->plan->targets->len > 0 ? g_ptr_array_index(call->plan->targets, 0) : NULL;
+
+    set(&record->route_id, call->plan->route_id);
+    record->trace = call->plan->trace != NULL ? json_incref(call->plan->trace) : NULL;
+    set(&record->direction, direction_name(call->a->config, first != NULL ? first->trunk : NULL));
+}
+
+void
+dm_call_record_attempt(DmParty *party, const DmRouteTarget *target, const DmTarget *address)
+{
+    DmRecord *record = party->call->record;
+    DmRecordAttempt *attempt = dm_record_add_attempt(record);
+
+    attempt->trunk = g_strdup(target->trunk->id);
+    attempt->endpoint = g_strdup(address->host);
+    attempt->address = address->address;
+    attempt->started_wall_us = dm_clock_wall_us(dm_loop_clock(party->call->deps.loop));
+    attempt->started_mono_us = party->started_us;
+    party->attempt = attempt;
+    set(&record->leg[DM_SIDE_B].trunk, target->trunk->id);
+    set(&record->leg[DM_SIDE_B].endpoint, address->host);
+    set(&record->direction, direction_name(party->call->a->config, target->trunk));
+    fill_identity(&record->out, &target->identity);
+}
+
+void
+dm_call_record_attempt_end(DmParty *party, const DmRelease *release)
+{
+    DmRecordAttempt *attempt = party->attempt;
+    bool rejected = release->cause == DM_RELEASE_REJECTED || release->cause == DM_RELEASE_TIMEOUT ||
+                    release->cause == DM_RELEASE_TRANSPORT;
+
+    if (attempt == NULL) {
+        return;
+    }
+    attempt->code = rejected ? release->status : 0;
+    attempt->elapsed_ms =
+        (uint32_t)((dm_loop_now_us(party->call->deps.loop) - party->started_us) / 1000);
+    set(&attempt->reason, release->reason);
+    set(&attempt->failure_class, rejected ? dm_failover_class(release) : "");
+    party->call->record->leg[DM_SIDE_B].final_code = attempt->code;
+    party->call->record->leg[DM_SIDE_B].q850 = release->q850;
+    party->attempt = NULL;
+}
+
+static const char *
+endpoint_host(const DmTrunkConfig *trunk, unsigned index)
+{
+    if (index >= trunk->endpoints->len) {
+        return "";
+    }
+    return ((const DmEndpointConfig *)g_ptr_array_index(trunk->endpoints, index))->host;
+}
+
+void
+dm_call_record_facts(DmParty *party)
+{
+    DmRecordLeg *leg = &party->call->record->leg[party->side];
+    const DmLegFacts *facts = party->leg != NULL ? party->leg->ops->facts(party->leg) : NULL;
+
+    if (facts == NULL) {
+        return;
+    }
+    set(&leg->call_id, facts->call_id);
+    set(&leg->user_agent, facts->user_agent);
+    set(&leg->transport, dm_transport_name(facts->transport));
+    set(&leg->endpoint, endpoint_host(party->config, facts->endpoint));
+    leg->remote = facts->remote;
+    leg->local = facts->local;
+}
+
+void
+dm_call_record_progress(DmCall *call, uint16_t status, bool early_media)
+{
+    DmRecord *record = call->record;
+    int64_t wall_us = dm_clock_wall_us(dm_loop_clock(call->deps.loop));
+
+    if (call->b->attempt != NULL) {
+        call->b->attempt->provisional = status;
+    }
+    if (status > 100 && record->first_18x_mono_us == 0) {
+        record->first_18x_wall_us = wall_us;
+        record->first_18x_mono_us = dm_loop_now_us(call->deps.loop);
+    }
+    if (early_media && record->early_media_wall_us == 0) {
+        record->early_media_wall_us = wall_us;
+    }
+}
+
+void
+dm_call_record_answer(DmCall *call)
+{
+    DmRecord *record = call->record;
+    DmRecordAttempt *attempt = call->b->attempt;
+
+    record->answer_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps.loop));
+    record->answer_mono_us = dm_loop_now_us(call->deps.loop);
+    record->leg[DM_SIDE_A].final_code = 200;
+    record->leg[DM_SIDE_B].final_code = 200;
+    if (attempt != NULL) {
+        attempt->code = 200;
+        attempt->elapsed_ms =
+            (uint32_t)((record->answer_mono_us - attempt->started_mono_us) / 1000);
+        call->b->attempt = NULL;
+    }
+}
+
+void
+dm_call_record_release(DmCall *call, DmReleasedBy by, const DmRelease *why)
+{
+    DmRecord *record = call->record;
+    bool answered = record->answer_mono_us != 0;
+
+    record->end_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps.loop));
+    record->end_mono_us = dm_loop_now_us(call->deps.loop);
+    record->release.by = by;
+    record->release.code = why->status != 0 ? why->status : answered ? 200 : 480;
+    record->release.q850 = why->q850 != 0 ? why->q850 : dm_q850_from_status(record->release.code);
+    set(&record->release.reason,
+        why->reason[0] != '\0' ? why->reason : dm_status_phrase(why->status));
+    if (!answered) {
+        record->leg[DM_SIDE_A].final_code = record->release.code;
+        record->leg[DM_SIDE_A].q850 = record->release.q850;
+    }
+    dm_diagnose(call, why->diagnosis);
+}
+
+void
+dm_call_record_audio(DmCall *call, const DmMediaReport *report, DmAudioVerdict verdict)
+{
+    call->record->audio = verdict;
+    if (report != NULL) {
+        call->record->report = *report;
+    }
+}
+
+void
+dm_call_record_media(DmCall *call, const DmMediaReport *report, DmAudioVerdict verdict)
+{
+    DmRecord *record = call->record;
+
+    if (report != NULL) {
+        record->report = *report;
+    }
+    if (record->audio == DM_AUDIO_UNKNOWN && record->answer_mono_us != 0) {
+        record->audio = verdict;
+    }
+    dm_diagnose_audio(call);
+}

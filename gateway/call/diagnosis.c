@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/call/diagnosis.h"
+
+#include "gateway/sdp/format.h"
+
+void
+dm_diagnose(DmCall *call, const char *code)
+{
+    DmRecord *record = call->record;
+
+    if (code[0] != '\0' &&
+        (record->release.diagnosis == NULL || record->release.diagnosis[0] == '\0')) {
+        g_free(record->release.diagnosis);
+        record->release.diagnosis = g_strdup(code);
+    }
+}
+
+static const char *
+side_name(DmSide side)
+{
+    return side == DM_SIDE_A ? "A" : "B";
+}
+
+/* A peer's description names an address its signalling does not come from and that is not routed on
+ * the Internet. */
+static bool
+is_out_of_reach(const DmAddress *said, const DmAddress *from)
+{
+    return dm_address_is_set(said) && dm_address_is_set(from) && dm_address_is_private(said) &&
+           !dm_address_is_private(from);
+}
+
+static void
+explain_silent_side(DmCall *call, DmSide side)
+{
+    DmRecord *record = call->record;
+    const DmMediaSideReport *report = &record->report.side[side];
+    char text[DM_ADDRESS_TEXT_MAX];
+
+    dm_record_add_evidence(record,
+                           "No audio from side %s: %" G_GUINT64_FORMAT
+                           " packets accepted, %" G_GUINT64_FORMAT
+                           " from other sources dropped; it said it would send from %s",
+                           side_name(side),
+                           report->rx_packets,
+                           report->rx_foreign_source,
+                           dm_address_text(&record->spec.side[side].remote_rtp, text));
+    if (is_out_of_reach(&record->spec.side[side].remote_rtp, &record->leg[side].remote)) {
+        dm_diagnose(call, "sdp_private_addr");
+    }
+}
+
+void
+dm_diagnose_audio(DmCall *call)
+{
+    static const char *const codes[] = {
+        [DM_AUDIO_NONE] = "no_audio",
+        [DM_AUDIO_A_ONLY] = "one_way_a",
+        [DM_AUDIO_B_ONLY] = "one_way_b",
+        [DM_AUDIO_BOTH] = "",
+        [DM_AUDIO_UNKNOWN] = "",
+    };
+    DmAudioVerdict audio = call->record->audio;
+
+    if (call->record->answer_mono_us == 0 || codes[audio][0] == '\0') {
+        return;
+    }
+    if (audio == DM_AUDIO_NONE || audio == DM_AUDIO_B_ONLY) {
+        explain_silent_side(call, DM_SIDE_A);
+    }
+    if (audio == DM_AUDIO_NONE || audio == DM_AUDIO_A_ONLY) {
+        explain_silent_side(call, DM_SIDE_B);
+    }
+    dm_diagnose(call, codes[audio]);
+}
+
+void
+dm_diagnose_address(DmParty *party)
+{
+    DmRecord *record = party->call->record;
+    const DmAddress *from = &record->leg[party->side].remote;
+    char said_text[DM_ADDRESS_TEXT_MAX];
+    char from_text[DM_ADDRESS_TEXT_MAX];
+
+    if (is_out_of_reach(&party->spec.remote_rtp, from)) {
+        dm_record_add_evidence(
+            record,
+            "Side %s asks for audio at the private address %s although it is at %s",
+            side_name(party->side),
+            dm_address_text(&party->spec.remote_rtp, said_text),
+            dm_address_text(from, from_text));
+    }
+}
+
+static void
+append_name(GString *text, const char *name)
+{
+    g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", name);
+}
+
+static char *
+formats_of(const DmSdp *sdp)
+{
+    GString *text = g_string_new(NULL);
+
+    for (unsigned m = 0; sdp != NULL && m < dm_sdp_n_media(sdp); m++) {
+        const DmSdpMedia *media = dm_sdp_media(sdp, m);
+
+        for (unsigned i = 0; media->type == DM_SDP_AUDIO && i < media->n_formats; i++) {
+            if (dm_format_is_speech(&media->formats[i])) {
+                append_name(text, media->formats[i].name);
+            }
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+static char *
+codecs_of(const DmTrunkConfig *trunk)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < trunk->media.codecs->len; i++) {
+        DmMediaFormat format;
+
+        if (dm_format_of_codec(g_array_index(trunk->media.codecs, DmCodec, i), &format)) {
+            append_name(text, format.name);
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+void
+dm_diagnose_codecs(DmCall *call, const char *who, const DmSdp *offer, const DmTrunkConfig *trunk)
+{
+    g_autofree char *listed = formats_of(offer);
+    g_autofree char *allowed = codecs_of(trunk);
+
+    dm_record_add_evidence(call->record,
+                           "%s listed %s; trunk '%s' allows %s",
+                           who,
+                           listed[0] != '\0' ? listed : "no usable audio",
+                           trunk->id,
+                           allowed);
+}
+
+void
+dm_diagnose_ack(DmCall *call)
+{
+    const DmRecordLeg *leg = &call->record->leg[DM_SIDE_A];
+    char from[DM_ADDRESS_TEXT_MAX];
+    char at[DM_ADDRESS_TEXT_MAX];
+
+    dm_record_add_evidence(
+        call->record,
+        "No ACK to our 200: the caller is at %s, our Contact was %s; its ACK does not reach that",
+        dm_address_text(&leg->remote, from),
+        dm_address_text(&leg->local, at));
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "gateway/call/call-priv.h"
+
+/* Why a call failed, as a code an operator can look up, and the evidence for it in sentences. */
+
+/* The first diagnosis stays: it is nearest to the cause. "" is none. */
+void dm_diagnose(DmCall *call, const char *code);
+/* Of an answered call, from its verdict and report: one_way_a (only A was heard), one_way_b,
+ * no_audio. */
+void dm_diagnose_audio(DmCall *call);
+/* A private address in the description of a peer that is not in our network itself: noted, and
+ * named when audio fails. */
+void dm_diagnose_address(DmParty *party);
+/* What @offer listed and what @trunk allows. */
+void dm_diagnose_codecs(DmCall *call,
+                        const char *who,
+                        const DmSdp *offer,
+                        const DmTrunkConfig *trunk);
+/* Our 200 was never acknowledged (SIG-6). */
+void dm_diagnose_ack(DmCall *call);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "gateway/call/call-priv.h"
+
+/* Trying the plan's targets, one after another, until one of them takes the call. */
+
+/* Calls the next address worth trying; ends the call when there is none. */
+void dm_dial_next(DmCall *call);
+void dm_dial_clear(DmDialing *dialing);
+
+/* The called leg answered at all: from now on the wait is for its final answer. */
+void dm_dial_heard(DmParty *party);
+/* The called leg ended before it was answered. */
+void dm_dial_failed(DmParty *party, const DmRelease *release);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/call/negotiation.h"
+
+#include "gateway/call/call-media.h"
+#include "gateway/call/diagnosis.h"
+#include "gateway/call/party.h"
+#include "gateway/sdp/format.h"
+
+bool
+dm_negotiate_may_transcode(const DmCall *call, const DmTrunkConfig *b)
+{
+    return call->a->config->media.transcode && b->media.transcode;
+}
+
+DmSdpVerdict
+dm_negotiate_check_caller(DmCall *call)
+{
+    static const DmAddress nowhere;
+    DmParty *a = call->a;
+    DmSdp *answer = NULL;
+    DmSdpVerdict verdict;
+
+    if (a->theirs == NULL) {
+        return DM_SDP_OK;
+    }
+    dm_party_set_policy(a, &nowhere, false);
+    verdict = dm_sdp_answer_across(a->theirs, &a->policy, NULL, &answer);
+    dm_sdp_unref(answer);
+    return verdict;
+}
+
+static bool
+is_speakable(const GArray *codecs, const DmMediaFormat *format, bool transcode)
+{
+    for (guint i = 0; i < codecs->len; i++) {
+        DmMediaFormat own;
+
+        if (dm_format_of_codec(g_array_index(codecs, DmCodec, i), &own) &&
+            dm_format_bridges(format, &own, transcode)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Only codecs of the callee's trunk that the caller's can be given, one way or the other: the
+ * callee picks first. */
+static void
+narrow_codecs(DmParty *callee, bool transcode)
+{
+    const GArray *theirs = callee->config->media.codecs;
+    const GArray *ours = callee->call->a->config->media.codecs;
+
+    callee->codecs = g_array_new(FALSE, FALSE, sizeof(DmCodec));
+    for (guint i = 0; i < theirs->len; i++) {
+        DmCodec codec = g_array_index(theirs, DmCodec, i);
+        DmMediaFormat format;
+
+        if (dm_format_of_codec(codec, &format) && is_speakable(ours, &format, transcode)) {
+            g_array_append_val(callee->codecs, codec);
+        }
+    }
+}
+
+static DmSdpVerdict
+offer_from_policy(DmParty *callee, DmSdp **out_offer)
+{
+    if (callee->policy.n_codecs == 0) {
+        return DM_SDP_NO_COMMON_CODEC;
+    }
+    *out_offer = dm_sdp_offer_from_policy(&callee->policy, DM_MEDIA_BOTH, NULL);
+    return DM_SDP_OK;
+}
+
+DmSdpVerdict
+dm_negotiate_first_offer(DmParty *callee)
+{
+    DmCall *call = callee->call;
+    bool transcode = dm_negotiate_may_transcode(call, callee->config);
+    g_autoptr(DmSdp) offer = NULL;
+    DmSdpVerdict verdict;
+
+    dm_party_set_policy(call->a, dm_call_media_local(call, DM_SIDE_A), transcode);
+    if (call->a->theirs == NULL) {
+        narrow_codecs(callee, transcode);
+    }
+    dm_party_set_policy(callee, dm_call_media_local(call, DM_SIDE_B), transcode);
+    verdict = call->a->theirs != NULL
+                  ? dm_sdp_offer_across(call->a->theirs, &callee->policy, NULL, &offer)
+                  : offer_from_policy(callee, &offer);
+    if (verdict == DM_SDP_OK) {
+        dm_party_set_ours(callee, offer, false);
+    }
+    return verdict;
+}
+
+/* What to say to the caller now that the callee's side is known. */
+static DmSdpVerdict
+prepare_caller(DmCall *call, bool final)
+{
+    DmParty *a = call->a;
+    g_autoptr(DmSdp) sdp = NULL;
+    DmSdpVerdict verdict;
+
+    if (a->ours != NULL || (a->theirs == NULL && !final)) {
+        return DM_SDP_OK;
+    }
+    if (a->theirs == NULL) {
+        verdict = dm_sdp_offer_across(call->b->theirs, &a->policy, NULL, &sdp);
+    } else {
+        verdict = dm_sdp_answer_across(a->theirs, &a->policy, call->b->theirs, &sdp);
+    }
+    if (verdict == DM_SDP_OK) {
+        dm_party_set_ours(a, sdp, a->theirs != NULL);
+        verdict = a->theirs != NULL ? dm_party_agree(a) : DM_SDP_OK;
+    }
+    return verdict;
+}
+
+static DmSdpVerdict
+check_bridge(const DmCall *call)
+{
+    if (!call->a->has_spec ||
+        dm_sides_bridge(&call->a->spec, &call->b->spec, call->b->policy.transcode)) {
+        return DM_SDP_OK;
+    }
+    return DM_SDP_NO_COMMON_CODEC;
+}
+
+DmSdpVerdict
+dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool final)
+{
+    DmParty *b = call->b;
+    g_autoptr(DmSdp) before = b->theirs != NULL ? dm_sdp_ref(b->theirs) : NULL;
+    const DmMediaSideSpec spec_before = b->spec;
+    bool had_spec = b->has_spec;
+    bool caller_was_told = call->a->ours != NULL;
+    DmSdpVerdict verdict;
+
+    dm_party_set_theirs(b, sdp);
+    verdict = dm_party_agree(b);
+    if (verdict == DM_SDP_OK) {
+        verdict = prepare_caller(call, final);
+    }
+    if (verdict == DM_SDP_OK) {
+        verdict = check_bridge(call);
+    }
+    if (verdict == DM_SDP_OK) {
+        dm_diagnose_address(b);
+        return verdict;
+    }
+    dm_party_set_theirs(b, before);
+    b->spec = spec_before;
+    b->has_spec = had_spec;
+    if (!caller_was_told) {
+        dm_party_set_ours(call->a, NULL, false);
+        call->a->has_spec = false;
+    }
+    return verdict;
+}
+
+DmSdpVerdict
+dm_negotiate_caller_answered(DmCall *call, const DmSdp *sdp)
+{
+    DmSdpVerdict verdict;
+
+    dm_party_set_theirs(call->a, sdp);
+    verdict = dm_party_agree(call->a);
+    return verdict == DM_SDP_OK ? check_bridge(call) : verdict;
+}

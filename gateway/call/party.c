@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/call/party.h"
+
+DM_LOG_TOPIC("call-party");
+
+DmParty *
+dm_party_new(DmCall *call, DmSide side, DmTrunk *trunk, const DmTrunkConfig *config)
+{
+    DmParty *party = g_new0(DmParty, 1);
+
+    party->call = call;
+    party->side = side;
+    party->trunk = dm_trunk_ref(trunk);
+    party->config = config;
+    party->started_us = dm_loop_now_us(call->deps.loop);
+    party->wish = DM_MEDIA_BOTH;
+    g_ptr_array_add(call->parties, party);
+    return party;
+}
+
+void
+dm_party_free(DmParty *party)
+{
+    if (party == NULL) {
+        return;
+    }
+    dm_party_leave_trunk(party);
+    dm_trunk_unref(party->trunk);
+    dm_sdp_unref(party->ours);
+    dm_sdp_unref(party->theirs);
+    g_clear_pointer(&party->codecs, g_array_unref);
+    g_ptr_array_remove_fast(party->call->parties, party);
+    g_free(party);
+}
+
+DmReserve
+dm_party_enter_trunk(DmParty *party)
+{
+    DmReserve verdict = dm_trunk_reserve(party->trunk, party->side == DM_SIDE_A);
+
+    party->has_place = verdict == DM_RESERVE_OK;
+    return verdict;
+}
+
+void
+dm_party_leave_trunk(DmParty *party)
+{
+    if (party->has_place) {
+        dm_trunk_release(party->trunk, party->side == DM_SIDE_A);
+    }
+    party->has_place = false;
+}
+
+bool
+dm_party_move(DmParty *party, DmLegState to)
+{
+    return dm_sm_move(dm_leg_states,
+                      party->side == DM_SIDE_A ? "leg a" : "leg b",
+                      &party->state,
+                      to,
+                      &party->call->log);
+}
+
+void
+dm_party_close(DmParty *party, const DmRelease *why)
+{
+    if (party == NULL || party->leg == NULL || party->state == DM_LEG_CLOSING ||
+        party->state == DM_LEG_GONE) {
+        return;
+    }
+    dm_party_move(party, DM_LEG_CLOSING);
+    party->leg->ops->close(party->leg, why);
+}
+
+void
+dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode)
+{
+    const DmTrunkConfig *trunk = party->config;
+    const GArray *codecs = party->codecs != NULL ? party->codecs : trunk->media.codecs;
+
+    party->policy = (DmSdpPolicy){
+        .local_rtp = *local,
+        .codecs = (const DmCodec *)(const void *)codecs->data,
+        .n_codecs = codecs->len,
+        .transcode = transcode,
+        .ptime_ms = trunk->media.ptime_ms,
+        .dtmf_pt = trunk->media.dtmf_pt,
+        .nat = trunk->media.nat,
+    };
+}
+
+static void
+set_sdp(DmSdp **place, const DmSdp *sdp)
+{
+    DmSdp *old = *place;
+
+    *place = sdp != NULL ? dm_sdp_ref(sdp) : NULL;
+    dm_sdp_unref(old);
+}
+
+void
+dm_party_set_ours(DmParty *party, const DmSdp *sdp, bool is_answer)
+{
+    set_sdp(&party->ours, sdp);
+    party->ours_was_answer = is_answer;
+}
+
+void
+dm_party_set_theirs(DmParty *party, const DmSdp *sdp)
+{
+    set_sdp(&party->theirs, sdp);
+}
+
+DmSdpVerdict
+dm_party_agree(DmParty *party)
+{
+    DmSdpVerdict verdict;
+
+    if (party->ours == NULL || party->theirs == NULL) {
+        return DM_SDP_NO_AUDIO;
+    }
+    verdict = dm_sdp_side_spec(party->ours, party->theirs, &party->policy, &party->spec);
+    party->has_spec = party->has_spec || verdict == DM_SDP_OK;
+    return verdict;
+}

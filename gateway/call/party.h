@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "gateway/call/call-priv.h"
+
+/* A leg of a call. Freed when it is gone. */
+DmParty *dm_party_new(DmCall *call, DmSide side, DmTrunk *trunk, const DmTrunkConfig *config);
+void dm_party_free(DmParty *party);
+
+/* Takes a place on the trunk, given back by dm_party_leave_trunk() or with the party. */
+DmReserve dm_party_enter_trunk(DmParty *party);
+void dm_party_leave_trunk(DmParty *party);
+
+bool dm_party_move(DmParty *party, DmLegState to);
+/* Once; harmless when it is closing or gone. */
+void dm_party_close(DmParty *party, const DmRelease *why);
+
+/* Copies its side of the trunk's media settings, at @local. */
+void dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode);
+/* References @sdp, or NULL. */
+void dm_party_set_ours(DmParty *party, const DmSdp *sdp, bool is_answer);
+void dm_party_set_theirs(DmParty *party, const DmSdp *sdp);
+/* Works out what both descriptions agree on. On failure everything stays as it was. */
+DmSdpVerdict dm_party_agree(DmParty *party);

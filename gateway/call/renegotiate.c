@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/call/renegotiate.h"
+
+#include "gateway/call/call-media.h"
+#include "gateway/call/cause.h"
+#include "gateway/call/party.h"
+
+DM_LOG_TOPIC("call-renegotiate");
+
+static DmParty *
+other_party(const DmParty *party)
+{
+    return party->side == DM_SIDE_A ? party->call->b : party->call->a;
+}
+
+static bool
+is_pending(const DmCall *call)
+{
+    return call->renegotiation.from != NULL || call->renegotiation.to != NULL;
+}
+
+void
+dm_renegotiation_clear(DmRenegotiation *renegotiation)
+{
+    dm_sdp_unref(renegotiation->offer);
+    dm_sdp_unref(renegotiation->sent);
+    *renegotiation = (DmRenegotiation){0};
+}
+
+static void
+refuse(DmParty *party, uint16_t status)
+{
+    dm_info(&party->call->log, "offer refused with %u", status);
+    party->leg->ops->refuse_reoffer(party->leg, status);
+}
+
+/* The direction of the first live audio line; what its writer wishes when it is an offer. */
+static DmMediaDirection
+direction_of(const DmSdp *sdp)
+{
+    for (unsigned i = 0; i < dm_sdp_n_media(sdp); i++) {
+        const DmSdpMedia *media = dm_sdp_media(sdp, i);
+
+        if (media->type == DM_SDP_AUDIO && media->port != 0) {
+            return media->connection_any ? media->peer_direction & DM_MEDIA_SEND
+                                         : media->peer_direction;
+        }
+    }
+    return DM_MEDIA_BOTH;
+}
+
+/* Puts an agreed exchange of one leg into force, and tells media. */
+static DmSdpVerdict
+take(DmParty *party, const DmSdp *ours, const DmSdp *theirs, bool ours_is_answer)
+{
+    g_autoptr(DmSdp) keep_ours = dm_sdp_ref(party->ours);
+    g_autoptr(DmSdp) keep_theirs = party->theirs != NULL ? dm_sdp_ref(party->theirs) : NULL;
+    bool kept_role = party->ours_was_answer;
+    DmSdpVerdict verdict;
+
+    dm_party_set_ours(party, ours, ours_is_answer);
+    dm_party_set_theirs(party, theirs);
+    verdict = dm_party_agree(party);
+    if (verdict != DM_SDP_OK) {
+        dm_party_set_ours(party, keep_ours, kept_role);
+        dm_party_set_theirs(party, keep_theirs);
+        return verdict;
+    }
+    dm_call_media_update(party->call, true);
+    return verdict;
+}
+
+/* Answers @offer of @party from what the other side has last agreed to. */
+static bool
+answer_locally(DmParty *party, const DmSdp *offer)
+{
+    g_autoptr(DmSdp) answer = NULL;
+
+    if (dm_sdp_answer_across(offer, &party->policy, other_party(party)->theirs, &answer) !=
+            DM_SDP_OK ||
+        take(party, answer, offer, true) != DM_SDP_OK) {
+        return false;
+    }
+    party->leg->ops->reanswer(party->leg, party->ours);
+    return true;
+}
+
+/* The same media as before: a refresh. The same bytes go back, and the other leg hears nothing of
+ * it (SIG-14). */
+static bool
+answer_refresh(DmParty *party, const DmSdp *offer)
+{
+    if (!dm_sdp_same_media(offer, party->theirs)) {
+        return false;
+    }
+    if (!party->ours_was_answer) {
+        return answer_locally(party, offer);
+    }
+    party->leg->ops->reanswer(party->leg, party->ours);
+    return true;
+}
+
+static void
+pass_across(DmParty *party, const DmSdp *offer)
+{
+    DmCall *call = party->call;
+    DmParty *other = other_party(party);
+    g_autoptr(DmSdp) sent = NULL;
+
+    if (dm_sdp_offer_across(offer, &other->policy, other->ours, &sent) != DM_SDP_OK) {
+        refuse(party, 488);
+        return;
+    }
+    /* Where the other side would see no difference, such as a new address, it need not be asked. */
+    if (dm_sdp_same_media(sent, other->ours) && answer_locally(party, offer)) {
+        return;
+    }
+    call->renegotiation.from = party;
+    call->renegotiation.to = other;
+    call->renegotiation.offer = dm_sdp_ref(offer);
+    call->renegotiation.sent = g_steal_pointer(&sent);
+    dm_info(&call->log, "offer of side %s passed across", party->side == DM_SIDE_A ? "a" : "b");
+    other->leg->ops->reoffer(other->leg, call->renegotiation.sent);
+}
+
+/* What the other side last described, as if it wished what it wished by itself: its present
+ * direction may only be the answer to a hold that the asking side now wants to end. */
+static DmSdp *
+description_as_wished(const DmParty *party)
+{
+    unsigned n = dm_sdp_n_media(party->theirs);
+    g_autofree DmSdpMedia *media =
+        g_memdup2(dm_sdp_media(party->theirs, 0), n * sizeof(DmSdpMedia));
+
+    for (unsigned i = 0; i < n; i++) {
+        media[i].peer_direction = party->wish;
+        media[i].connection_any = false;
+    }
+    return dm_sdp_new(media, n);
+}
+
+static void
+offer_on_request(DmParty *party)
+{
+    DmCall *call = party->call;
+    g_autoptr(DmSdp) wished = description_as_wished(other_party(party));
+    g_autoptr(DmSdp) offer = NULL;
+
+    if (dm_sdp_offer_across(wished, &party->policy, party->ours, &offer) != DM_SDP_OK) {
+        refuse(party, 488);
+        return;
+    }
+    call->renegotiation.from = party;
+    call->renegotiation.sent = g_steal_pointer(&offer);
+    party->leg->ops->reanswer(party->leg, call->renegotiation.sent);
+}
+
+void
+dm_renegotiate_on_reoffer(DmParty *party, const DmLegEvent *event)
+{
+    DmCall *call = party->call;
+
+    if (call->state != DM_CALL_UP || is_pending(call)) {
+        refuse(party, 491);
+        return;
+    }
+    if (event->sdp == NULL) {
+        offer_on_request(party);
+        return;
+    }
+    party->wish = direction_of(event->sdp);
+    if (!answer_refresh(party, event->sdp)) {
+        pass_across(party, event->sdp);
+    }
+}
+
+static void
+check_bridge(DmCall *call)
+{
+    if (!dm_sides_bridge(&call->a->spec, &call->b->spec, call->b->policy.transcode)) {
+        dm_record_add_evidence(call->record,
+                               "After a re-INVITE the two sides have no codec in common");
+        dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");
+    }
+}
+
+/* @from is answered with what @to has answered. */
+static void
+finish(DmCall *call, const DmSdp *answer)
+{
+    DmRenegotiation done = call->renegotiation;
+    g_autoptr(DmSdp) offer = done.offer;
+    g_autoptr(DmSdp) sent = done.sent;
+    bool taken;
+
+    call->renegotiation = (DmRenegotiation){0};
+    taken = answer != NULL && take(done.to, sent, answer, false) == DM_SDP_OK;
+    if (done.from != NULL && !(taken && answer_locally(done.from, offer))) {
+        refuse(done.from, 488);
+    }
+    check_bridge(call);
+}
+
+void
+dm_renegotiate_on_reanswer(DmParty *party, const DmLegEvent *event)
+{
+    if (party->call->renegotiation.to == party) {
+        finish(party->call, event->sdp);
+    }
+}
+
+void
+dm_renegotiate_on_failed(DmParty *party, const DmLegEvent *event)
+{
+    DmCall *call = party->call;
+    DmParty *from = call->renegotiation.from;
+    bool is_final = event->status >= 400 && event->status < 700;
+
+    if (call->renegotiation.to != party) {
+        return;
+    }
+    dm_renegotiation_clear(&call->renegotiation);
+    if (from != NULL) {
+        refuse(from, is_final ? dm_status_toward_caller(event->status) : 488);
+    }
+}
+
+/* An offer of our own, because the one who asked for one has answered it with another direction. */
+static void
+tell_other_side(DmParty *party)
+{
+    DmCall *call = party->call;
+    DmParty *other = other_party(party);
+    g_autoptr(DmSdp) sent = NULL;
+
+    if (dm_sdp_offer_across(party->theirs, &other->policy, other->ours, &sent) != DM_SDP_OK ||
+        direction_of(sent) == direction_of(other->ours)) {
+        return;
+    }
+    call->renegotiation.to = other;
+    call->renegotiation.sent = g_steal_pointer(&sent);
+    other->leg->ops->reoffer(other->leg, call->renegotiation.sent);
+}
+
+void
+dm_renegotiate_on_acked(DmParty *party, const DmLegEvent *event)
+{
+    DmCall *call = party->call;
+    g_autoptr(DmSdp) sent = NULL;
+
+    if (call->renegotiation.from != party || call->renegotiation.to != NULL) {
+        return; /* of an answer: nothing left to agree on */
+    }
+    sent = g_steal_pointer(&call->renegotiation.sent);
+    dm_renegotiation_clear(&call->renegotiation);
+    if (event->sdp == NULL || take(party, sent, event->sdp, false) != DM_SDP_OK) {
+        dm_record_add_evidence(call->record,
+                               "An offer that was asked for got no usable answer in ACK");
+        dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");
+        return;
+    }
+    party->wish = direction_of(party->theirs);
+    check_bridge(call);
+    if (!dm_call_is_ending(call)) {
+        tell_other_side(party);
+    }
+}
