@@ -60,6 +60,17 @@ dm_method_name(DmSipMethod method)
     return (unsigned)method < DM_N_METHODS ? method_names[method] : "other";
 }
 
+DmSipMethod
+dm_method_parse(DmSpan name)
+{
+    for (unsigned i = 0; i < DM_METHOD_OTHER; i++) {
+        if (name.len == strlen(method_names[i]) && memcmp(name.p, method_names[i], name.len) == 0) {
+            return (DmSipMethod)i;
+        }
+    }
+    return DM_METHOD_OTHER;
+}
+
 const char *
 dm_scan_verdict_name(DmScanVerdict verdict)
 {
@@ -128,19 +139,7 @@ note(Scanner *s, DmScanVerdict verdict)
     }
 }
 
-/* --- methods and the start line --- */
-
-static DmSipMethod
-method_of(DmSpan name)
-{
-    for (unsigned i = 0; i < DM_METHOD_OTHER; i++) {
-        if (name.p[0] == method_names[i][0] && name.len == strlen(method_names[i]) &&
-            memcmp(name.p, method_names[i], name.len) == 0) {
-            return (DmSipMethod)i;
-        }
-    }
-    return DM_METHOD_OTHER;
-}
+/* --- the start line --- */
 
 static bool
 has_version_prefix(DmSpan s)
@@ -199,7 +198,7 @@ scan_request_line(Scanner *s, DmSpan line)
     }
     s->out->is_request = true;
     s->out->method_text = dm_span(line.p, space);
-    s->out->method = method_of(s->out->method_text);
+    s->out->method = dm_method_parse(s->out->method_text);
     while (end > space + 1 && dm_is_lws(end[-1])) {
         end--;
     }
@@ -571,7 +570,7 @@ check_keys(Scanner *s)
         note(s, DM_SCAN_BAD_CSEQ);
         return;
     }
-    in_cseq = method_of(s->cseq_method);
+    in_cseq = dm_method_parse(s->cseq_method);
     if (!s->out->is_request) {
         s->out->method = in_cseq;
         s->out->method_text = s->cseq_method;

@@ -29,6 +29,7 @@ typedef enum {
 } DmSipMethod;
 #define DM_N_METHODS (DM_METHOD_OTHER + 1)
 const char *dm_method_name(DmSipMethod method); /* "INVITE"; "other" */
+DmSipMethod dm_method_parse(DmSpan name);
 
 typedef enum {
     DM_SCAN_OK,

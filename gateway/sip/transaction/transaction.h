@@ -52,21 +52,28 @@ void dm_tx_layer_receive(DmTxLayer *layer,
 void dm_tx_layer_unreachable(DmTxLayer *layer, const DmAddress *remote);
 size_t dm_tx_layer_n_active(const DmTxLayer *layer);
 
+/* The worker that made a Via branch, or -1 when it is none of ours: tells whose transaction a
+ * response belongs to. */
+int dm_tx_branch_worker(DmSpan branch);
+
 /* --- server --- */
 typedef struct {
     /* CANCEL came while no final answer was sent; it has been answered with 200. Send 487. @reason:
      * (nullable) text of its Reason header. */
     void (*on_cancel)(DmServerTx *tx, const char *reason, void *user_data);
-    /* The transaction is gone; @tx is invalid when this returns. @acked: false when an ACK was due
-     * and never came. */
+    /* The transaction is gone; @tx is invalid when this returns. @acked: false when the ACK for a
+     * 300 to 699 never came (that for a 2xx is the user's to wait for). */
     void (*on_ended)(DmServerTx *tx, bool acked, void *user_data);
 } DmServerTxUser;
-/* Without a user nobody is told. */
+/* Without a user nobody is told, and an unanswered transaction ends by itself after 64*T1. */
 void dm_server_tx_set_user(DmServerTx *tx, const DmServerTxUser *user, void *user_data);
 /* Sends and remembers; responses are retransmitted as RFC 3261 says (2xx to INVITE are the user's
  * to repeat: call again with dm_server_tx_repeat()). @response stays the caller's. False: refused
  * by the state (final already sent). */
 bool dm_server_tx_respond(DmServerTx *tx, DmSipMessage *response);
+/* INVITE: sends 100 now, without building one, unless something was sent already. Otherwise the
+ * transaction does it when nothing was sent within 200 ms (RFC 3261, 17.2.1). */
+void dm_server_tx_trying(DmServerTx *tx);
 /* Sends the last 2xx again (RFC 6026, 7.1: Accepted). */
 void dm_server_tx_repeat(DmServerTx *tx);
 const DmSipFlow *dm_server_tx_flow(const DmServerTx *tx);

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "gateway/sip/transaction/layer-priv.h"
+#include "gateway/sip/transaction/request-text.h"
+
+DM_LOG_TOPIC("sip-client-tx");
+
+typedef enum {
+    CALLING,    /* no response yet; "trying" when it is not an INVITE */
+    PROCEEDING, /* a provisional has come */
+    ACCEPTED,   /* INVITE: a 2xx has come; more may (RFC 6026) */
+    COMPLETED,  /* another final answer has come */
+    TERMINATED,
+    N_STATES,
+} State;
+
+/*
+ *   INVITE (RFC 3261, 17.1.1; RFC 6026, 7.2)
+ *
+ *   CALLING --1xx--> PROCEEDING --300 to 699, ACK sent--> COMPLETED --timer D--> TERMINATED
+ *    | | '----------------------------------------------------^                      ^
+ *    | '--2xx--> ACCEPTED (also from PROCEEDING) --timer M---------------------------|
+ *    '--timer B, transport error; PROCEEDING: no final answer after CANCEL-----------'
+ */
+static const DmSmState invite_states[N_STATES] = {
+    [CALLING] = {"calling",
+                 DM_SM_TO(PROCEEDING) | DM_SM_TO(ACCEPTED) | DM_SM_TO(COMPLETED) |
+                     DM_SM_TO(TERMINATED)},
+    [PROCEEDING] = {"proceeding", DM_SM_TO(ACCEPTED) | DM_SM_TO(COMPLETED) | DM_SM_TO(TERMINATED)},
+    [ACCEPTED] = {"accepted", DM_SM_TO(TERMINATED)},
+    [COMPLETED] = {"completed", DM_SM_TO(TERMINATED)},
+    [TERMINATED] = {"terminated", 0},
+};
+
+/*
+ *   others (RFC 3261, 17.1.2)
+ *
+ *   TRYING --1xx--> PROCEEDING --200 to 699--> COMPLETED --timer K--> TERMINATED
+ *     | '---------------200 to 699----------------^                       ^
+ *     '--timer F (also in PROCEEDING), transport error--------------------'
+ */
+static const DmSmState other_states[N_STATES] = {
+    [CALLING] = {"trying", DM_SM_TO(PROCEEDING) | DM_SM_TO(COMPLETED) | DM_SM_TO(TERMINATED)},
+    [PROCEEDING] = {"proceeding", DM_SM_TO(COMPLETED) | DM_SM_TO(TERMINATED)},
+    [ACCEPTED] = {"accepted", 0},
+    [COMPLETED] = {"completed", DM_SM_TO(TERMINATED)},
+    [TERMINATED] = {"terminated", 0},
+};
+
+typedef enum {
+    CANCEL_NOT_WANTED,
+    CANCEL_WHEN_PROVISIONAL, /* RFC 3261, 9.1: not before the peer has said anything */
+    CANCEL_SENT,
+} CancelState;
+
+struct DmClientTx {
+    DmTxKey key; /* first: the table is keyed by it */
+    DmTxLayer *layer;
+    const DmClientTxUser *user; /* NULL: nobody is told */
+    void *user_data;
+    unsigned state;
+    bool is_invite;
+    bool could_not_send;
+    CancelState cancel;
+    char *reason;  /* of the CANCEL that waits */
+    GString *text; /* the request; after 300 to 699 to INVITE the ACK; NULL: nothing to repeat */
+    int64_t repeat_us;
+    DmTimer repeat_timer; /* A, E */
+    DmTimer end_timer;    /* B, F; D, K, M */
+    GList link;           /* of layer->unanswered, while CALLING */
+    DmSipFlow flow;
+    char branch[DM_TX_BRANCH_MAX];
+};
+
+static DmLoop *
+loop_of(const DmClientTx *tx)
+{
+    return tx->layer->options.loop;
+}
+
+const DmSipFlow *
+dm_client_tx_flow(const DmClientTx *tx)
+{
+    return &tx->flow;
+}
+
+static void
+forget_text(DmClientTx *tx)
+{
+    if (tx->text != NULL) {
+        g_string_free(tx->text, TRUE);
+        tx->text = NULL;
+    }
+}
+
+static void
+no_longer_unanswered(DmClientTx *tx)
+{
+    if (tx->link.data != NULL) {
+        g_queue_unlink(&tx->layer->unanswered, &tx->link);
+        tx->link.data = NULL;
+    }
+}
+
+void
+dm_client_tx_free(void *data)
+{
+    DmClientTx *tx = data;
+
+    no_longer_unanswered(tx);
+    dm_timer_disarm(&tx->repeat_timer);
+    dm_timer_disarm(&tx->end_timer);
+    forget_text(tx);
+    g_free(tx->reason);
+    g_free(tx);
+}
+
+static bool
+move(DmClientTx *tx, State to)
+{
+    if (!dm_sm_move(tx->is_invite ? invite_states : other_states,
+                    tx->is_invite ? "invite-client" : "client",
+                    &tx->state,
+                    to,
+                    NULL)) {
+        return false;
+    }
+    no_longer_unanswered(tx);
+    return true;
+}
+
+/* --- the end --- */
+
+static void
+end(DmClientTx *tx)
+{
+    DmTxLayer *layer = tx->layer;
+
+    g_hash_table_steal(layer->clients, &tx->key);
+    dm_tx_count_active(layer, -1);
+    if (tx->user != NULL && tx->user->on_ended != NULL) {
+        tx->user->on_ended(tx, tx->user_data);
+    }
+    dm_client_tx_free(tx);
+}
+
+static void
+fail(DmClientTx *tx, DmTxFailure failure)
+{
+    move(tx, TERMINATED);
+    dm_timer_disarm(&tx->repeat_timer);
+    dm_timer_disarm(&tx->end_timer);
+    if (failure == DM_TX_TIMEOUT) {
+        dm_count(&tx->layer->options.counters[SIP_tx_timeout]);
+    }
+    if (tx->user != NULL && tx->user->on_failed != NULL) {
+        tx->user->on_failed(tx, failure, tx->user_data);
+    }
+    end(tx);
+}
+
+/* B and F; 64*T1 after a CANCEL; at once when the request could not be sent. */
+static void
+on_failure_timer(DmTimer *timer, void *user_data)
+{
+    DmClientTx *tx = user_data;
+
+    fail(tx, tx->could_not_send ? DM_TX_TRANSPORT : DM_TX_TIMEOUT);
+}
+
+void
+dm_client_tx_fail_soon(DmClientTx *tx)
+{
+    tx->could_not_send = true;
+    dm_timer_disarm(&tx->repeat_timer);
+    dm_loop_arm(loop_of(tx), &tx->end_timer, 0, on_failure_timer, tx);
+}
+
+/* D, K, M */
+static void
+on_end_timer(DmTimer *timer, void *user_data)
+{
+    DmClientTx *tx = user_data;
+
+    move(tx, TERMINATED);
+    end(tx);
+}
+
+/* --- out --- */
+
+static void
+repeat_request(DmClientTx *tx)
+{
+    dm_count(&tx->layer->options.counters[SIP_repeat_out_request]);
+    dm_tx_send(tx->layer, &tx->flow, tx->text->str, tx->text->len);
+}
+
+/* A doubles without limit; E up to T2, and is T2 once a provisional has come (RFC 3261, 17.1.2.2).
+ */
+static void
+on_repeat_timer(DmTimer *timer, void *user_data)
+{
+    DmClientTx *tx = user_data;
+
+    repeat_request(tx);
+    tx->repeat_us *= 2;
+    if (!tx->is_invite) {
+        tx->repeat_us = tx->state == PROCEEDING ? DM_TX_T2_US : MIN(tx->repeat_us, DM_TX_T2_US);
+    }
+    dm_loop_arm(loop_of(tx), &tx->repeat_timer, tx->repeat_us, on_repeat_timer, tx);
+}
+
+/* Runs the transaction of the request in @tx->text. */
+static void
+run(DmClientTx *tx, DmSpan method)
+{
+    DmTxLayer *layer = tx->layer;
+    DmSpan branch = {tx->branch, strlen(tx->branch)};
+
+    dm_tx_key_client(&layer->secret, branch, method, &tx->key);
+    g_hash_table_insert(layer->clients, &tx->key, tx);
+    dm_tx_count_active(layer, 1);
+    tx->link.data = tx;
+    g_queue_push_tail_link(&layer->unanswered, &tx->link);
+    dm_count(&layer->options.counters[SIP_req_out_INVITE + dm_method_parse(method)]);
+    if (tx->text == NULL || !dm_tx_send(layer, &tx->flow, tx->text->str, tx->text->len)) {
+        dm_client_tx_fail_soon(tx);
+        return;
+    }
+    if (tx->flow.transport == DM_TRANSPORT_UDP) {
+        tx->repeat_us = DM_TX_T1_US;
+        dm_loop_arm(loop_of(tx), &tx->repeat_timer, tx->repeat_us, on_repeat_timer, tx);
+    }
+    dm_loop_arm(loop_of(tx), &tx->end_timer, DM_TX_GIVE_UP_US, on_failure_timer, tx);
+}
+
+DmClientTx *
+dm_client_tx_start(DmTxLayer *layer,
+                   DmSipMessage *request,
+                   const DmSipFlow *flow,
+                   const DmClientTxUser *user,
+                   void *user_data)
+{
+    DmClientTx *tx = g_new0(DmClientTx, 1);
+    GString *text = layer->scratch;
+    const sip_request_t *line = request->sip->sip_request;
+    const char *method = line != NULL ? line->rq_method_name : "";
+    char via[DM_TX_VIA_MAX];
+
+    tx->layer = layer;
+    tx->user = user;
+    tx->user_data = user_data;
+    tx->flow = *flow;
+    tx->is_invite = strcmp(method, "INVITE") == 0;
+    tx->state = CALLING;
+    dm_tx_make_via(layer, flow, via, tx->branch);
+    g_string_truncate(text, 0);
+    if (dm_sip_message_print(request, text)) {
+        dm_request_text_add_via(text, via);
+        tx->text = g_string_new_len(text->str, (gssize)text->len);
+    }
+    run(tx, (DmSpan){method, strlen(method)});
+    return tx;
+}
+
+void
+dm_client_tx_forget_user(DmClientTx *tx)
+{
+    tx->user = NULL;
+    tx->user_data = NULL;
+}
+
+/* --- CANCEL --- */
+
+/* RFC 3261, 9.1: a transaction of its own with the INVITE's branch. Nobody waits for its answer,
+ * only for the INVITE's, and for that no longer than 64*T1. */
+static void
+send_cancel(DmClientTx *invite)
+{
+    DmClientTx *tx = g_new0(DmClientTx, 1);
+
+    tx->layer = invite->layer;
+    tx->flow = invite->flow;
+    tx->state = CALLING;
+    memcpy(tx->branch, invite->branch, sizeof(tx->branch));
+    tx->text = g_string_sized_new(512);
+    dm_request_text_derive(invite->text, "CANCEL", NULL, invite->reason, tx->text);
+    run(tx, (DmSpan){"CANCEL", 6});
+    invite->cancel = CANCEL_SENT;
+    g_clear_pointer(&invite->reason, g_free);
+    dm_loop_arm(loop_of(invite), &invite->end_timer, DM_TX_GIVE_UP_US, on_failure_timer, invite);
+}
+
+void
+dm_client_tx_cancel(DmClientTx *tx, const char *reason)
+{
+    if (!tx->is_invite || tx->cancel != CANCEL_NOT_WANTED || tx->could_not_send ||
+        (tx->state != CALLING && tx->state != PROCEEDING)) {
+        return;
+    }
+    tx->reason = g_strdup(reason);
+    tx->cancel = CANCEL_WHEN_PROVISIONAL;
+    if (tx->state == PROCEEDING) {
+        send_cancel(tx);
+    }
+}
+
+/* --- in --- */
+
+static void
+tell(DmClientTx *tx, DmSipMessage *response)
+{
+    if (tx->user != NULL && tx->user->on_response != NULL) {
+        tx->user->on_response(tx, response, tx->user_data);
+    } else {
+        dm_sip_message_free(response);
+    }
+}
+
+static void
+receive_provisional(DmClientTx *tx, DmSipMessage *response)
+{
+    if (tx->state == CALLING) {
+        move(tx, PROCEEDING);
+        if (tx->is_invite) {
+            dm_timer_disarm(&tx->repeat_timer);
+            dm_timer_disarm(&tx->end_timer);
+        }
+    }
+    if (tx->cancel == CANCEL_WHEN_PROVISIONAL) {
+        send_cancel(tx);
+    }
+    tell(tx, response);
+}
+
+/* RFC 3261, 17.1.1.3. From here on the ACK is what is repeated. */
+static void
+acknowledge(DmClientTx *tx, const DmScan *scan)
+{
+    GString *ack = g_string_sized_new(512);
+
+    dm_request_text_derive(tx->text, "ACK", &scan->to, NULL, ack);
+    forget_text(tx);
+    tx->text = ack;
+    dm_count(&tx->layer->options.counters[SIP_req_out_ACK]);
+    dm_tx_send(tx->layer, &tx->flow, ack->str, ack->len);
+}
+
+static void
+receive_final(DmClientTx *tx, DmSipMessage *response, const DmScan *scan)
+{
+    int64_t end_us;
+
+    dm_timer_disarm(&tx->repeat_timer);
+    if (tx->is_invite && scan->status < 300) {
+        move(tx, ACCEPTED);
+        forget_text(tx);
+        end_us = DM_TX_GIVE_UP_US; /* timer M */
+    } else if (tx->is_invite) {
+        move(tx, COMPLETED);
+        acknowledge(tx, scan);
+        end_us = dm_tx_unreliable_us(&tx->flow, DM_TX_GIVE_UP_US); /* timer D */
+    } else {
+        move(tx, COMPLETED);
+        forget_text(tx);
+        end_us = dm_tx_unreliable_us(&tx->flow, DM_TX_T4_US); /* timer K */
+    }
+    dm_loop_arm(loop_of(tx), &tx->end_timer, end_us, on_end_timer, tx);
+    tell(tx, response);
+}
+
+/* A response to a transaction that has its final answer. False: a 2xx that this transaction's user
+ * no longer expects. */
+static bool
+receive_again(DmClientTx *tx, const DmScan *scan)
+{
+    if (tx->is_invite && scan->status >= 200 && scan->status < 300) {
+        return false;
+    }
+    dm_count(&tx->layer->options.counters[SIP_repeat_in_response]);
+    if (tx->is_invite && scan->status >= 300) {
+        repeat_request(tx); /* the ACK was lost */
+    }
+    return true;
+}
+
+bool
+dm_client_tx_receive(DmClientTx *tx,
+                     const DmSipFlow *flow,
+                     const char *data,
+                     size_t len,
+                     const DmScan *scan)
+{
+    bool faulty = false;
+    g_autoptr(DmSipMessage) response = NULL;
+
+    if (tx->state == COMPLETED) {
+        return receive_again(tx, scan);
+    }
+    if (tx->could_not_send || tx->state == TERMINATED ||
+        (tx->state == ACCEPTED && scan->status / 100 != 2)) {
+        return true;
+    }
+    response = dm_sip_message_parse(data, len, scan, flow, &faulty);
+    if (response == NULL || faulty) {
+        dm_count(&tx->layer->options.counters[SIP_parse_faulty_header]);
+        return true; /* as if it had not come */
+    }
+    dm_count(&tx->layer->options.counters[SIP_resp_in_1 + scan->status / 100 - 1]);
+    if (tx->state == ACCEPTED) {
+        tell(tx, g_steal_pointer(&response));
+    } else if (scan->status < 200) {
+        receive_provisional(tx, g_steal_pointer(&response));
+    } else {
+        receive_final(tx, g_steal_pointer(&response), scan);
+    }
+    return true;
+}

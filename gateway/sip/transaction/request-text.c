@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/sip/transaction/request-text.h"
+
+#include <string.h>
+
+void
+dm_request_text_add_via(GString *text, const char *via)
+{
+    const char *newline = memchr(text->str, '\n', text->len);
+    gssize at = newline != NULL ? newline + 1 - text->str : (gssize)text->len;
+
+    g_string_insert(text, at, "\r\n");
+    g_string_insert(text, at, via);
+}
+
+static void
+append_header(GString *out, const char *name, DmSpan value)
+{
+    size_t start;
+
+    g_string_append_printf(out, "%s: ", name);
+    start = out->len;
+    g_string_append_len(out, value.p, (gssize)value.len);
+    for (size_t i = start; i < out->len; i++) {
+        if (out->str[i] == '\r' || out->str[i] == '\n') {
+            out->str[i] = ' '; /* folded by a peer */
+        }
+    }
+    g_string_append(out, "\r\n");
+}
+
+/* Behind the start line. */
+static const char *
+headers_of(const char *text, size_t len)
+{
+    const char *newline = memchr(text, '\n', len);
+
+    return newline != NULL ? newline + 1 : text + len;
+}
+
+/* "INVITE sip:x SIP/2.0" with another method. */
+static void
+append_start_line(GString *out, const GString *text, const char *method)
+{
+    const char *uri = memchr(text->str, ' ', text->len);
+    const char *end = headers_of(text->str, text->len);
+
+    g_string_append(out, method);
+    if (uri != NULL) {
+        g_string_append_len(out, uri, end - uri);
+    }
+}
+
+/* The number of a CSeq with another method. */
+static void
+append_cseq(GString *out, DmSpan value, const char *method)
+{
+    size_t digits = 0;
+
+    while (digits < value.len && g_ascii_isdigit(value.p[digits])) {
+        digits++;
+    }
+    g_string_append(out, "CSeq: ");
+    g_string_append_len(out, value.p, (gssize)digits);
+    g_string_append_printf(out, " %s\r\n", method);
+}
+
+void
+dm_request_text_derive(const GString *text,
+                       const char *method,
+                       const DmSpan *to,
+                       const char *reason,
+                       GString *out)
+{
+    const char *end = text->str + text->len;
+    const char *p = headers_of(text->str, text->len);
+    bool has_via = false;
+    DmSpan name;
+    DmSpan value;
+
+    append_start_line(out, text, method);
+    while (dm_next_header(&p, end, &name, &value)) {
+        if (dm_span_equals(name, "Via") && !has_via) {
+            append_header(out, "Via", value);
+            has_via = true;
+        } else if (dm_span_equals(name, "Route")) {
+            append_header(out, "Route", value);
+        } else if (dm_span_equals(name, "From")) {
+            append_header(out, "From", value);
+        } else if (dm_span_equals(name, "To")) {
+            append_header(out, "To", to != NULL ? *to : value);
+        } else if (dm_span_equals(name, "Call-ID")) {
+            append_header(out, "Call-ID", value);
+        } else if (dm_span_equals(name, "CSeq")) {
+            append_cseq(out, value, method);
+        }
+    }
+    g_string_append(out, "Max-Forwards: 70\r\n");
+    if (reason != NULL) {
+        append_header(out, "Reason", (DmSpan){reason, strlen(reason)});
+    }
+    g_string_append(out, "Content-Length: 0\r\n\r\n");
+}
+
+char *
+dm_request_text_header(const char *head, size_t len, const char *name)
+{
+    const char *end = head + len;
+    const char *p = headers_of(head, len);
+    DmSpan found;
+    DmSpan value;
+
+    while (dm_next_header(&p, end, &found, &value)) {
+        if (dm_span_equals(found, name)) {
+            char *text = g_strndup(value.p, value.len);
+
+            g_strdelimit(text, "\r\n", ' ');
+            return text;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <glib.h>
+
+#include "gateway/sip/scan.h"
+
+/* What a client transaction does with the bytes of its request, so that it need not keep the parsed
+ * message. The bytes are ours: printed by dm_sip_message_print(). */
+
+/* Puts the Via line (without line end) behind the start line. */
+void dm_request_text_add_via(GString *text, const char *via);
+
+/* Appends to @out the request that belongs to the INVITE in @text: the same Request-URI, topmost
+ * Via, Route, From, Call-ID and CSeq number (RFC 3261, 9.1 and 17.1.1.3). @method is "ACK" or
+ * "CANCEL".
+ * @to: that of the response for ACK; NULL: that of the request. @reason: (nullable) text of a
+ * Reason header. */
+void dm_request_text_derive(const GString *text,
+                            const char *method,
+                            const DmSpan *to,
+                            const char *reason,
+                            GString *out);
+
+/* The value of header @name in the head of a message, in one line; NULL when it has none.
+ * (transfer full) */
+char *dm_request_text_header(const char *head, size_t len, const char *name);
