@@ -62,6 +62,8 @@ typedef struct {
     DmStreamRtcp rtcp;
     DmMediaDirection direction;
     bool timeout_told;
+    bool shielded;        /* the RTP socket is connected to @remote */
+    uint32_t n_strangers; /* foreign packets since it was pinned */
     uint16_t port;
     int rtcp_fd;
     DmWatch *watch;

@@ -482,6 +482,7 @@ update_stream(DmStream *stream, const DmMediaSpec *spec, int64_t now_us)
     }
     if (dm_latch_update(&stream->latch, &remote, agreed->nat, now_us)) {
         forget_latched(stream);
+        dm_flow_unshield(stream);
         stream->remote = remote;
         stream->pinned = false;
     }

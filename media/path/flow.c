@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "media/path/flow.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -12,6 +13,9 @@
 /* Rounds of DM_BATCH_SIZE from one socket before others have their turn. */
 #define MAX_ROUNDS 4
 
+/* Foreign packets on one port after which the kernel is asked to drop them. */
+#define SHIELD_AFTER 1000
+
 /* Family, port and host of IPv4 are the first eight bytes. */
 static inline bool
 is_same_peer(const DmAddress *a, const DmAddress *b)
@@ -19,11 +23,38 @@ is_same_peer(const DmAddress *a, const DmAddress *b)
     return a->any.sa_family == AF_INET ? memcmp(a, b, 8) == 0 : dm_address_equal(a, b);
 }
 
+/* From now on the kernel drops what strangers send, before it fills the socket's queue and costs us
+ * a system call; the peer we have pinned is not in its way. Not from the start, because then nobody
+ * would count strangers and say so. */
+static void
+shield(DmStream *stream, int64_t *stats)
+{
+    if (connect(stream->fd, &stream->remote.any, dm_address_len(&stream->remote)) == 0) {
+        stream->shielded = true;
+        dm_worker_count(stats, shielded);
+    }
+}
+
+void
+dm_flow_unshield(DmStream *stream)
+{
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    stream->n_strangers = 0;
+    if (stream->shielded) {
+        stream->shielded = false;
+        (void)connect(stream->fd, &nobody, sizeof nobody);
+    }
+}
+
 static void
 drop_foreign(DmStream *stream, int64_t *stats)
 {
     dm_publish_add(stream->rx_foreign_source, 1);
     dm_worker_count(stats, rtp_foreign);
+    if (stream->pinned && ++stream->n_strangers == SHIELD_AFTER) {
+        shield(stream, stats);
+    }
 }
 
 static void
@@ -192,17 +223,28 @@ note_transcoding(DmMediaSession *session, int64_t *stats)
     }
 }
 
+static bool
+send_datagram(const DmStream *to, const DmPacket *packet)
+{
+    return sendto(to->fd,
+                  packet->bytes,
+                  packet->len,
+                  MSG_DONTWAIT | MSG_NOSIGNAL,
+                  &to->remote.any,
+                  dm_address_len(&to->remote)) >= 0;
+}
+
 static void
 send_to(DmStream *to, const DmPacket *packet, int64_t *stats)
 {
-    ssize_t sent = sendto(to->fd,
-                          packet->bytes,
-                          packet->len,
-                          MSG_DONTWAIT | MSG_NOSIGNAL,
-                          &to->remote.any,
-                          dm_address_len(&to->remote));
+    bool is_sent = send_datagram(to, packet);
 
-    if (sent < 0) {
+    /* A shielded socket tells of an ICMP error of an earlier packet in place of sending this one.
+     */
+    if (!is_sent && errno == ECONNREFUSED) {
+        is_sent = send_datagram(to, packet);
+    }
+    if (!is_sent) {
         dm_worker_count(stats, rtp_send_failed);
         return;
     }
