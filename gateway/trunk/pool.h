@@ -27,10 +27,12 @@ void dm_pool_free(DmPool *pool);
  * removed ones live until their last call has released. */
 void dm_pool_take_config(DmPool *pool, DmConfig *config);
 DmTrunk *dm_pool_find(DmPool *pool, const char *trunk_id);
-/* The trunk a request from @source belongs to (AUTH-3): address (and port where the ACL or endpoint
- * has one) against resolved endpoints and acl; several trunks on one address are told apart by
- * @ruri_user (contact_user token, DID of a trunk's owned_numbers) and @ruri_host (the trunk's
- * domain). NULL: a stranger. */
+/* The trunk a request from @source belongs to (AUTH-3). A token of ours in @ruri_user says it
+ * wherever the request comes from; else the address does: the endpoints' resolved ones and the acl,
+ * with the port where it is given. When an endpoint's host fits and its port does not (TCP, NAT),
+ * it counts too, if nothing fits better. Several trunks on one address are told apart by @ruri_user
+ * (contact_user, a number of owned_numbers, the longest), then by @ruri_host (the trunk's domain),
+ * then by the port; else it is the only one that does not list its numbers. NULL: a stranger. */
 DmTrunk *dm_pool_match(DmPool *pool,
                        const DmAddress *source,
                        DmTransport transport,
@@ -38,6 +40,7 @@ DmTrunk *dm_pool_match(DmPool *pool,
                        const char *ruri_host);
 void dm_pool_foreach(DmPool *pool, void (*func)(DmTrunk *trunk, void *user_data), void *user_data);
 
+/* As configured; valid until the pool takes another configuration. */
 const DmTrunkConfig *dm_trunk_config(const DmTrunk *trunk);
 const char *dm_trunk_id(const DmTrunk *trunk);
 
@@ -48,6 +51,11 @@ typedef struct {
     unsigned endpoint; /* index into the configuration's endpoints */
     char host[256];    /* host of the endpoint's URI, as configured */
 } DmTarget;
+
+/* What is to be resolved and watched as endpoint @i: the outbound proxy, as the only one, when
+ * there is one. */
+unsigned dm_trunk_n_endpoints(const DmTrunk *trunk);
+const DmEndpointConfig *dm_trunk_endpoint(const DmTrunk *trunk, unsigned i);
 
 /* New addresses of an endpoint, from the resolver. Names already numeric need no call. */
 void dm_trunk_set_addresses(DmTrunk *trunk,

@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "config/load.h"
+#include "gateway/trunk/pool.h"
+
+/* One worker's pool, with a clock that is turned by hand. */
+typedef struct {
+    DmTrunkRegistry *registry;
+    DmFakeClock clock;
+    DmRandom *random;
+    DmPool *pool;
+} Desk;
+
+static DmConfig *
+make_config(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(DmDocument) document = dm_document_parse(text, strlen(text), "t.yaml", &error);
+    DmProblems problems;
+
+    g_assert_no_error(error);
+    dm_problems_init(&problems);
+    DmConfig *config = dm_config_new_from_json(dm_document_json(document), &problems);
+    g_autofree char *explained = dm_document_explain(document, &problems);
+    g_assert_cmpstr(explained, ==, "");
+    dm_problems_clear(&problems);
+    return config;
+}
+
+static void
+take(Desk *desk, const char *trunks)
+{
+    g_autofree char *text = g_strconcat("trunks:\n", trunks, NULL);
+    g_autoptr(DmConfig) config = make_config(text);
+
+    dm_pool_take_config(desk->pool, config);
+}
+
+static void
+set_up(Desk *desk, const char *trunks)
+{
+    desk->registry = dm_trunk_registry_new();
+    dm_fake_clock_init(&desk->clock);
+    desk->random = dm_random_new_seeded(7);
+    desk->pool = dm_pool_new(desk->registry, &desk->clock.clock, desk->random);
+    take(desk, trunks);
+}
+
+static void
+tear_down(Desk *desk)
+{
+    dm_pool_free(desk->pool);
+    dm_trunk_registry_unref(desk->registry);
+    dm_random_free(desk->random);
+}
+
+static DmTrunk *
+trunk(Desk *desk, const char *id)
+{
+    DmTrunk *found = dm_pool_find(desk->pool, id);
+
+    g_assert_nonnull(found);
+    return found;
+}
+
+static DmTrunkStatus
+status(Desk *desk, const char *id)
+{
+    DmTrunkStatus status;
+
+    g_assert_true(dm_trunk_registry_status(desk->registry, id, &status));
+    return status;
+}
+
+/* The targets as "address address". */
+static char *
+targets(DmTrunk *of)
+{
+    DmTarget list[16];
+    GString *text = g_string_new(NULL);
+    size_t n = dm_trunk_targets(of, list, G_N_ELEMENTS(list));
+
+    for (size_t i = 0; i < n; i++) {
+        char address[DM_ADDRESS_TEXT_MAX];
+        g_string_append_printf(text,
+                               "%s%s",
+                               i > 0 ? " " : "",
+                               dm_address_text(&list[i].address, address));
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void
+assert_targets(DmTrunk *of, const char *expected)
+{
+    g_autofree char *text = targets(of);
+    g_assert_cmpstr(text, ==, expected);
+}
+
+static void
+assert_source(Desk *desk,
+              const char *source,
+              const char *user,
+              const char *host,
+              const char *expected)
+{
+    DmAddress address;
+
+    g_assert_true(dm_address_parse_with_port(&address, source, 0));
+    DmTrunk *found = dm_pool_match(desk->pool, &address, DM_TRANSPORT_UDP, user, host);
+    g_assert_cmpstr(found != NULL ? dm_trunk_id(found) : "stranger", ==, expected);
+}
+
+/* --- limits --- */
+
+static void
+limits_hold_and_places_come_back(void)
+{
+    Desk desk;
+
+    set_up(&desk,
+           "  - {id: a, role: pbx, endpoints: [{uri: 10.0.0.1}], limits: {concurrent_in: 1, "
+           "concurrent_out: 2, "
+           "concurrent_total: 2}}\n");
+    DmTrunk *a = trunk(&desk, "a");
+    g_assert_cmpint(dm_trunk_reserve(a, true), ==, DM_RESERVE_OK);
+    g_assert_cmpint(dm_trunk_reserve(a, true), ==, DM_RESERVE_CONCURRENT);
+    g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_OK);
+    g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_CONCURRENT);
+    g_assert_cmpint(status(&desk, "a").calls_in, ==, 1);
+    g_assert_cmpint(status(&desk, "a").calls_out, ==, 1);
+    dm_trunk_release(a, true);
+    g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_OK);
+    dm_trunk_release(a, false);
+    dm_trunk_release(a, false);
+    g_assert_cmpint(status(&desk, "a").calls_in + status(&desk, "a").calls_out, ==, 0);
+    g_assert_cmpuint(status(&desk, "a").attempts, ==, 3);
+    g_assert_cmpuint(status(&desk, "a").rejected_limit, ==, 2);
+    tear_down(&desk);
+}
+
+static void
+rate_is_a_bucket_that_fills_evenly(void)
+{
+    Desk desk;
+
+    set_up(&desk, "  - {id: a, role: pbx, endpoints: [{uri: 10.0.0.1}], limits: {cps_out: 4}}\n");
+    DmTrunk *a = trunk(&desk, "a");
+    for (unsigned i = 0; i < 4; i++) {
+        g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_OK);
+    }
+    g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_RATE);
+    g_assert_cmpint(dm_trunk_reserve(a, true), ==, DM_RESERVE_OK);
+    dm_fake_clock_advance(&desk.clock, 249000);
+    g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_RATE);
+    dm_fake_clock_advance(&desk.clock, 1000);
+    g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_OK);
+    g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_RATE);
+    g_assert_cmpint(status(&desk, "a").calls_out, ==, 5);
+    dm_fake_clock_step_wall(&desk.clock, -INT64_C(3600) * G_USEC_PER_SEC);
+    dm_fake_clock_advance(&desk.clock, 10 * G_USEC_PER_SEC);
+    for (unsigned i = 0; i < 4; i++) {
+        g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_OK);
+    }
+    g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_RATE);
+    tear_down(&desk);
+}
+
+static void
+directions_and_disabled_trunks_are_respected(void)
+{
+    Desk desk;
+
+    set_up(&desk,
+           "  - {id: in, role: carrier, endpoints: [{uri: 10.0.0.1}], direction: inbound}\n"
+           "  - {id: out, role: carrier, endpoints: [{uri: 10.0.0.2}], direction: outbound}\n"
+           "  - {id: off, role: carrier, endpoints: [{uri: 10.0.0.3}], enabled: false}\n"
+           "  - {id: acl, role: carrier, acl: [10.0.0.4]}\n");
+    g_assert_cmpint(dm_trunk_reserve(trunk(&desk, "in"), false), ==, DM_RESERVE_DISABLED);
+    g_assert_cmpint(dm_trunk_reserve(trunk(&desk, "in"), true), ==, DM_RESERVE_OK);
+    g_assert_cmpint(dm_trunk_reserve(trunk(&desk, "out"), true), ==, DM_RESERVE_DISABLED);
+    g_assert_cmpint(dm_trunk_reserve(trunk(&desk, "out"), false), ==, DM_RESERVE_OK);
+    g_assert_cmpint(dm_trunk_reserve(trunk(&desk, "off"), true), ==, DM_RESERVE_DISABLED);
+    g_assert_cmpint(dm_trunk_reserve(trunk(&desk, "acl"), true), ==, DM_RESERVE_OK);
+    g_assert_cmpint(dm_trunk_reserve(trunk(&desk, "acl"), false), ==, DM_RESERVE_DOWN);
+    g_assert_true(status(&desk, "acl").up);
+    tear_down(&desk);
+}
+
+/* --- threads --- */
+
+#define N_THREADS 4
+#define N_ROUNDS  4000
+#define N_PLACES  2
+
+/* What the workers of the next test share besides the registry. */
+typedef struct {
+    DmTrunkRegistry *registry;
+    DmConfig *config;
+    _Atomic int held, most, granted;
+} Contest;
+
+static gpointer
+reserve_and_release(gpointer data)
+{
+    Contest *contest = data;
+    g_autoptr(DmRandom) random = dm_random_new_seeded(1);
+    DmPool *pool = dm_pool_new(contest->registry, dm_clock_system(), random);
+
+    dm_pool_take_config(pool, contest->config);
+    DmTrunk *a = dm_pool_find(pool, "a");
+    for (unsigned i = 0; i < N_ROUNDS; i++) {
+        bool inbound = i % 2 == 0;
+        if (dm_trunk_reserve(a, inbound) == DM_RESERVE_OK) {
+            int held = atomic_fetch_add(&contest->held, 1) + 1;
+            int most = atomic_load(&contest->most);
+            while (held > most && !atomic_compare_exchange_weak(&contest->most, &most, held)) {
+            }
+            atomic_fetch_add(&contest->granted, 1);
+            dm_trunk_report_endpoint(a, 0, i % 3 != 0, i);
+            g_thread_yield();
+            atomic_fetch_sub(&contest->held, 1);
+            dm_trunk_release(a, inbound);
+        }
+        if (i % 500 == 0) {
+            DmTrunkStatus copy;
+            g_assert_true(dm_trunk_registry_status(contest->registry, "a", &copy));
+            g_assert_cmpint(copy.calls_in + copy.calls_out, <=, N_PLACES);
+            dm_pool_take_config(pool, contest->config);
+        }
+    }
+    dm_pool_free(pool);
+    return NULL;
+}
+
+static void
+workers_never_exceed_a_limit_together(void)
+{
+    GThread *threads[N_THREADS];
+    DmTrunkStatus copy;
+    Contest contest = {
+        .registry = dm_trunk_registry_new(),
+        .config = make_config("trunks: [{id: a, role: pbx, endpoints: [{uri: 10.0.0.1}], limits: "
+                              "{concurrent_total: 2}, "
+                              "health: {options: {down_after: 100}}}]"),
+    };
+    g_autoptr(DmRandom) random = dm_random_new_seeded(1);
+    DmPool *pool = dm_pool_new(contest.registry, dm_clock_system(), random);
+
+    dm_pool_take_config(pool, contest.config);
+    for (unsigned i = 0; i < N_THREADS; i++) {
+        threads[i] = g_thread_new("worker", reserve_and_release, &contest);
+    }
+    for (unsigned i = 0; i < N_THREADS; i++) {
+        g_thread_join(threads[i]);
+    }
+    g_assert_cmpint(atomic_load(&contest.most), <=, N_PLACES);
+    g_assert_cmpint(atomic_load(&contest.granted), >, 0);
+    g_assert_true(dm_trunk_registry_status(contest.registry, "a", &copy));
+    g_assert_cmpint(copy.calls_in, ==, 0);
+    g_assert_cmpint(copy.calls_out, ==, 0);
+    g_assert_cmpuint(copy.attempts, ==, (uint64_t)atomic_load(&contest.granted));
+    g_assert_cmpuint(copy.attempts + copy.rejected_limit, <=, N_THREADS * N_ROUNDS);
+    dm_pool_free(pool);
+    dm_config_unref(contest.config);
+    dm_trunk_registry_unref(contest.registry);
+}
+
+/* Takes every place there is and keeps it. */
+static gpointer
+reserve_all(gpointer data)
+{
+    Contest *contest = data;
+    g_autoptr(DmRandom) random = dm_random_new_seeded(1);
+    DmPool *pool = dm_pool_new(contest->registry, dm_clock_system(), random);
+
+    dm_pool_take_config(pool, contest->config);
+    for (unsigned i = 0; i < N_ROUNDS; i++) {
+        if (dm_trunk_reserve(dm_pool_find(pool, "a"), i % 2 == 0) == DM_RESERVE_OK) {
+            atomic_fetch_add(&contest->granted, 1);
+        }
+    }
+    dm_pool_free(pool);
+    return NULL;
+}
+
+static void
+last_place_is_given_once(void)
+{
+    GThread *threads[N_THREADS];
+    Contest contest = {
+        .registry = dm_trunk_registry_new(),
+        .config = make_config(
+            "trunks: [{id: a, role: pbx, endpoints: [{uri: 10.0.0.1}], limits: {concurrent_total: "
+            "1001}}]"),
+    };
+
+    g_autoptr(DmRandom) random = dm_random_new_seeded(1);
+    DmPool *pool = dm_pool_new(contest.registry, dm_clock_system(), random);
+    dm_pool_take_config(pool, contest.config); /* so that the places outlive the workers' pools */
+    for (unsigned i = 0; i < N_THREADS; i++) {
+        threads[i] = g_thread_new("worker", reserve_all, &contest);
+    }
+    for (unsigned i = 0; i < N_THREADS; i++) {
+        g_thread_join(threads[i]);
+    }
+    g_assert_cmpint(atomic_load(&contest.granted), ==, 1001);
+    dm_pool_free(pool);
+    dm_config_unref(contest.config);
+    dm_trunk_registry_unref(contest.registry);
+}
+
+/* --- targets and health --- */
+
+static void
+targets_go_by_priority_and_weight(void)
+{
+    Desk desk;
+    unsigned heavy_first = 0;
+
+    set_up(&desk,
+           "  - id: a\n"
+           "    role: carrier\n"
+           "    endpoints:\n"
+           "      - {uri: 10.0.0.9, priority: 2}\n"
+           "      - {uri: 10.0.0.1, priority: 1, weight: 3}\n"
+           "      - {uri: '10.0.0.2:5070', priority: 1, weight: 1}\n"
+           "      - {uri: 10.0.0.3, priority: 0, enabled: false}\n");
+    for (unsigned i = 0; i < 1000; i++) {
+        g_autofree char *text = targets(trunk(&desk, "a"));
+        bool heavy = strcmp(text, "10.0.0.1:5060 10.0.0.2:5070 10.0.0.9:5060") == 0;
+        g_assert_true(heavy || strcmp(text, "10.0.0.2:5070 10.0.0.1:5060 10.0.0.9:5060") == 0);
+        heavy_first += heavy;
+    }
+    g_assert_cmpuint(heavy_first, >, 690);
+    g_assert_cmpuint(heavy_first, <, 810);
+    tear_down(&desk);
+}
+
+static void
+down_endpoints_are_the_last_resort(void)
+{
+    Desk desk;
+
+    g_test_summary(
+        "HLT-1: up and down with hysteresis; down endpoints are used only when none is up");
+    set_up(&desk,
+           "  - {id: a, role: carrier, endpoints: [{uri: 10.0.0.1, priority: 1}, {uri: 10.0.0.2, "
+           "priority: 2}], "
+           "health: {options: {up_after: 2, down_after: 3}}}\n");
+    DmTrunk *a = trunk(&desk, "a");
+    dm_trunk_report_endpoint(a, 0, false, 0);
+    dm_trunk_report_endpoint(a, 0, false, 0);
+    dm_trunk_report_endpoint(a, 0, true, 1500);
+    dm_trunk_report_endpoint(a, 0, false, 0);
+    dm_trunk_report_endpoint(a, 0, false, 0);
+    assert_targets(a, "10.0.0.1:5060 10.0.0.2:5060");
+    dm_trunk_report_endpoint(a, 0, false, 0);
+    assert_targets(a, "10.0.0.2:5060");
+    g_assert_true(dm_trunk_is_up(a));
+    g_assert_false(status(&desk, "a").endpoints[0].up);
+    g_assert_cmpuint(status(&desk, "a").endpoints[0].rtt_us, ==, 1500);
+    for (unsigned i = 0; i < 3; i++) {
+        dm_trunk_report_endpoint(a, 1, false, 0);
+    }
+    g_assert_false(dm_trunk_is_up(a));
+    g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_DOWN);
+    g_assert_cmpint(dm_trunk_reserve(a, true), ==, DM_RESERVE_OK);
+    assert_targets(a, "10.0.0.1:5060 10.0.0.2:5060");
+    dm_trunk_report_endpoint(a, 1, true, 0);
+    g_assert_false(dm_trunk_is_up(a));
+    dm_trunk_report_endpoint(a, 1, true, 0);
+    g_assert_true(dm_trunk_is_up(a));
+    dm_trunk_report_endpoint(a, 9, true, 0);
+    tear_down(&desk);
+}
+
+static void
+names_have_targets_once_resolved(void)
+{
+    Desk desk;
+    DmAddress addresses[2];
+    DmTarget list[1];
+
+    set_up(&desk, "  - {id: a, role: carrier, endpoints: [{uri: 'sips:sip.example.com'}]}\n");
+    DmTrunk *a = trunk(&desk, "a");
+    assert_targets(a, "");
+    g_assert_cmpstr(status(&desk, "a").endpoints[0].address, ==, "unresolved");
+    dm_address_parse(&addresses[0], "192.0.2.1", 0);
+    dm_address_parse(&addresses[1], "2001:db8::1", 5091);
+    dm_trunk_set_addresses(a, 0, addresses, 2);
+    assert_targets(a, "192.0.2.1:5061 [2001:db8::1]:5091");
+    g_assert_cmpstr(status(&desk, "a").endpoints[0].address, ==, "192.0.2.1:5061");
+    g_assert_cmpuint(dm_trunk_targets(a, list, 1), ==, 1);
+    g_assert_cmpstr(list[0].host, ==, "sip.example.com");
+    g_assert_cmpint(list[0].transport, ==, DM_TRANSPORT_TLS);
+    tear_down(&desk);
+}
+
+static void
+outbound_proxy_is_where_requests_go(void)
+{
+    Desk desk;
+    DmTarget target;
+
+    set_up(&desk,
+           "  - {id: a, role: carrier, endpoints: [{uri: sip.example.com}, {uri: 10.0.0.2}], "
+           "outbound_proxy: "
+           "'10.0.0.9:5080;transport=tcp'}\n");
+    DmTrunk *a = trunk(&desk, "a");
+    g_assert_cmpuint(dm_trunk_n_endpoints(a), ==, 1);
+    g_assert_cmpstr(dm_trunk_endpoint(a, 0)->host, ==, "10.0.0.9");
+    assert_targets(a, "10.0.0.9:5080");
+    g_assert_cmpuint(dm_trunk_targets(a, &target, 1), ==, 1);
+    g_assert_cmpstr(target.host, ==, "sip.example.com");
+    g_assert_cmpint(target.transport, ==, DM_TRANSPORT_TCP);
+    assert_source(&desk, "10.0.0.9:5080", "1", "x", "a");
+    assert_source(&desk, "10.0.0.2:5060", "1", "x", "a");
+    tear_down(&desk);
+}
+
+static void
+registration_is_told(void)
+{
+    Desk desk;
+
+    set_up(&desk,
+           "  - {id: a, role: carrier, endpoints: [{uri: sip.example.com}], auth: {mode: register, "
+           "user: u, password: "
+           "p}}\n");
+    DmTrunk *a = trunk(&desk, "a");
+    g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_DOWN);
+    dm_trunk_report_registration(a, DM_REG_RETRYING, 503, 0, 99);
+    dm_trunk_report_registration(a, DM_REG_AUTH_FAILED, 403, 0, 100);
+    g_assert_cmpuint(status(&desk, "a").registration_failures, ==, 2);
+    g_assert_cmpuint(status(&desk, "a").registration_code, ==, 403);
+    g_assert_cmpint(status(&desk, "a").registration_next_wall_us, ==, 100);
+    dm_trunk_report_registration(a, DM_REG_REGISTERED, 200, 1234, 1200);
+    g_assert_cmpuint(status(&desk, "a").registration_failures, ==, 0);
+    g_assert_cmpint(status(&desk, "a").registration, ==, DM_REG_REGISTERED);
+    g_assert_cmpint(status(&desk, "a").registration_expires_wall_us, ==, 1234);
+    g_assert_cmpint(dm_trunk_reserve(a, false), ==, DM_RESERVE_OK);
+    g_assert_cmpstr(dm_registration_state_name(DM_REG_AUTH_FAILED), ==, "auth_failed");
+    tear_down(&desk);
+}
+
+/* --- configurations --- */
+
+static void
+state_outlives_a_configuration(void)
+{
+    Desk desk;
+
+    set_up(&desk,
+           "  - {id: a, role: pbx, endpoints: [{uri: one.example.com}, {uri: two.example.com}], "
+           "limits: "
+           "{concurrent_total: 2}, health: {options: {down_after: 1}}}\n");
+    DmTrunk *a = trunk(&desk, "a");
+    DmAddress address;
+    dm_address_parse(&address, "192.0.2.2", 0);
+    dm_trunk_set_addresses(a, 1, &address, 1);
+    dm_trunk_report_endpoint(a, 1, false, 0);
+    g_assert_cmpint(dm_trunk_reserve(a, true), ==, DM_RESERVE_OK);
+
+    take(&desk,
+         "  - {id: new, role: pbx, endpoints: [{uri: 10.0.0.1}]}\n"
+         "  - {id: a, role: pbx, endpoints: [{uri: two.example.com}, {uri: three.example.com}], "
+         "limits: "
+         "{concurrent_total: 1}}\n");
+    g_assert_true(trunk(&desk, "a") == a);
+    g_assert_cmpuint(dm_trunk_config(a)->limits.concurrent_total, ==, 1);
+    g_assert_cmpint(dm_trunk_reserve(a, true), ==, DM_RESERVE_CONCURRENT);
+    g_assert_false(status(&desk, "a").endpoints[0].up);
+    g_assert_true(status(&desk, "a").endpoints[1].up);
+    g_assert_cmpstr(status(&desk, "a").endpoints[0].address, ==, "192.0.2.2:5060");
+    g_assert_cmpstr(status(&desk, "a").endpoints[1].address, ==, "unresolved");
+    dm_trunk_release(a, true);
+    tear_down(&desk);
+}
+
+static void
+removed_trunks_live_until_their_last_call(void)
+{
+    Desk desk;
+    DmTrunkStatus copy;
+
+    set_up(&desk, "  - {id: a, role: pbx, endpoints: [{uri: 10.0.0.1}]}\n");
+    DmTrunk *a = dm_trunk_ref(trunk(&desk, "a"));
+    g_assert_cmpint(dm_trunk_reserve(a, true), ==, DM_RESERVE_OK);
+    take(&desk, "  - {id: b, role: pbx, endpoints: [{uri: 10.0.0.2}]}\n");
+    g_assert_null(dm_pool_find(desk.pool, "a"));
+    assert_source(&desk, "10.0.0.1:5060", "1", "x", "stranger");
+    g_assert_cmpint(status(&desk, "a").calls_in, ==, 1);
+    g_assert_cmpstr(dm_trunk_config(a)->id, ==, "a");
+
+    take(&desk, "  - {id: a, role: pbx, endpoints: [{uri: 10.0.0.1}]}\n");
+    g_assert_cmpint(status(&desk, "a").calls_in, ==, 1);
+    dm_trunk_release(a, true);
+    dm_trunk_unref(a);
+    g_assert_cmpint(status(&desk, "a").calls_in, ==, 0);
+    take(&desk, "  - {id: b, role: pbx, endpoints: [{uri: 10.0.0.2}]}\n");
+    g_assert_false(dm_trunk_registry_status(desk.registry, "a", &copy));
+    tear_down(&desk);
+}
+
+/* --- sources --- */
+
+static void
+requests_are_known_by_address(void)
+{
+    Desk desk;
+
+    g_test_summary("AUTH-3: endpoints and networks of the acl; everyone else is a stranger");
+    set_up(&desk,
+           "  - {id: pbx, role: pbx, endpoints: [{uri: '127.0.0.1:5070'}]}\n"
+           "  - {id: carrier, role: carrier, endpoints: [{uri: '127.0.0.1:5080'}]}\n"
+           "  - {id: other, role: carrier, endpoints: [{uri: '192.0.2.1'}], acl: [198.51.100.0/24, "
+           "'2001:db8::/32']}\n");
+    assert_source(&desk, "127.0.0.1:5070", "1", "x", "pbx");
+    assert_source(&desk, "127.0.0.1:5080", "1", "x", "carrier");
+    assert_source(&desk, "127.0.0.1:5090", "1", "x", "stranger");
+    assert_source(&desk, "192.0.2.1:5060", "1", "x", "other");
+    assert_source(&desk, "192.0.2.1:40000", "1", "x", "other");
+    assert_source(&desk, "198.51.100.77:5060", "1", "x", "other");
+    assert_source(&desk, "[2001:db8::5]:5060", "1", "x", "other");
+    assert_source(&desk, "203.0.113.1:5060", "1", "x", "stranger");
+    tear_down(&desk);
+}
+
+static void
+trunks_on_one_address_are_told_apart(void)
+{
+    Desk desk;
+
+    g_test_summary("AUTH-3: two trunks on one carrier address, by contact, number and domain");
+    set_up(
+        &desk,
+        "  - {id: london, role: carrier, endpoints: [{uri: 192.0.2.1}], identity: {owned_numbers: "
+        "['+4420']}, "
+        "domain: london.example.com}\n"
+        "  - {id: soho, role: carrier, endpoints: [{uri: 192.0.2.1}], identity: {owned_numbers: "
+        "['+442079']}}\n"
+        "  - {id: rest, role: carrier, acl: [192.0.2.0/24], registration: {contact_user: main}}\n"
+        "  - {id: off, role: carrier, acl: [192.0.2.0/24], enabled: false}\n");
+    assert_source(&desk, "192.0.2.1:5060", "+442081", "x", "london");
+    assert_source(&desk, "192.0.2.1:5060", "00442079460000", "x", "soho");
+    assert_source(&desk, "192.0.2.1:5060", "442079460000", "x", "soho");
+    assert_source(&desk, "192.0.2.1:5060", "main", "x", "rest");
+    assert_source(&desk, "192.0.2.1:5060", "+33", "LONDON.example.com", "london");
+    assert_source(&desk, "192.0.2.1:5060", "+33", "x", "stranger");
+    assert_source(&desk, "192.0.2.1:6000", "+33", "x", "rest");
+    assert_source(&desk, "192.0.2.9:5060", "+33", "x", "rest");
+    tear_down(&desk);
+}
+
+static void
+token_of_ours_is_enough(void)
+{
+    Desk desk;
+
+    g_test_summary(
+        "REG-1: an INVITE to our Contact belongs to the trunk, whatever address it comes from");
+    set_up(&desk,
+           "  - {id: a, role: carrier, endpoints: [{uri: sip.example.com}], auth: {mode: register, "
+           "user: u, password: "
+           "p}}\n"
+           "  - {id: b, role: carrier, endpoints: [{uri: sip.example.com}], auth: {mode: register, "
+           "user: v, password: "
+           "p}, registration: {contact_user: plain}}\n");
+    const char *token = dm_trunk_config(trunk(&desk, "a"))->registration.contact_user;
+    assert_source(&desk, "203.0.113.1:5060", token, "x", "a");
+    assert_source(&desk, "203.0.113.1:5060", "plain", "x", "stranger");
+    assert_source(&desk, "203.0.113.1:5060", "", "", "stranger");
+    tear_down(&desk);
+}
+
+static void
+resolved_addresses_become_sources(void)
+{
+    Desk desk;
+    DmAddress address;
+
+    set_up(&desk, "  - {id: a, role: carrier, endpoints: [{uri: sip.example.com}]}\n");
+    assert_source(&desk, "192.0.2.1:5060", "1", "x", "stranger");
+    dm_address_parse(&address, "192.0.2.1", 0);
+    dm_trunk_set_addresses(trunk(&desk, "a"), 0, &address, 1);
+    assert_source(&desk, "192.0.2.1:5060", "1", "x", "a");
+    dm_trunk_set_addresses(trunk(&desk, "a"), 0, NULL, 0);
+    assert_source(&desk, "192.0.2.1:5060", "1", "x", "stranger");
+    tear_down(&desk);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/pool/limits", limits_hold_and_places_come_back);
+    g_test_add_func("/pool/rate", rate_is_a_bucket_that_fills_evenly);
+    g_test_add_func("/pool/directions", directions_and_disabled_trunks_are_respected);
+    g_test_add_func("/pool/threads/limit", workers_never_exceed_a_limit_together);
+    g_test_add_func("/pool/threads/last", last_place_is_given_once);
+    g_test_add_func("/pool/targets/order", targets_go_by_priority_and_weight);
+    g_test_add_func("/pool/targets/down", down_endpoints_are_the_last_resort);
+    g_test_add_func("/pool/targets/resolved", names_have_targets_once_resolved);
+    g_test_add_func("/pool/targets/proxy", outbound_proxy_is_where_requests_go);
+    g_test_add_func("/pool/registration", registration_is_told);
+    g_test_add_func("/pool/config/stays", state_outlives_a_configuration);
+    g_test_add_func("/pool/config/removed", removed_trunks_live_until_their_last_call);
+    g_test_add_func("/pool/source/address", requests_are_known_by_address);
+    g_test_add_func("/pool/source/apart", trunks_on_one_address_are_told_apart);
+    g_test_add_func("/pool/source/token", token_of_ours_is_enough);
+    g_test_add_func("/pool/source/resolved", resolved_addresses_become_sources);
+    return g_test_run();
+}
