@@ -194,6 +194,25 @@ dm_loop_defer(DmLoop *loop, DmDeferFunc func, void *user_data)
     g_array_append_val(loop->deferred, deferred);
 }
 
+static void
+forget_deferred(GArray *deferred, DmDeferFunc func, const void *user_data)
+{
+    for (guint i = 0; i < deferred->len; i++) {
+        Deferred *d = &g_array_index(deferred, Deferred, i);
+
+        if (d->func == func && d->user_data == user_data) {
+            d->func = NULL;
+        }
+    }
+}
+
+void
+dm_loop_undefer(DmLoop *loop, DmDeferFunc func, void *user_data)
+{
+    forget_deferred(loop->deferred, func, user_data);
+    forget_deferred(loop->deferring, func, user_data);
+}
+
 void
 dm_loop_add_source(DmLoop *loop, DmLoopSource *source)
 {
@@ -285,7 +304,9 @@ run_deferred(DmLoop *loop)
     for (guint i = 0; i < deferring->len; i++) {
         Deferred deferred = g_array_index(deferring, Deferred, i);
 
-        deferred.func(deferred.user_data);
+        if (deferred.func != NULL) {
+            deferred.func(deferred.user_data);
+        }
     }
     g_array_set_size(deferring, 0);
     return true;

@@ -49,6 +49,9 @@ void dm_watch_remove(DmWatch *watch);
  * batches of datagrams are flushed. */
 typedef void (*DmDeferFunc)(void *user_data);
 void dm_loop_defer(DmLoop *loop, DmDeferFunc func, void *user_data);
+/* What was deferred with the same arguments and has not run does not run: for the destructor of
+ * @user_data. */
+void dm_loop_undefer(DmLoop *loop, DmDeferFunc func, void *user_data);
 
 /* Turns until dm_loop_quit(). Calls dm_thread_beat() every turn (at least once a second). */
 void dm_loop_run(DmLoop *loop);

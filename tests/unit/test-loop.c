@@ -119,6 +119,35 @@ test_deferred_run_after_timers(void)
     g_assert_cmpstr(log->str, ==, "tDdd");
 }
 
+static void
+undefer_other(void *user_data)
+{
+    DeferChain *chain = user_data;
+
+    g_string_append_c(chain->log, 'U');
+    dm_loop_undefer(chain->loop, note_deferred, chain->log);
+}
+
+static void
+test_undeferred_does_not_run(void)
+{
+    DmFakeClock fake;
+    g_autoptr(DmLoop) loop = NULL;
+    g_autoptr(GString) log = g_string_new(NULL);
+    DeferChain chain;
+
+    g_test_summary("What is undeferred does not run, be it for later or next in this turn");
+    dm_fake_clock_init(&fake);
+    loop = dm_loop_new_virtual(&fake.clock);
+    chain = (DeferChain){loop, log};
+    dm_loop_defer(loop, note_deferred, log);
+    dm_loop_undefer(loop, note_deferred, log);
+    dm_loop_defer(loop, undefer_other, &chain);
+    dm_loop_defer(loop, note_deferred, log);
+    dm_loop_turn(loop, 0);
+    g_assert_cmpstr(log->str, ==, "U");
+}
+
 typedef struct {
     int fds[2];
     DmWatch *watch;
@@ -264,6 +293,7 @@ main(int argc, char **argv)
                     test_delay_armed_between_turns_counts_from_then);
     g_test_add_func("/loop/lag", test_lag);
     g_test_add_func("/loop/deferred-run-after-timers", test_deferred_run_after_timers);
+    g_test_add_func("/loop/undeferred-does-not-run", test_undeferred_does_not_run);
     g_test_add_func("/loop/watch-and-remove", test_watch_and_remove);
     g_test_add_func("/loop/removed-watch-hears-nothing-fetched-before",
                     test_removed_watch_hears_nothing_fetched_before);
