@@ -18,7 +18,10 @@ typedef struct {
     DmCounter *counters; /* of gateway/sip/sip.def */
 } DmUdpOptions;
 
-/* Error: DM_ERROR_IO, "listener 'x': 127.0.0.1:5060: Address already in use". */
+/* Listeners of other transports are passed over. on_unreachable also tells of datagrams that the
+ * system would not send; both callbacks come from the loop. Error: DM_ERROR_IO, "listener 'x':
+ * 127.0.0.1:5060: Address already in use". */
 DmUdp *dm_udp_new(const DmUdpOptions *options, GError **error);
+/* Sends what waits. */
 void dm_udp_free(DmUdp *udp);
 const DmSipWireOps *dm_udp_ops(void);
