@@ -209,19 +209,20 @@ dm_renegotiate_on_reanswer(DmParty *party, const DmLegEvent *event)
     }
 }
 
+/* Whatever the other side said, the one who offered keeps its session (RFC 3261, 14.1): 491 makes
+ * it try again, 488 does not; 408 or 481 would make it hang up. */
 void
 dm_renegotiate_on_failed(DmParty *party, const DmLegEvent *event)
 {
     DmCall *call = party->call;
     DmParty *from = call->renegotiation.from;
-    bool is_final = event->status >= 400 && event->status < 700;
 
     if (call->renegotiation.to != party) {
         return;
     }
     dm_renegotiation_clear(&call->renegotiation);
     if (from != NULL) {
-        refuse(from, is_final ? dm_status_toward_caller(event->status) : 488);
+        refuse(from, event->status == 491 ? 491 : 488);
     }
 }
 

@@ -30,7 +30,7 @@ copy_words(char *out, size_t size, char **words)
     size_t len = 0;
 
     out[0] = '\0';
-    for (; *words != NULL && len + strlen(*words) + 2 <= size; words++) {
+    for (; *words != NULL && len + strlen(*words) + (len > 0) < size; words++) {
         len = g_strlcat(out, len > 0 ? " " : "", size);
         len = g_strlcat(out, *words, size);
     }

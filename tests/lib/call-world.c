@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lib/call-world.h"
+
+#include <string.h>
+
+#include "gateway/base/error.h"
+
+static const char default_config[] =
+    "listeners: [{id: main, address: 127.0.0.1, port: 5060}]\n"
+    "media_pools: [{id: media, address: 127.0.0.1, port_min: 20000, port_max: 29999}]\n"
+    "trunks:\n"
+    "  - {id: pbx, role: pbx, endpoints: [{uri: 'sip:192.0.2.10'}]}\n"
+    "  - {id: first, role: carrier, endpoints: [{uri: 'sip:198.51.100.1', priority: 1}, "
+    "{uri: 'sip:198.51.100.2', priority: 2}]}\n"
+    "  - {id: second, role: carrier, endpoints: [{uri: 'sip:203.0.113.1'}], media: {codecs: "
+    "[PCMA]}}\n"
+    "routes:\n"
+    "  - {id: out, match: {source_trunks: [pbx]}, action: {trunks: [first, second]}}\n"
+    "  - {id: in, match: {source_trunks: [first, second]}, action: {trunks: [pbx]}}\n";
+
+G_GNUC_PRINTF(2, 3)
+static void
+tell(World *world, const char *format, ...)
+{
+    va_list arguments;
+
+    if (!world->has_story) {
+        return;
+    }
+    va_start(arguments, format);
+    if (world->story->len > 0) {
+        g_string_append_c(world->story, ' ');
+    }
+    g_string_append_vprintf(world->story, format, arguments);
+    va_end(arguments);
+}
+
+static FakeLeg *
+fake_of(DmLeg *leg)
+{
+    FakeLeg *fake = (FakeLeg *)leg;
+
+    g_assert_cmpuint(fake->n_closed, ==, 0); /* nothing is asked of a leg that is gone */
+    return fake;
+}
+
+static void
+remember_said(FakeLeg *fake, const DmSdp *sdp)
+{
+    if (sdp != NULL) {
+        dm_sdp_unref(fake->said);
+        fake->said = dm_sdp_ref(sdp);
+    }
+}
+
+static void
+fake_progress(DmLeg *leg, uint16_t status, const DmSdp *sdp)
+{
+    FakeLeg *fake = fake_of(leg);
+
+    g_assert_true(fake->incoming && !fake->answered && fake->n_closes == 0);
+    g_assert_cmpuint(status, >, 100);
+    g_assert_cmpuint(status, <, 200);
+    remember_said(fake, sdp);
+    tell(fake->world, "%s:progress(%u%s)", fake->name, status, sdp != NULL ? ",sdp" : "");
+}
+
+static void
+fake_answer(DmLeg *leg, const DmSdp *sdp)
+{
+    FakeLeg *fake = fake_of(leg);
+
+    g_assert_true(fake->incoming && !fake->answered && fake->n_closes == 0);
+    g_assert_nonnull(sdp);
+    fake->answered = true;
+    remember_said(fake, sdp);
+    tell(fake->world, "%s:answer", fake->name);
+}
+
+static void
+fake_reoffer(DmLeg *leg, const DmSdp *sdp)
+{
+    FakeLeg *fake = fake_of(leg);
+
+    g_assert_false(fake->reoffer_out);
+    g_assert_cmpuint(fake->n_closes, ==, 0);
+    fake->reoffer_out = true;
+    remember_said(fake, sdp);
+    tell(fake->world, "%s:reoffer", fake->name);
+}
+
+static void
+fake_reanswer(DmLeg *leg, const DmSdp *sdp)
+{
+    FakeLeg *fake = fake_of(leg);
+
+    g_assert_cmpuint(fake->n_reoffers_in, >, 0);
+    g_assert_nonnull(sdp);
+    fake->n_reoffers_in--;
+    remember_said(fake, sdp);
+    tell(fake->world, "%s:reanswer", fake->name);
+}
+
+static void
+fake_refuse_reoffer(DmLeg *leg, uint16_t status)
+{
+    FakeLeg *fake = fake_of(leg);
+
+    g_assert_cmpuint(fake->n_reoffers_in, >, 0);
+    g_assert_cmpuint(status, >=, 400);
+    fake->n_reoffers_in--;
+    tell(fake->world, "%s:refuse(%u)", fake->name, status);
+}
+
+static void
+on_close_timer(DmTimer *timer, void *user_data)
+{
+    peer_ends(user_data, DM_RELEASE_LOCAL, 0);
+}
+
+static void
+fake_close(DmLeg *leg, const DmRelease *why)
+{
+    FakeLeg *fake = fake_of(leg);
+
+    fake->n_closes++;
+    fake->why = *why;
+    g_assert_cmpuint(fake->n_closes, ==, 1);
+    if (fake->incoming && !fake->answered) {
+        g_assert_cmpuint(why->status, >=, 400);
+        g_assert_cmpuint(why->status, <, 700);
+    }
+    tell(fake->world, "%s:close(%u)", fake->name, why->status);
+    dm_loop_arm(fake->world->loop, &fake->timer, fake->close_delay_us, on_close_timer, fake);
+}
+
+static const DmLegFacts *
+fake_facts(DmLeg *leg)
+{
+    return &fake_of(leg)->facts;
+}
+
+static const DmLegOps fake_leg_ops = {
+    .progress = fake_progress,
+    .answer = fake_answer,
+    .reoffer = fake_reoffer,
+    .reanswer = fake_reanswer,
+    .refuse_reoffer = fake_refuse_reoffer,
+    .close = fake_close,
+    .facts = fake_facts,
+};
+
+static FakeLeg *
+leg_new(World *world, bool incoming, const char *trunk)
+{
+    FakeLeg *fake = g_new0(FakeLeg, 1);
+    unsigned n = incoming ? ++world->n_incoming : ++world->n_dialed;
+
+    fake->leg.ops = &fake_leg_ops;
+    fake->world = world;
+    fake->incoming = incoming;
+    g_snprintf(fake->name, sizeof(fake->name), "%c%u", incoming ? 'a' : 'b', n);
+    g_strlcpy(fake->trunk, trunk, sizeof(fake->trunk));
+    fake->facts = (DmLegFacts){.call_id = fake->name, .user_agent = "fake"};
+    dm_address_parse(&fake->facts.remote, incoming ? "192.0.2.10" : "198.51.100.1", 5060);
+    dm_address_parse(&fake->facts.local, "203.0.113.99", 5060);
+    g_ptr_array_add(world->legs, fake);
+    return fake;
+}
+
+static DmLeg *
+fake_dial(void *factory, const DmDial *dial, DmLegEventFunc on_event, void *user_data)
+{
+    World *world = factory;
+    FakeLeg *fake = leg_new(world, false, dm_trunk_id(dial->trunk));
+
+    g_assert_nonnull(dial->offer);
+    fake->leg.on_event = on_event;
+    fake->leg.user_data = user_data;
+    fake->facts.endpoint = dial->address->endpoint;
+    fake->facts.remote = dial->address->address;
+    remember_said(fake, dial->offer);
+    tell(world, "%s:dial(%s)", fake->name, dial->address->host);
+    if (world->on_dial != NULL) {
+        world->on_dial(fake, world->user_data);
+    }
+    return &fake->leg;
+}
+
+void
+peer_does_with(FakeLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp)
+{
+    const DmLegEvent event = {.type = type, .status = status, .sdp = sdp};
+
+    if (leg->n_closed > 0) {
+        return;
+    }
+    if (type == DM_LEG_REOFFER) {
+        leg->n_reoffers_in++;
+    }
+    if (type == DM_LEG_REANSWER || type == DM_LEG_REOFFER_FAILED) {
+        leg->reoffer_out = false;
+    }
+    leg->leg.on_event(&leg->leg, &event, leg->leg.user_data);
+}
+
+void
+peer_does(FakeLeg *leg, DmLegEventType type, uint16_t status, const char *sdp)
+{
+    g_autoptr(DmSdp) parsed = world_sdp(sdp);
+
+    peer_does_with(leg, type, status, parsed);
+}
+
+void
+peer_ends(FakeLeg *leg, DmReleaseCause cause, uint16_t status)
+{
+    const DmRelease release = {.cause = cause, .status = status};
+    const DmLegEvent event = {.type = DM_LEG_CLOSED, .release = &release};
+
+    if (leg->n_closed > 0) {
+        return;
+    }
+    dm_timer_disarm(&leg->timer);
+    dm_timer_disarm(&leg->script_timer);
+    leg->leg.on_event(&leg->leg, &event, leg->leg.user_data);
+    leg->n_closed++;
+    g_clear_pointer(&leg->said, dm_sdp_unref);
+}
+
+/* --- Media --- */
+
+typedef struct {
+    World *world;
+    DmCallMediaFunc on_event;
+    void *user_data;
+    DmAddress local[DM_N_SIDES];
+    DmTimer timer;
+    bool closed;
+} FakeMedia;
+
+static DmCallMedia *
+fake_open(void *engine,
+          const unsigned pool[DM_N_SIDES],
+          DmCallMediaFunc on_event,
+          void *user_data,
+          GError **error)
+{
+    World *world = engine;
+    FakeMedia *media;
+
+    if (world->no_ports) {
+        g_set_error_literal(error, DM_ERROR, DM_ERROR_LIMIT, "no port left");
+        return NULL;
+    }
+    media = g_new0(FakeMedia, 1);
+    media->world = world;
+    media->on_event = on_event;
+    media->user_data = user_data;
+    dm_address_parse(&media->local[DM_SIDE_A], "203.0.113.99", 20000);
+    dm_address_parse(&media->local[DM_SIDE_B], "203.0.113.99", 20002);
+    world->n_media_opened++;
+    world->media_func = on_event;
+    world->media_user_data = user_data;
+    return (DmCallMedia *)media;
+}
+
+static const DmAddress *
+fake_local(const DmCallMedia *media, DmSide side)
+{
+    return &((const FakeMedia *)media)->local[side];
+}
+
+static void
+fake_update(DmCallMedia *media, const DmMediaSpec *spec)
+{
+    FakeMedia *fake = (FakeMedia *)media;
+
+    g_assert_false(fake->closed);
+    fake->world->spec = *spec;
+    fake->world->n_updates++;
+}
+
+static void
+fake_report(const DmCallMedia *media, DmMediaReport *out)
+{
+    g_assert_false(((const FakeMedia *)media)->closed);
+    *out = (DmMediaReport){0};
+}
+
+static void
+on_media_closed(DmTimer *timer, void *user_data)
+{
+    FakeMedia *fake = user_data;
+    const DmMediaReport report = {0};
+    const DmCallMediaEvent event = {.type = DM_CALL_MEDIA_CLOSED,
+                                    .report = &report,
+                                    .verdict = fake->world->final_verdict};
+
+    fake->world->n_media_closed++;
+    fake->on_event(&event, fake->user_data);
+    g_free(fake);
+}
+
+static void
+fake_media_close(DmCallMedia *media)
+{
+    FakeMedia *fake = (FakeMedia *)media;
+
+    g_assert_false(fake->closed);
+    fake->closed = true;
+    tell(fake->world, "media:close");
+    dm_loop_arm(fake->world->loop,
+                &fake->timer,
+                fake->world->media_close_delay_us,
+                on_media_closed,
+                fake);
+}
+
+static const DmMediaOps fake_media_ops = {fake_open,
+                                          fake_local,
+                                          fake_update,
+                                          fake_report,
+                                          fake_media_close};
+
+void
+media_does(World *world, DmCallMediaEventType type, DmSide side, DmAudioVerdict verdict)
+{
+    const DmMediaReport report = {0};
+    const DmCallMediaEvent event = {.type = type,
+                                    .side = side,
+                                    .verdict = verdict,
+                                    .report = &report};
+
+    world->media_func(&event, world->media_user_data);
+}
+
+/* --- The call's observer --- */
+
+static void
+on_started(const DmRecord *record, void *user_data)
+{
+    World *world = user_data;
+
+    g_assert_cmpint(record->answer_mono_us, !=, 0);
+    world->n_started++;
+    tell(world, "started");
+}
+
+static void
+on_ended(const DmRecord *record, void *user_data)
+{
+    World *world = user_data;
+
+    world->n_ended++;
+    json_decref(world->last_record);
+    world->last_record = dm_record_to_json(record);
+    tell(world, "ended(%s,%u)", dm_released_by_name(record->release.by), record->release.code);
+}
+
+static void
+on_over(DmCall *call, void *user_data)
+{
+    World *world = user_data;
+
+    world->n_over++;
+    dm_call_table_remove(world->calls, call);
+}
+
+/* --- The world --- */
+
+static void
+on_log_line(DmLogLevel level, const char *line, void *user_data)
+{
+    World *world = user_data;
+
+    world->n_refused_moves += strstr(line, "not a legal move") != NULL;
+}
+
+static DmConfig *
+load(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(DmDocument) document = dm_document_parse(text, strlen(text), "test.yaml", &error);
+    DmProblems problems;
+    DmConfig *config;
+
+    g_assert_no_error(error);
+    dm_problems_init(&problems);
+    config = dm_config_new_from_json(dm_document_json(document), &problems);
+    if (config == NULL) {
+        g_autofree char *explained = dm_document_explain(document, &problems);
+
+        g_error("%s", explained);
+    }
+    dm_problems_clear(&problems);
+    return config;
+}
+
+World *
+world_new(uint64_t seed, const char *config)
+{
+    World *world = g_new0(World, 1);
+
+    dm_fake_clock_init(&world->clock);
+    world->loop = dm_loop_new_virtual(&world->clock.clock);
+    world->random = dm_random_new_seeded(seed);
+    world->config = load(config != NULL ? config : default_config);
+    world->registry = dm_trunk_registry_new();
+    world->pool = dm_pool_new(world->registry, &world->clock.clock, world->random);
+    dm_pool_take_config(world->pool, world->config);
+    world->calls = dm_call_table_new();
+    world->legs = g_ptr_array_new();
+    world->story = g_string_new(NULL);
+    world->has_story = true;
+    world->final_verdict = DM_AUDIO_BOTH;
+    world->factory = (DmLegFactory){fake_dial, world};
+    world->observer = (DmCallObserver){on_started, on_ended, on_over, world};
+    world->deps = (DmCallDeps){
+        .loop = world->loop,
+        .random = world->random,
+        .pool = world->pool,
+        .legs = &world->factory,
+        .media = &fake_media_ops,
+        .media_engine = world,
+        .observer = &world->observer,
+    };
+    dm_log_set_level(DM_LOG_WARNING);
+    dm_log_set_sink(on_log_line, world);
+    return world;
+}
+
+static void
+check_trunk(DmTrunk *trunk, void *user_data)
+{
+    World *world = user_data;
+    DmTrunkStatus status;
+
+    g_assert_true(dm_trunk_registry_status(world->registry, dm_trunk_id(trunk), &status));
+    g_assert_cmpint(status.calls_in, ==, 0);
+    g_assert_cmpint(status.calls_out, ==, 0);
+}
+
+static void
+check_nothing_left(World *world)
+{
+    g_assert_cmpuint(dm_call_table_count(world->calls), ==, 0);
+    g_assert_cmpuint(world->n_ended, ==, world->n_calls);
+    g_assert_cmpuint(world->n_over, ==, world->n_calls);
+    g_assert_cmpuint(world->n_media_closed, ==, world->n_media_opened);
+    g_assert_cmpuint(world->n_refused_moves, ==, 0);
+    dm_pool_foreach(world->pool, check_trunk, world);
+    for (guint i = 0; i < world->legs->len; i++) {
+        FakeLeg *leg = g_ptr_array_index(world->legs, i);
+
+        g_assert_cmpuint(leg->n_closed, ==, 1);
+        g_assert_cmpuint(leg->n_closes, <=, 1);
+    }
+}
+
+void
+world_free(World *world)
+{
+    check_nothing_left(world);
+    for (guint i = 0; i < world->legs->len; i++) {
+        FakeLeg *leg = g_ptr_array_index(world->legs, i);
+
+        dm_sdp_unref(leg->said);
+        g_free(leg);
+    }
+    g_ptr_array_unref(world->legs);
+    dm_call_table_free(world->calls);
+    dm_pool_free(world->pool);
+    dm_trunk_registry_unref(world->registry);
+    dm_config_unref(world->config);
+    dm_random_free(world->random);
+    dm_loop_free(world->loop);
+    json_decref(world->last_record);
+    g_string_free(world->story, TRUE);
+    dm_log_set_sink(NULL, NULL);
+    g_free(world);
+}
+
+static bool
+turn_until(World *world, int64_t end_us)
+{
+    int64_t wait_us = dm_loop_wait_us(world->loop);
+
+    if (wait_us < 0 || world->clock.mono_now_us + wait_us > end_us) {
+        return false;
+    }
+    dm_fake_clock_advance(&world->clock, wait_us);
+    dm_loop_turn(world->loop, 0);
+    return true;
+}
+
+void
+world_run(World *world, int64_t ms)
+{
+    int64_t end_us = world->clock.mono_now_us + ms * 1000;
+
+    while (turn_until(world, end_us)) {
+    }
+    dm_fake_clock_advance(&world->clock, end_us - world->clock.mono_now_us);
+    dm_loop_turn(world->loop, 0);
+}
+
+void
+world_finish(World *world, int64_t ms)
+{
+    int64_t end_us = world->clock.mono_now_us + ms * 1000;
+
+    while (dm_call_table_count(world->calls) > 0 && turn_until(world, end_us)) {
+    }
+}
+
+DmSdp *
+world_sdp(const char *media)
+{
+    g_autofree char *text = NULL;
+
+    if (media == NULL) {
+        return NULL;
+    }
+    text = g_strconcat("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n",
+                       media,
+                       "\r\n",
+                       NULL);
+    return dm_sdp_parse(text, strlen(text), NULL);
+}
+
+DmCall *
+world_call(World *world, const char *trunk, const char *number, const char *offer)
+{
+    g_autoptr(DmSdp) sdp = world_sdp(offer);
+    FakeLeg *leg = leg_new(world, true, trunk);
+    DmIdentity identity;
+    DmIncoming incoming = {
+        .leg = &leg->leg,
+        .trunk = dm_pool_find(world->pool, trunk),
+        .identity = &identity,
+        .offer = sdp,
+        .max_forwards = 69,
+        .auth = "ip",
+    };
+    DmCall *call;
+
+    dm_identity_init(&identity);
+    g_free(identity.ruri_user);
+    identity.ruri_user = g_strdup(number);
+    g_free(identity.from_user);
+    identity.from_user = g_strdup("+442079460000");
+    call = dm_call_new(&world->deps, world->config, &incoming);
+    dm_identity_clear(&identity);
+    dm_call_table_add(world->calls, call);
+    world->n_calls++;
+    return call;
+}
+
+FakeLeg *
+world_leg(World *world, const char *name)
+{
+    for (guint i = 0; i < world->legs->len; i++) {
+        FakeLeg *leg = g_ptr_array_index(world->legs, i);
+
+        if (strcmp(leg->name, name) == 0) {
+            return leg;
+        }
+    }
+    g_error("no leg %s; so far: %s", name, world->story->str);
+}
+
+char *
+world_take_story(World *world)
+{
+    char *story = g_strdup(world->story->str);
+
+    g_string_truncate(world->story, 0);
+    return story;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "config/load.h"
+#include "gateway/call/call-table.h"
+
+/* Calls without SIP and without sound: a virtual loop, a pool, a configuration, legs and media that
+ * do as they are told. Everything the call asks of them is checked for being allowed at that
+ * moment, counted, and written into a story. */
+typedef struct World World;
+
+typedef struct FakeLeg {
+    DmLeg leg;
+    World *world;
+    char name[16];  /* "a1", "b1", "b2" in order of making */
+    char trunk[16]; /* whom it calls or comes from */
+    bool incoming;
+    DmLegFacts facts;
+    DmSdp *said;            /* last description from the call; NULL none */
+    unsigned n_closes;      /* by the call */
+    unsigned n_closed;      /* told to the call */
+    unsigned n_reoffers_in; /* told and not answered yet */
+    bool reoffer_out;       /* asked by the call and not answered yet */
+    bool answered;          /* by the call */
+    DmRelease why;          /* of the call's close */
+    int64_t close_delay_us; /* how long its peer takes over a BYE */
+    DmTimer timer;          /* ends it after a close */
+    DmTimer script_timer;   /* for whoever drives it */
+    void *script;
+} FakeLeg;
+
+/* With default legs: nobody answers by itself. */
+struct World {
+    DmFakeClock clock;
+    DmLoop *loop;
+    DmRandom *random;
+    DmTrunkRegistry *registry;
+    DmPool *pool;
+    DmConfig *config;
+    DmLegFactory factory;
+    DmCallObserver observer;
+    DmCallDeps deps;
+    DmCallTable *calls;
+    GPtrArray *legs; /* FakeLeg, all there ever were */
+
+    unsigned n_incoming, n_dialed;
+    bool has_story; /* keep one */
+    GString *story; /* "b1:dial(carrier) a1:progress(183,sdp) ..." */
+    bool no_ports;
+    DmAudioVerdict final_verdict;
+    int64_t media_close_delay_us;
+    unsigned n_media_opened, n_media_closed;
+    DmMediaSpec spec; /* last told to any session */
+    unsigned n_updates;
+    DmCallMediaFunc media_func; /* of the last session */
+    void *media_user_data;
+
+    unsigned n_calls, n_started, n_ended, n_over;
+    json_t *last_record; /* of the call that ended last */
+    unsigned n_refused_moves;
+    void (*on_dial)(FakeLeg *leg, void *user_data); /* nullable: drives new legs */
+    void *user_data;
+};
+
+/* @config: YAML; NULL: a PBX, carriers "first" (two addresses) and "second", calls from the PBX go
+ * to both carriers in order, calls from them to the PBX. */
+World *world_new(uint64_t seed, const char *config);
+/* Every call must be over. Checks that nothing is left: legs, media, places on trunks. */
+void world_free(World *world);
+
+/* Turns the clock for @ms, event by event. */
+void world_run(World *world, int64_t ms);
+/* Until every call is over, at most @ms. */
+void world_finish(World *world, int64_t ms);
+
+/* A call from @trunk to @number. @offer: media lines of a description, or NULL for none. */
+DmCall *world_call(World *world, const char *trunk, const char *number, const char *offer);
+/* The leg made @n-th with that letter: world_leg(world, "b2"). */
+FakeLeg *world_leg(World *world, const char *name);
+
+/* A description with a session part around @media lines. (transfer full); NULL for NULL. */
+DmSdp *world_sdp(const char *media);
+
+/* The peer does something, now. @sdp: media lines or NULL. Legs that are gone stay silent. */
+void peer_does(FakeLeg *leg, DmLegEventType type, uint16_t status, const char *sdp);
+void peer_does_with(FakeLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp);
+void peer_ends(FakeLeg *leg, DmReleaseCause cause, uint16_t status);
+void media_does(World *world, DmCallMediaEventType type, DmSide side, DmAudioVerdict verdict);
+
+/* What has happened since the last time, and starts anew. (transfer full) */
+char *world_take_story(World *world);
