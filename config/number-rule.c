@@ -97,10 +97,7 @@ dm_number_config_text(const char *text)
             return NULL;
         }
     }
-    if (number->len == 0 || strcmp(number->str, "+") == 0) {
-        return NULL;
-    }
-    return g_strdup(number->str);
+    return number->len > 0 ? g_strdup(number->str) : NULL;
 }
 
 /* "/trunks/0/numbering/in_rules/2" -> "in_rules/2" */

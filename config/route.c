@@ -45,7 +45,8 @@ static const DmJsonMember match_members[] = {
      DM_JSON_AT(Draft, called),
      .max = 40,
      .convert = check_number,
-     .doc = "What the called number starts with. With + it fits international numbers only."},
+     .doc = "What the called number starts with. With + it fits international numbers only; + "
+            "alone, all of them."},
     {"did",
      DM_JSON_STRING,
      DM_JSON_AT(Draft, did),

@@ -173,7 +173,8 @@ longest_prefix(const DmRouteIndex *index, const Search *search)
     char digits[MAX_PREFIX + 1];
     size_t len = g_strlcpy(digits, without_plus(search->called), sizeof(digits));
 
-    for (size_t n = MIN(len, MAX_PREFIX); n > 0; n--) {
+    for (size_t left = MIN(len, MAX_PREFIX) + 1; left > 0; left--) {
+        size_t n = left - 1; /* down to 0: "+" is a prefix without digits */
         if ((index->prefix_lengths & (UINT64_C(1) << n)) == 0) {
             continue;
         }

@@ -157,7 +157,10 @@ plus_asks_for_an_international_number(void)
 
     set_up(&desk,
            "  - {id: e164, match: {called: '+9'}, action: {reject: {code: 401}}}\n"
+           "  - {id: world, match: {called: '+'}, action: {reject: {code: 403}}}\n"
            "  - {id: nine, match: {called: '9'}, order: 200, action: {reject: {code: 402}}}\n");
+    assert_plan(&desk, "second", "+33212", "world: 403/0");
+    assert_plan(&desk, "second", "33212", "-: 404/1");
     assert_plan(&desk, "second", "+90212", "e164: 401/0");
     assert_plan(&desk, "second", "90212", "nine: 402/0");
     tear_down(&desk);
