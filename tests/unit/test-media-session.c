@@ -651,6 +651,128 @@ test_no_port_left_is_a_limit(void)
     dm_media_free(media);
 }
 
+/* One signalling thread's worth of calls that come, change, are looked at and go. */
+#define N_CALLS  60
+#define MAX_OPEN 10 /* that are closed and have not ended */
+
+static void
+wait_for_ends(GAsyncQueue *events, unsigned n)
+{
+    while (n > 0) {
+        g_autofree DmMediaEvent *event = g_async_queue_pop(events);
+
+        n -= event->type == DM_MEDIA_EVENT_CLOSED;
+    }
+}
+
+static gpointer
+make_calls(gpointer data)
+{
+    DmMedia *media = data;
+    g_autoptr(GAsyncQueue) events = g_async_queue_new_full(g_free);
+    DmMediaOpen open = {.on_event = on_event, .user_data = events};
+
+    for (unsigned i = 0; i < N_CALLS; i++) {
+        DmMediaSpec spec = {.answered = true, .timeout_ms = 1000};
+        DmMediaSession *session = dm_media_session_open(media, &open, NULL);
+        DmMediaReport report;
+        Peer peer;
+
+        g_assert_nonnull(session);
+        peer_open(&peer, "127.0.0.1", dm_media_session_local(session, DM_SIDE_A));
+        spec.side[DM_SIDE_A].remote_rtp = spec.side[DM_SIDE_B].remote_rtp = peer.address;
+        spec.side[DM_SIDE_A].direction = spec.side[DM_SIDE_B].direction = DM_MEDIA_BOTH;
+        spec.side[DM_SIDE_A].n_recv = spec.side[DM_SIDE_B].n_send = 1;
+        spec.side[DM_SIDE_A].recv[0] = spec.side[DM_SIDE_B].send[0] = format(DM_CODEC_PCMU, 0);
+        spec.side[DM_SIDE_A].nat = DM_NAT_ANY;
+        dm_media_session_update(session, &spec);
+        peer_send(&peer, 0, 1);
+        dm_media_session_update(session, &spec);
+        dm_media_session_report(session, &report);
+        g_assert_cmpuint(report.side[DM_SIDE_A].rx_packets, <=, 1);
+        dm_media_session_close(session);
+        close(peer.fd);
+        if (i >= MAX_OPEN) {
+            wait_for_ends(events, 1);
+        }
+    }
+    wait_for_ends(events, MAX_OPEN);
+    return NULL;
+}
+
+static void
+test_threads_share_the_workers(void)
+{
+    DmMediaPool pool = {.port_min = PORT_MIN, .port_max = PORT_MAX};
+    DmMediaOptions options = {.n_workers = 2, .pools = &pool, .n_pools = 1, .quarantine_ms = 1};
+    GThread *threads[2];
+    DmMediaUsage usage;
+    DmMedia *media;
+
+    g_test_summary(
+        "Two signalling threads, two workers: every call ends and every port comes back");
+
+    dm_address_parse(&pool.address, "127.0.0.1", 0);
+    media = dm_media_new(&options, NULL);
+    g_assert_nonnull(media);
+    for (unsigned i = 0; i < 2; i++) {
+        threads[i] = g_thread_new(NULL, make_calls, media);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        g_thread_join(threads[i]);
+    }
+    dm_media_usage(media, &usage);
+    g_assert_cmpuint(usage.sessions, ==, 0);
+    g_assert_cmpuint(usage.n_workers, ==, 2);
+    g_assert_cmpint(dm_counter_value(&dm_media_counters(media).values[DM_MEDIA_STAT_sessions]),
+                    ==,
+                    2 * N_CALLS);
+    g_assert_cmpint(
+        dm_counter_value(&dm_media_counters(media).values[DM_MEDIA_STAT_sessions_active]),
+        ==,
+        0);
+    dm_media_free(media);
+}
+
+static void
+test_ipv6_on_one_side(void)
+{
+    DmMediaPool pools[2] = {{.port_min = PORT_MIN, .port_max = PORT_MAX},
+                            {.port_min = PORT_MIN, .port_max = PORT_MAX, .dscp = 46}};
+    DmMediaOptions options = {.n_workers = 1, .pools = pools, .n_pools = 2, .quarantine_ms = 1};
+    DmMediaOpen open = {.pool = {0, 1}, .on_event = on_event};
+    g_autoptr(GError) error = NULL;
+    Call call = {0};
+    Received received;
+
+    g_test_summary("An IPv4 peer and an IPv6 peer hear each other");
+
+    dm_address_parse(&pools[0].address, "127.0.0.1", 0);
+    dm_address_parse(&pools[1].address, "::1", 0);
+    call.events = open.user_data = g_async_queue_new_full(g_free);
+    call.media = dm_media_new(&options, &error);
+    g_assert_no_error(error);
+    call.session = dm_media_session_open(call.media, &open, &error);
+    if (error != NULL && g_error_matches(error, DM_ERROR, DM_ERROR_IO)) {
+        g_test_skip(error->message); /* a machine without IPv6 */
+        dm_media_free(call.media);
+        g_async_queue_unref(call.events);
+        return;
+    }
+    g_assert_no_error(error);
+    peer_open(&call.a, "127.0.0.1", dm_media_session_local(call.session, DM_SIDE_A));
+    peer_open(&call.b, "::1", dm_media_session_local(call.session, DM_SIDE_B));
+    agree(&call, DM_SIDE_A, format(DM_CODEC_PCMU, 0), 101);
+    agree(&call, DM_SIDE_B, format(DM_CODEC_PCMU, 0), 101);
+    dm_media_session_update(call.session, &call.spec);
+    /* Commands and packets meet in no order: the first packets may come before the update. */
+    do {
+        peer_send(&call.a, 0, 0x42);
+    } while (!peer_try_receive(&call.b, &received, 50));
+    send_through(&call.b, &call.a);
+    call_close(&call);
+}
+
 static void
 test_engine_that_ends_closes_what_is_open(void)
 {
@@ -701,6 +823,8 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/silence", test_silent_peer_is_told_once);
     g_test_add_func("/media/session/rtcp", test_rtcp_ends_here);
     g_test_add_func("/media/session/no-port", test_no_port_left_is_a_limit);
+    g_test_add_func("/media/session/threads", test_threads_share_the_workers);
+    g_test_add_func("/media/session/ipv6", test_ipv6_on_one_side);
     g_test_add_func("/media/session/engine-ends", test_engine_that_ends_closes_what_is_open);
     g_test_add_func("/media/session/bad-pools", test_bad_pools_are_refused);
     return g_test_run();
