@@ -8,10 +8,12 @@
 
 DM_LOG_TOPIC("media-worker");
 
+/* tests/bench/media-relay: pacing saves some 7 % of a packet's CPU and adds 0.3 ms, 1 ms at worst,
+ * which MED-7 does not want of a relay. So only where a core runs short. */
 #define PACE_US          1000
-#define PACE_ABOVE_PPS   30000
-#define UNPACE_BELOW_PPS 25000 /* lower, so that it does not swing */
-#define MAX_PACED_TURNS  16    /* of 256 sockets each, before we sleep again */
+#define PACE_ABOVE_PPS   120000
+#define UNPACE_BELOW_PPS 100000 /* lower, so that it does not swing */
+#define MAX_PACED_TURNS  16     /* of 256 sockets each, before we sleep again */
 #define CHORES_US        G_USEC_PER_SEC
 #define MAX_WAIT_US      G_USEC_PER_SEC /* the watchdog wants a sign of life */
 

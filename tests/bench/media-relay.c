@@ -23,8 +23,10 @@
 #define PORT_MIN      20000
 #define PEER_PORTS    0
 #define FRAME_LEN     160
-#define FRAME_MS      20
-#define WARM_UP_MS    1000
+#define TICK_US       250
+#define FRAME_TICKS   80 /* 20 ms */
+#define SECOND_TICKS  4000
+#define WARM_UP_S     1
 #define PROBE_EVERY   37 /* streams between two whose latency is measured */
 #define MAX_LATENCY   200000
 #define DRAIN_AT_ONCE 64
@@ -186,21 +188,21 @@ peer_drain(Load *load, Peer *peer)
     } while (n == DRAIN_AT_ONCE);
 }
 
-/* Every millisecond a twentieth of all streams sends; each stream is emptied once a second. */
+/* Every tick an eightieth of all streams sends; each stream is emptied once a second. */
 static void
-load_run(Load *load, unsigned ms)
+load_run(Load *load, unsigned seconds)
 {
     int64_t start_us = dm_clock_mono_us(dm_clock_system());
 
-    for (unsigned tick = 0; tick < ms; tick++) {
-        int64_t due_us = start_us + tick * INT64_C(1000);
+    for (unsigned tick = 0; tick < seconds * SECOND_TICKS; tick++) {
+        int64_t due_us = start_us + (int64_t)tick * TICK_US;
         struct timespec until = {due_us / G_USEC_PER_SEC, due_us % G_USEC_PER_SEC * 1000};
 
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-        for (unsigned i = tick % FRAME_MS; i < load->n_peers; i += FRAME_MS) {
+        for (unsigned i = tick % FRAME_TICKS; i < load->n_peers; i += FRAME_TICKS) {
             peer_send(load, &load->peers[i]);
         }
-        for (unsigned i = tick % 1000; i < load->n_peers; i += 1000) {
+        for (unsigned i = tick % SECOND_TICKS; i < load->n_peers; i += SECOND_TICKS) {
             peer_drain(load, &load->peers[i]);
         }
     }
@@ -291,11 +293,11 @@ main(int argc, char **argv)
     load_open(&load, media);
     heap = mallinfo2().uordblks - heap;
 
-    load_run(&load, WARM_UP_MS);
+    load_run(&load, WARM_UP_S);
     g_array_set_size(load.latency_ns, 0);
     cpu_ns = worker_cpu_ns();
     sent = load.sent;
-    load_run(&load, seconds * 1000);
+    load_run(&load, seconds);
     cpu_ns = worker_cpu_ns() - cpu_ns;
     sent = load.sent - sent;
 
