@@ -260,8 +260,7 @@ fake_open(void *engine,
     dm_address_parse(&media->local[DM_SIDE_A], "203.0.113.99", 20000);
     dm_address_parse(&media->local[DM_SIDE_B], "203.0.113.99", 20002);
     world->n_media_opened++;
-    world->media_func = on_event;
-    world->media_user_data = user_data;
+    g_ptr_array_add(world->media, media);
     return (DmCallMedia *)media;
 }
 
@@ -309,6 +308,7 @@ fake_media_close(DmCallMedia *media)
 
     g_assert_false(fake->closed);
     fake->closed = true;
+    g_ptr_array_remove(fake->world->media, fake);
     tell(fake->world, "media:close");
     dm_loop_arm(fake->world->loop,
                 &fake->timer,
@@ -323,8 +323,8 @@ static const DmMediaOps fake_media_ops = {fake_open,
                                           fake_report,
                                           fake_media_close};
 
-void
-media_does(World *world, DmCallMediaEventType type, DmSide side, DmAudioVerdict verdict)
+static void
+tell_session(FakeMedia *fake, DmCallMediaEventType type, DmSide side, DmAudioVerdict verdict)
 {
     const DmMediaReport report = {0};
     const DmCallMediaEvent event = {.type = type,
@@ -332,7 +332,123 @@ media_does(World *world, DmCallMediaEventType type, DmSide side, DmAudioVerdict 
                                     .verdict = verdict,
                                     .report = &report};
 
-    world->media_func(&event, world->media_user_data);
+    fake->on_event(&event, fake->user_data);
+}
+
+void
+media_does(World *world, DmCallMediaEventType type, DmSide side, DmAudioVerdict verdict)
+{
+    g_assert_cmpuint(world->media->len, >, 0);
+    tell_session(g_ptr_array_index(world->media, world->media->len - 1), type, side, verdict);
+}
+
+/* --- Anything at all --- */
+
+static const char *const media_lines[] = {
+    "m=audio 4000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000",
+    "m=audio 4000 RTP/AVP 8",
+    "m=audio 4000 RTP/AVP 0",
+    "m=audio 4000 RTP/AVP 0 8\r\na=sendonly",
+    "m=audio 4000 RTP/AVP 8\r\na=recvonly",
+    "m=audio 4000 RTP/AVP 0 8\r\na=inactive",
+    "m=audio 4002 RTP/AVP 0 8\r\nc=IN IP4 0.0.0.0",
+    "m=audio 4002 RTP/AVP 8 0\r\nc=IN IP4 192.0.2.77",
+    "m=audio 0 RTP/AVP 8",
+    "m=audio 4000 RTP/AVP 18",
+    "m=audio 4000 RTP/SAVP 8",
+    "m=video 4000 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 8",
+};
+
+/* Every second time the first: most peers are ordinary. NULL now and then. */
+static const DmSdp *
+any_sdp(const World *world, unsigned dice)
+{
+    if (dice & 1) {
+        return g_ptr_array_index(world->sdps, 0);
+    }
+    dice = (dice >> 1) % (world->sdps->len + 2);
+    return dice < world->sdps->len ? g_ptr_array_index(world->sdps, dice) : NULL;
+}
+
+static void
+end_somehow(FakeLeg *leg, unsigned dice)
+{
+    static const struct {
+        DmReleaseCause cause;
+        uint16_t status;
+    } ends[] = {
+        {DM_RELEASE_PEER_BYE, 0},
+        {DM_RELEASE_PEER_BYE, 0},
+        {DM_RELEASE_PEER_CANCEL, 487},
+        {DM_RELEASE_REJECTED, 486},
+        {DM_RELEASE_REJECTED, 503},
+        {DM_RELEASE_REJECTED, 488},
+        {DM_RELEASE_REJECTED, 302},
+        {DM_RELEASE_REJECTED, 407},
+        {DM_RELEASE_TIMEOUT, 408},
+        {DM_RELEASE_TRANSPORT, 503},
+        {DM_RELEASE_PROTOCOL, 481},
+        {DM_RELEASE_ACK_TIMEOUT, 0},
+        {DM_RELEASE_LOCAL, 0},
+    };
+
+    dice %= G_N_ELEMENTS(ends);
+    peer_ends(leg, ends[dice].cause, ends[dice].status);
+}
+
+void
+peer_does_something(FakeLeg *leg, uint64_t dice)
+{
+    static const DmLegEventType a_types[] = {DM_LEG_ACKED,
+                                             DM_LEG_ACKED,
+                                             DM_LEG_REOFFER,
+                                             DM_LEG_REANSWER,
+                                             DM_LEG_REOFFER_FAILED,
+                                             DM_LEG_ANSWERED};
+    static const DmLegEventType b_types[] = {DM_LEG_PROGRESS,
+                                             DM_LEG_ANSWERED,
+                                             DM_LEG_REOFFER,
+                                             DM_LEG_REANSWER,
+                                             DM_LEG_REOFFER_FAILED,
+                                             DM_LEG_ACKED};
+    static const uint16_t progress[] = {100, 180, 183, 181, 199};
+    static const uint16_t failures[] = {491, 488, 408, 500};
+    const DmLegEventType *types = leg->incoming ? a_types : b_types;
+    unsigned what = dice & 0xff;
+    unsigned how = (dice >> 8) & 0xff;
+    const DmSdp *sdp = any_sdp(leg->world, (dice >> 16) & 0xff);
+    DmLegEventType type = types[what % G_N_ELEMENTS(a_types)];
+    uint16_t status = 200;
+
+    if (what >= 240) {
+        end_somehow(leg, how);
+        return;
+    }
+    if (leg->incoming && type == DM_LEG_ANSWERED) {
+        type = DM_LEG_PROGRESS; /* nonsense on such a leg either way */
+    }
+    if (type == DM_LEG_PROGRESS) {
+        status = progress[how % G_N_ELEMENTS(progress)];
+    } else if (type == DM_LEG_REOFFER_FAILED) {
+        status = failures[how % G_N_ELEMENTS(failures)];
+    }
+    peer_does_with(leg, type, status, sdp);
+}
+
+void
+media_does_something(World *world, uint64_t dice)
+{
+    static const DmCallMediaEventType types[] = {DM_CALL_MEDIA_AUDIO_CHECK,
+                                                 DM_CALL_MEDIA_LATCHED,
+                                                 DM_CALL_MEDIA_DIGIT,
+                                                 DM_CALL_MEDIA_TIMEOUT};
+
+    if (world->media->len > 0) {
+        tell_session(g_ptr_array_index(world->media, (dice >> 16) % world->media->len),
+                     types[dice % G_N_ELEMENTS(types)],
+                     (dice >> 8) & 1 ? DM_SIDE_B : DM_SIDE_A,
+                     (DmAudioVerdict)((dice >> 9) % (DM_AUDIO_UNKNOWN + 1)));
+    }
 }
 
 /* --- The call's observer --- */
@@ -353,8 +469,11 @@ on_ended(const DmRecord *record, void *user_data)
     World *world = user_data;
 
     world->n_ended++;
-    json_decref(world->last_record);
-    world->last_record = dm_record_to_json(record);
+    world->n_ended_answered += record->answer_mono_us != 0;
+    if (world->has_story) {
+        json_decref(world->last_record);
+        world->last_record = dm_record_to_json(record);
+    }
     tell(world, "ended(%s,%u)", dm_released_by_name(record->release.by), record->release.code);
 }
 
@@ -411,6 +530,11 @@ world_new(uint64_t seed, const char *config)
     dm_pool_take_config(world->pool, world->config);
     world->calls = dm_call_table_new();
     world->legs = g_ptr_array_new();
+    world->media = g_ptr_array_new();
+    world->sdps = g_ptr_array_new_with_free_func((GDestroyNotify)dm_sdp_unref);
+    for (size_t i = 0; i < G_N_ELEMENTS(media_lines); i++) {
+        g_ptr_array_add(world->sdps, world_sdp(media_lines[i]));
+    }
     world->story = g_string_new(NULL);
     world->has_story = true;
     world->final_verdict = DM_AUDIO_BOTH;
@@ -448,6 +572,7 @@ check_nothing_left(World *world)
     g_assert_cmpuint(world->n_ended, ==, world->n_calls);
     g_assert_cmpuint(world->n_over, ==, world->n_calls);
     g_assert_cmpuint(world->n_media_closed, ==, world->n_media_opened);
+    g_assert_cmpuint(world->n_started, ==, world->n_ended_answered);
     g_assert_cmpuint(world->n_refused_moves, ==, 0);
     dm_pool_foreach(world->pool, check_trunk, world);
     for (guint i = 0; i < world->legs->len; i++) {
@@ -469,6 +594,8 @@ world_free(World *world)
         g_free(leg);
     }
     g_ptr_array_unref(world->legs);
+    g_ptr_array_unref(world->media);
+    g_ptr_array_unref(world->sdps);
     dm_call_table_free(world->calls);
     dm_pool_free(world->pool);
     dm_trunk_registry_unref(world->registry);

@@ -42,6 +42,7 @@ struct World {
     DmCallDeps deps;
     DmCallTable *calls;
     GPtrArray *legs; /* FakeLeg, all there ever were */
+    GPtrArray *sdps; /* DmSdp, what peers may say */
 
     unsigned n_incoming, n_dialed;
     bool has_story; /* keep one */
@@ -52,10 +53,10 @@ struct World {
     unsigned n_media_opened, n_media_closed;
     DmMediaSpec spec; /* last told to any session */
     unsigned n_updates;
-    DmCallMediaFunc media_func; /* of the last session */
-    void *media_user_data;
+    GPtrArray *media; /* FakeMedia that are open */
 
     unsigned n_calls, n_started, n_ended, n_over;
+    unsigned n_ended_answered;
     json_t *last_record; /* of the call that ended last */
     unsigned n_refused_moves;
     void (*on_dial)(FakeLeg *leg, void *user_data); /* nullable: drives new legs */
@@ -85,7 +86,12 @@ DmSdp *world_sdp(const char *media);
 void peer_does(FakeLeg *leg, DmLegEventType type, uint16_t status, const char *sdp);
 void peer_does_with(FakeLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp);
 void peer_ends(FakeLeg *leg, DmReleaseCause cause, uint16_t status);
+/* Of the session opened last. */
 void media_does(World *world, DmCallMediaEventType type, DmSide side, DmAudioVerdict verdict);
+
+/* Anything, sensible or not, as @dice has it; most often what a peer in that place would do. */
+void peer_does_something(FakeLeg *leg, uint64_t dice);
+void media_does_something(World *world, uint64_t dice);
 
 /* What has happened since the last time, and starts anew. (transfer full) */
 char *world_take_story(World *world);
