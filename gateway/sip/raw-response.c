@@ -153,31 +153,34 @@ append_top_via(GString *out, DmSpan via, DmSpan sent_by, const DmSipFlow *flow)
 }
 
 static void
-append_vias(GString *out, DmSpan value, bool top, const DmScan *scan, const DmSipFlow *flow)
+append_line(GString *out, const char *name_and_colon, DmSpan value)
 {
-    const char *rest = value.p;
-
-    if (top) {
-        append_top_via(out, scan->via, scan->sent_by, flow);
-        g_string_append(out, "\r\n");
-        rest = scan->via.p + scan->via.len;
-        rest = memchr(rest, ',', (size_t)(value.p + value.len - rest));
-        if (rest == NULL) {
-            return;
-        }
-        rest++;
-    }
-    append_unfolded(out, "Via: ", dm_span_trimmed(rest, value.p + value.len));
+    append_unfolded(out, name_and_colon, value);
     g_string_append(out, "\r\n");
 }
 
-static bool
-is_named(DmSpan name, const char *long_form, const char *compact)
+/* The line that holds the topmost Via, and what follows it there. */
+static void
+append_first_vias(GString *out, DmSpan value, const DmScan *scan, const DmSipFlow *flow)
 {
-    return dm_span_equals(name, long_form) || (compact != NULL && dm_span_equals(name, compact));
+    const char *end = value.p + value.len;
+    const char *rest = scan->via.p + scan->via.len;
+
+    append_top_via(out, scan->via, scan->sent_by, flow);
+    g_string_append(out, "\r\n");
+    rest = memchr(rest, ',', (size_t)(end - rest));
+    if (rest != NULL) {
+        append_line(out, "Via: ", dm_span_trimmed(rest + 1, end));
+    }
 }
 
-/* Every Via, and whatever else has no span in @scan. */
+static bool
+is_via(DmSpan name)
+{
+    return dm_span_equals(name, "via") || dm_span_equals(name, "v");
+}
+
+/* From the topmost Via on: lines before it are beyond understanding. */
 static void
 append_headers(GString *out,
                const char *data,
@@ -187,20 +190,18 @@ append_headers(GString *out,
 {
     const char *end = data + scan->head_len;
     const char *p = memchr(scan->method_text.p, '\n', (size_t)(end - scan->method_text.p));
+    bool seen_top = false;
     DmSpan name;
     DmSpan value;
-    bool top = true;
 
     for (p = p != NULL ? p + 1 : end; dm_next_header(&p, end, &name, &value);) {
-        if (is_named(name, "via", "v") && value.len > 0) {
-            append_vias(out, value, top, scan, flow);
-            top = false;
-        } else if (is_named(name, "cseq", NULL)) {
-            append_unfolded(out, "CSeq: ", value);
-            g_string_append(out, "\r\n");
-        } else if (status == 100 && is_named(name, "timestamp", NULL)) {
-            append_unfolded(out, "Timestamp: ", value);
-            g_string_append(out, "\r\n");
+        if (is_via(name) && seen_top) {
+            append_line(out, "Via: ", value);
+        } else if (is_via(name) && scan->via.p >= value.p && scan->via.p < value.p + value.len) {
+            append_first_vias(out, value, scan, flow);
+            seen_top = true;
+        } else if (status == 100 && dm_span_equals(name, "timestamp")) {
+            append_line(out, "Timestamp: ", value);
         }
     }
 }
@@ -246,6 +247,7 @@ dm_sip_raw_response(const char *data,
         g_string_append_printf(out, ";tag=%016" PRIx64, request_hash(scan));
     }
     append_unfolded(out, "\r\nCall-ID: ", scan->call_id);
+    append_unfolded(out, "\r\nCSeq: ", scan->cseq_text);
     g_string_append(out, "\r\n");
     if (status == 503) {
         g_string_append(out, OVERLOAD_RETRY_TEXT);

@@ -308,7 +308,8 @@ take_cseq(Scanner *s, DmSpan value)
         return;
     }
     s->has_cseq = true;
-    s->cseq_method = value; /* raw responses copy the whole value */
+    s->out->cseq_text = value;
+    s->cseq_method = value;
     if (!take_number(&p, end, INT32_MAX, &number) || p == end || !dm_is_lws(*p)) {
         note(s, DM_SCAN_BAD_CSEQ);
         return;

@@ -57,6 +57,7 @@ typedef struct {
     uint32_t cseq;
     DmSpan method_text, uri;
     DmSpan call_id, from, from_tag, to, to_tag;
+    DmSpan cseq_text;            /* number and method */
     DmSpan via, sent_by, branch; /* of the topmost Via; branch empty when it has none */
     size_t head_len; /* up to and with the empty line; when bad, up to where the scan stopped */
     size_t body_len; /* by Content-Length, else the rest of the datagram */

@@ -280,6 +280,26 @@ test_raw_response(void)
 }
 
 static void
+test_raw_response_skips_what_is_not_understood(void)
+{
+    const char *text = "INVITE sip:a SIP/2.0\r\nVia: bad\rone, SIP/2.0/UDP x\r\nVia: SIP/2.0/UDP "
+                       "a.example, SIP/2.0/UDP b\r\n"
+                       "CSeq: 7\rINVITE\r\n" KEYS "CSeq: 8 INVITE\r\n\r\n";
+    DmSipFlow flow = flow_from("192.0.2.1:5070");
+    g_autoptr(GString) out = g_string_new(NULL);
+    DmScan scan;
+
+    g_test_summary("Lines that the scanner refused are not repeated, and no header twice (SEC-5)");
+    g_assert_cmpint(dm_scan(text, strlen(text), false, &scan), ==, DM_SCAN_BAD_HEADER);
+    g_assert_true(dm_sip_raw_response(text, &scan, &flow, 400, NULL, out));
+    assert_well_formed(out->str);
+    g_assert_null(strstr(out->str, "bad"));
+    assert_contains(out->str,
+                    "\r\nVia: SIP/2.0/UDP a.example;received=192.0.2.1\r\nVia: SIP/2.0/UDP b\r\n");
+    assert_contains(out->str, "\r\nCSeq: 7 INVITE\r\n");
+}
+
+static void
 test_raw_response_is_refused(void)
 {
     const char *text = "INVITE sip:a SIP/2.0\r\nFrom: <sip:a>\r\n\r\n";
@@ -404,6 +424,8 @@ main(int argc, char **argv)
     g_test_add_func("/sip-message/response", test_response);
     g_test_add_func("/sip-message/via", test_via);
     g_test_add_func("/sip-message/raw-response", test_raw_response);
+    g_test_add_func("/sip-message/raw-response-skips",
+                    test_raw_response_skips_what_is_not_understood);
     g_test_add_func("/sip-message/raw-response-refused", test_raw_response_is_refused);
     g_test_add_func("/sip-message/response-flow", test_response_flow);
     g_test_add_func("/sip-message/add", test_add);
