@@ -295,7 +295,19 @@ attempts_to_json(const GPtrArray *attempts)
     return array;
 }
 
-/* Every rule the trace names, once, the route first. */
+/* Whether a step of the trace changed the call: those that only say what was looked at, or was not
+ * taken, do not. */
+static bool
+is_transformation(const json_t *entry)
+{
+    static const char *const steps[] =
+        {"called", "caller", "called_rules", "screening", "target", NULL};
+    const char *step = json_string_value(json_object_get(entry, "step"));
+
+    return step != NULL && g_strv_contains(steps, step);
+}
+
+/* Every rule that was applied, once, the route first. */
 static json_t *
 rule_ids(const DmRecord *record)
 {
@@ -312,8 +324,25 @@ rule_ids(const DmRecord *record)
     {
         const char *rule = json_string_value(json_object_get(entry, "rule"));
 
-        if (rule != NULL && g_hash_table_add(seen, (gpointer)rule)) {
+        if (rule != NULL && is_transformation(entry) && g_hash_table_add(seen, (gpointer)rule)) {
             json_array_append_new(array, json_string(rule));
+        }
+    }
+    return array;
+}
+
+/* What was rewritten, as sentences. */
+static json_t *
+transformations(const DmRecord *record)
+{
+    json_t *array = json_array();
+    const json_t *entry;
+    size_t i;
+
+    json_array_foreach(record->trace, i, entry)
+    {
+        if (is_transformation(entry)) {
+            json_array_append(array, json_object_get(entry, "detail"));
         }
     }
     return array;
@@ -326,6 +355,7 @@ route_to_json(const DmRecord *record)
 
     json_object_set_new(json, "id", text_or_null(record->route_id));
     json_object_set_new(json, "rule_ids", rule_ids(record));
+    json_object_set_new(json, "transformations", transformations(record));
     json_object_set_new(json,
                         "trace",
                         record->trace != NULL ? json_deep_copy(record->trace) : json_array());

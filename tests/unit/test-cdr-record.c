@@ -148,26 +148,39 @@ test_rules_once(void)
     g_autoptr(DmRecord) record = answered_call();
     json_t *json;
     const json_t *rules;
+    const json_t *told;
 
-    g_test_summary("Rules that decided are named once each, the route first (RTE-1)");
+    g_test_summary("Rules that were applied are named once each, the route first, and what was "
+                   "rewritten is told (RTE-1)");
     record->route_id = g_strdup("to-carrier");
-    record->trace = json_pack("[{s:s,s:s},{s:s,s:s},{s:s}]",
+    record->trace = json_pack("[{s:s,s:s,s:s},{s:s,s:s,s:s},{s:s,s:s,s:s}]",
+                              "step",
+                              "route_skipped",
+                              "rule",
+                              "emergency",
+                              "detail",
+                              "another number",
                               "step",
                               "route",
                               "rule",
                               "to-carrier",
+                              "detail",
+                              "taken",
                               "step",
-                              "number",
+                              "called_rules",
                               "rule",
                               "strip-9",
-                              "step",
-                              "target");
+                              "detail",
+                              "'9123' became '123'");
 
     json = dm_record_to_json(record);
     rules = json_object_get(json_object_get(json, "route"), "rule_ids");
     g_assert_cmpuint(json_array_size(rules), ==, 2);
     g_assert_cmpstr(json_string_value(json_array_get(rules, 0)), ==, "to-carrier");
     g_assert_cmpstr(json_string_value(json_array_get(rules, 1)), ==, "strip-9");
+    told = json_object_get(json_object_get(json, "route"), "transformations");
+    g_assert_cmpuint(json_array_size(told), ==, 1);
+    g_assert_cmpstr(json_string_value(json_array_get(told, 0)), ==, "'9123' became '123'");
     json_decref(json);
 }
 
