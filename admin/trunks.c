@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "admin/changes.h"
+#include "admin/collection.h"
+#include "admin/json.h"
+#include "admin/resources.h"
+
+void
+dm_trunks_list(DmApi *api, DmRequest *request, DmResponse *response)
+{
+    dm_collection_list(api, request, "trunks", response);
+}
+
+void
+dm_trunks_create(DmApi *api, DmRequest *request, DmResponse *response)
+{
+    dm_collection_create(api, request, "trunks", response);
+}
+
+void
+dm_trunks_show(DmApi *api, DmRequest *request, DmResponse *response)
+{
+    dm_collection_show(api, request, "trunks", response);
+}
+
+void
+dm_trunks_replace(DmApi *api, DmRequest *request, DmResponse *response)
+{
+    dm_collection_replace(api, request, "trunks", response);
+}
+
+void
+dm_trunks_merge(DmApi *api, DmRequest *request, DmResponse *response)
+{
+    dm_collection_merge(api, request, "trunks", response);
+}
+
+void
+dm_trunks_delete(DmApi *api, DmRequest *request, DmResponse *response)
+{
+    dm_collection_delete(api, request, "trunks", response);
+}
+
+/* --- Status --- */
+
+static json_t *
+registration_to_json(const DmTrunkStatus *status)
+{
+    return json_pack("{s:s, s:o, s:o, s:o, s:i}",
+                     "state",
+                     dm_registration_state_name(status->registration),
+                     "last_code",
+                     status->registration_code != 0 ? json_integer(status->registration_code)
+                                                    : json_null(),
+                     "expires_at",
+                     dm_json_time(status->registration_expires_wall_us),
+                     "next_attempt_at",
+                     dm_json_time(status->registration_next_wall_us),
+                     "failures",
+                     (int)status->registration_failures);
+}
+
+static json_t *
+endpoints_to_json(const DmTrunkStatus *status, const DmTrunkConfig *config)
+{
+    json_t *endpoints = json_array();
+
+    for (unsigned i = 0; i < MIN(status->n_endpoints, G_N_ELEMENTS(status->endpoints)); i++) {
+        const DmEndpointConfig *endpoint =
+            i < config->endpoints->len ? g_ptr_array_index(config->endpoints, i) : NULL;
+
+        json_array_append_new(
+            endpoints,
+            json_pack("{s:s?, s:s, s:s?, s:s, s:o, s:o, s:o}",
+                      "host",
+                      endpoint != NULL ? endpoint->host : NULL,
+                      "address",
+                      status->endpoints[i].address,
+                      "transport",
+                      endpoint != NULL ? dm_transport_name(endpoint->transport) : NULL,
+                      "state",
+                      status->endpoints[i].up ? "up" : "down",
+                      "rtt_ms",
+                      dm_json_ms(status->endpoints[i].rtt_us),
+                      "last_ok",
+                      dm_json_time(status->endpoints[i].last_ok_wall_us),
+                      "last_fail",
+                      dm_json_time(status->endpoints[i].last_fail_wall_us)));
+    }
+    return endpoints;
+}
+
+/* Answered calls among those that were tried. */
+static json_t *
+asr_to_json(const DmTrunkStatus *status)
+{
+    return status->attempts == 0 ? json_null()
+                                 : json_real((double)status->answered / (double)status->attempts);
+}
+
+static const char *
+state_name(const DmTrunkConfig *config, const DmTrunkStatus *status)
+{
+    if (!config->enabled) {
+        return "disabled";
+    }
+    return status->up ? "up" : "down";
+}
+
+static json_t *
+status_to_json(const DmTrunkConfig *config, const DmTrunkStatus *status)
+{
+    return json_pack("{s:s, s:s, s:o, s:o, s:{s:i, s:i}, s:I, s:I, s:I, s:I, s:o}",
+                     "id",
+                     config->id,
+                     "state",
+                     state_name(config, status),
+                     "registration",
+                     registration_to_json(status),
+                     "endpoints",
+                     endpoints_to_json(status, config),
+                     "calls",
+                     "in",
+                     status->calls_in,
+                     "out",
+                     status->calls_out,
+                     "attempts",
+                     (json_int_t)status->attempts,
+                     "answered",
+                     (json_int_t)status->answered,
+                     "failed",
+                     (json_int_t)status->failed,
+                     "rejected_limit",
+                     (json_int_t)status->rejected_limit,
+                     "asr",
+                     asr_to_json(status));
+}
+
+void
+dm_trunks_status(DmApi *api, DmRequest *request, DmResponse *response)
+{
+    g_autoptr(DmConfig) config = dm_gateway_config(api->gateway);
+    const DmTrunkConfig *trunk = dm_config_trunk(config, request->params[0]);
+    DmTrunkStatus status = {0};
+
+    if (trunk == NULL) {
+        dm_problem(response, 404, "not_found", "'%s' does not exist", request->params[0]);
+        return;
+    }
+    dm_gateway_trunk_status(api->gateway, trunk->id, &status);
+    dm_response_json(response, 200, status_to_json(trunk, &status));
+}
+
+/* --- Actions --- */
+
+static void
+set_enabled(DmApi *api, DmRequest *request, bool enabled, DmResponse *response)
+{
+    json_t *patch = json_pack("{s:b}", "enabled", enabled);
+    DmChange change = {
+        .kind = DM_CHANGE_MERGE,
+        .collection = "trunks",
+        .id = request->params[0],
+        .body = patch,
+    };
+
+    dm_changes_run(api, request, &change, response);
+    json_decref(patch);
+}
+
+static void
+ask_gateway(DmApi *api, const DmRequest *request, const char *action, DmResponse *response)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!dm_gateway_trunk_action(api->gateway,
+                                 request->params[0],
+                                 action,
+                                 DM_API_DEADLINE_MS,
+                                 &error)) {
+        dm_problem_from_error(response, error);
+        return;
+    }
+    dm_response_json(response,
+                     202,
+                     json_pack("{s:s, s:s}", "trunk", request->params[0], "action", action));
+}
+
+void
+dm_trunks_action(DmApi *api, DmRequest *request, DmResponse *response)
+{
+    static const char *const asked[] = {"register", "unregister", "probe", NULL};
+    const char *action = request->params[1];
+
+    if (strcmp(action, "enable") == 0 || strcmp(action, "disable") == 0) {
+        set_enabled(api, request, strcmp(action, "enable") == 0, response);
+    } else if (g_strv_contains(asked, action)) {
+        ask_gateway(api, request, action, response);
+    } else {
+        dm_problem(response,
+                   404,
+                   "action",
+                   "there is no action '%s': enable, disable, register, unregister, probe",
+                   action);
+    }
+}
