@@ -249,9 +249,9 @@ read_node(Loader *loader, const yaml_event_t *event, unsigned depth)
     if (!is_plain_node(loader, event, depth)) {
         return NULL;
     }
-    g_hash_table_insert(loader->document->lines,
-                        g_strdup(loader->place.pointer->str),
-                        GSIZE_TO_POINTER(event->start_mark.line + 1));
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): a number in a GHashTable */
+    gpointer line = GSIZE_TO_POINTER(event->start_mark.line + 1);
+    g_hash_table_insert(loader->document->lines, g_strdup(loader->place.pointer->str), line);
     switch (event->type) {
     case YAML_SCALAR_EVENT:
         return read_scalar(loader, event);

@@ -295,10 +295,9 @@ judge(Work *work, DmConfig **out_config)
 }
 
 static DmChangeVerdict
-check_change(const DmChange *change, DmProblems *problems)
+check_change(const DmChange *change, const DmJsonMember *collection, DmProblems *problems)
 {
-    if (collection_of(change->collection) == NULL ||
-        (change->kind != DM_CHANGE_CREATE && change->id == NULL)) {
+    if (collection == NULL || (change->kind != DM_CHANGE_CREATE && change->id == NULL)) {
         return DM_CHANGE_NOT_FOUND;
     }
     if (change->kind == DM_CHANGE_DELETE) {
@@ -315,6 +314,7 @@ check_change(const DmChange *change, DmProblems *problems)
     return DM_CHANGE_OK;
 }
 
+/* NOLINTBEGIN(readability-function-size): three results, each the caller's */
 DmChangeVerdict
 dm_change_apply(const json_t *file,
                 const json_t *api,
@@ -325,16 +325,17 @@ dm_change_apply(const json_t *file,
                 DmProblems *problems)
 {
     g_autoptr(DmConfig) config = NULL;
-    DmChangeVerdict verdict = check_change(change, problems);
+    const DmJsonMember *collection = collection_of(change->collection);
+    DmChangeVerdict verdict = check_change(change, collection, problems);
 
-    if (verdict != DM_CHANGE_OK) {
+    if (collection == NULL || verdict != DM_CHANGE_OK) {
         return verdict;
     }
     Work work = {
         .file = file,
         .api = api,
         .change = change,
-        .collection = collection_of(change->collection),
+        .collection = collection,
         .new_api = json_is_object(api) ? json_copy((json_t *)api) : json_object(),
         .problems = problems,
     };
@@ -351,6 +352,8 @@ dm_change_apply(const json_t *file,
     g_free(work.id);
     return verdict;
 }
+
+/* NOLINTEND(readability-function-size) */
 
 /* --- differences --- */
 

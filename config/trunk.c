@@ -375,7 +375,7 @@ make_status_code(const json_t *element, DmJsonReader *reader)
         dm_json_problem(reader, "range", "expected a final SIP status, 400 to 699");
         return NULL;
     }
-    return GUINT_TO_POINTER((guint)code);
+    return GUINT_TO_POINTER((guint)code); /* NOLINT(performance-no-int-to-ptr): see trunk.h */
 }
 
 static void

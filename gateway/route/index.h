@@ -10,7 +10,7 @@ typedef struct DmRouteIndex DmRouteIndex;
 
 /* Borrows the routes of @config. */
 DmRouteIndex *dm_route_index_new(const DmConfig *config);
-void dm_route_index_free(gpointer index);
+void dm_route_index_free(gpointer data); /* GDestroyNotify */
 
 /* Whether @number starts with @prefix ("" always does): a prefix with + is for international
  * numbers only, one without fits numbers with and without. */

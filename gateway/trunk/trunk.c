@@ -170,22 +170,22 @@ dm_trunk_id(const DmTrunk *trunk)
 /* --- where to send --- */
 
 void
-dm_trunk_set_addresses(DmTrunk *trunk, unsigned i, const DmAddress *addresses, size_t n)
+dm_trunk_set_addresses(DmTrunk *trunk, unsigned endpoint, const DmAddress *addresses, size_t n)
 {
     static const DmAddress none;
 
-    g_return_if_fail(i < trunk->n_endpoints);
-    DmEndpoint *endpoint = &trunk->endpoints[i];
-    endpoint->n_addresses = MIN(n, DM_TRUNK_MAX_ADDRESSES);
-    for (size_t k = 0; k < endpoint->n_addresses; k++) {
-        endpoint->addresses[k] = addresses[k];
+    g_return_if_fail(endpoint < trunk->n_endpoints);
+    DmEndpoint *here = &trunk->endpoints[endpoint];
+    here->n_addresses = MIN(n, DM_TRUNK_MAX_ADDRESSES);
+    for (size_t k = 0; k < here->n_addresses; k++) {
+        here->addresses[k] = addresses[k];
         if (dm_address_port(&addresses[k]) == 0) {
-            dm_address_set_port(&endpoint->addresses[k], port_of(dm_trunk_endpoint(trunk, i)));
+            dm_address_set_port(&here->addresses[k], port_of(dm_trunk_endpoint(trunk, endpoint)));
         }
     }
     dm_endpoint_shared_set_address(trunk->shared,
-                                   endpoint->shared,
-                                   endpoint->n_addresses > 0 ? &endpoint->addresses[0] : &none);
+                                   here->shared,
+                                   here->n_addresses > 0 ? &here->addresses[0] : &none);
     if (trunk->pool != NULL) {
         dm_pool_forget_sources(trunk->pool);
     }
@@ -390,28 +390,28 @@ log_health(const DmTrunk *trunk, unsigned i, bool alive)
 }
 
 void
-dm_trunk_report_endpoint(DmTrunk *trunk, unsigned i, bool alive, unsigned rtt_us)
+dm_trunk_report_endpoint(DmTrunk *trunk, unsigned endpoint, bool alive, unsigned rtt_us)
 {
     const DmTrunkConfig *config = config_of(trunk);
     int64_t now_us = dm_clock_wall_us(trunk->clock);
 
-    if (i >= trunk->n_endpoints) {
+    if (endpoint >= trunk->n_endpoints) {
         return; /* of a configuration that had more of them */
     }
-    DmEndpointShared *endpoint = trunk->endpoints[i].shared;
+    DmEndpointShared *shared = trunk->endpoints[endpoint].shared;
     if (alive) {
-        atomic_store(&endpoint->last_ok_wall_us, now_us);
+        atomic_store(&shared->last_ok_wall_us, now_us);
         if (rtt_us > 0) {
-            atomic_store(&endpoint->rtt_us, rtt_us);
+            atomic_store(&shared->rtt_us, rtt_us);
         }
     } else {
-        atomic_store(&endpoint->last_fail_wall_us, now_us);
+        atomic_store(&shared->last_fail_wall_us, now_us);
     }
-    if (dm_endpoint_shared_report(endpoint,
+    if (dm_endpoint_shared_report(shared,
                                   alive,
                                   config->health.up_after,
                                   config->health.down_after)) {
-        log_health(trunk, i, alive);
+        log_health(trunk, endpoint, alive);
     }
 }
 

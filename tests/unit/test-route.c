@@ -454,6 +454,43 @@ strangers_to_the_snapshot_are_still_routed(void)
     tear_down(&desk);
 }
 
+/* --- threads --- */
+
+static gpointer
+plan_in_thread(gpointer config)
+{
+    DmIdentity identity;
+
+    dm_identity_init(&identity);
+    set(&identity.ruri_user, "+442079461234");
+    for (unsigned i = 0; i < 50; i++) {
+        g_autoptr(DmRoutePlan) plan =
+            dm_route_plan(config,
+                          &(DmRouteRequest){.source_trunk = "carrier", .identity = &identity});
+        g_assert_cmpstr(plan->route_id, ==, "in");
+    }
+    dm_identity_clear(&identity);
+    return NULL;
+}
+
+static void
+workers_share_one_index(void)
+{
+    GThread *threads[4];
+    Desk desk;
+
+    g_test_summary("the first plans of several workers at once: one index, none lost");
+    set_up(&desk, "  - {id: in, match: {called: '+44207946'}, action: {trunks: [pbx]}}\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(threads); i++) {
+        threads[i] = g_thread_new("worker", plan_in_thread, desk.config);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(threads); i++) {
+        g_thread_join(threads[i]);
+    }
+    g_assert_nonnull(dm_config_route_index(desk.config));
+    tear_down(&desk);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -476,5 +513,6 @@ main(int argc, char **argv)
     g_test_add_func("/route/identity/source", caller_is_taken_from_where_the_trunk_says);
     g_test_add_func("/route/identity/diversion", forwarding_number_crosses_in_the_trunks_format);
     g_test_add_func("/route/unknown-source", strangers_to_the_snapshot_are_still_routed);
+    g_test_add_func("/route/threads", workers_share_one_index);
     return g_test_run();
 }
