@@ -102,6 +102,21 @@ dm_pool_find(DmPool *pool, const char *trunk_id)
     return trunk_id != NULL ? g_hash_table_lookup(pool->by_id, trunk_id) : NULL;
 }
 
+static const DmSources *
+sources_of(DmPool *pool)
+{
+    if (pool->sources == NULL) {
+        pool->sources = dm_sources_new(pool->trunks);
+    }
+    return pool->sources;
+}
+
+bool
+dm_pool_knows(DmPool *pool, const DmAddress *source)
+{
+    return dm_sources_knows(sources_of(pool), source);
+}
+
 DmTrunk *
 dm_pool_match(DmPool *pool,
               const DmAddress *source,
@@ -109,10 +124,7 @@ dm_pool_match(DmPool *pool,
               const char *ruri_user,
               const char *ruri_host)
 {
-    if (pool->sources == NULL) {
-        pool->sources = dm_sources_new(pool->trunks);
-    }
-    return dm_sources_match(pool->sources, source, ruri_user, ruri_host);
+    return dm_sources_match(sources_of(pool), source, ruri_user, ruri_host);
 }
 
 void

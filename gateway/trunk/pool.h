@@ -38,6 +38,9 @@ DmTrunk *dm_pool_match(DmPool *pool,
                        DmTransport transport,
                        const char *ruri_user,
                        const char *ruri_host);
+/* Whether any trunk's requests come from there, though it may take a number to say which trunk's.
+ */
+bool dm_pool_knows(DmPool *pool, const DmAddress *source);
 void dm_pool_foreach(DmPool *pool, void (*func)(DmTrunk *trunk, void *user_data), void *user_data);
 
 /* As configured; valid until the pool takes another configuration. */

@@ -308,6 +308,17 @@ tell_apart(Candidates *candidates, const char *user, const char *host)
     return candidates->n == 1 ? candidates->list[0].trunk : by_silence(candidates);
 }
 
+bool
+dm_sources_knows(const DmSources *sources, const DmAddress *source)
+{
+    Candidates candidates = {.n = 0};
+    gint64 hash = (gint64)dm_address_host_hash(source);
+
+    gather(g_hash_table_lookup(sources->hosts, &hash), source, &candidates);
+    gather(sources->networks, source, &candidates);
+    return candidates.n > 0;
+}
+
 DmTrunk *
 dm_sources_match(const DmSources *sources,
                  const DmAddress *source,

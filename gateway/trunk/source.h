@@ -15,3 +15,5 @@ DmTrunk *dm_sources_match(const DmSources *sources,
                           const DmAddress *source,
                           const char *ruri_user,
                           const char *ruri_host);
+/* See dm_pool_knows(). */
+bool dm_sources_knows(const DmSources *sources, const DmAddress *source);

@@ -273,6 +273,13 @@ dm_trunk_targets(DmTrunk *trunk, DmTarget *out, size_t max)
     return n;
 }
 
+bool
+dm_trunk_endpoint_target(const DmTrunk *trunk, unsigned endpoint, DmTarget *out)
+{
+    return endpoint < trunk->n_endpoints && dm_trunk_endpoint(trunk, endpoint)->enabled &&
+           add_targets(trunk, endpoint, out, 0, 1) == 1;
+}
+
 /* --- places --- */
 
 static const char *const reserve_names[] = {

@@ -378,6 +378,30 @@ down_endpoints_are_the_last_resort(void)
 }
 
 static void
+any_endpoint_can_be_pinged(void)
+{
+    Desk desk;
+    DmTarget target;
+    char text[DM_ADDRESS_TEXT_MAX];
+
+    g_test_summary("HLT-1: a ping finds an endpoint that is down, and none that is not there");
+    set_up(&desk,
+           "  - {id: a, role: carrier, endpoints: [{uri: 10.0.0.1}, {uri: 10.0.0.2}, "
+           "{uri: name.example}, {uri: 10.0.0.4, enabled: false}]}\n");
+    DmTrunk *a = trunk(&desk, "a");
+    for (unsigned i = 0; i < 10; i++) {
+        dm_trunk_report_endpoint(a, 1, false, 0);
+    }
+    g_assert_true(dm_trunk_endpoint_target(a, 1, &target));
+    g_assert_cmpstr(dm_address_text(&target.address, text), ==, "10.0.0.2:5060");
+    g_assert_cmpuint(target.endpoint, ==, 1);
+    g_assert_false(dm_trunk_endpoint_target(a, 2, &target));
+    g_assert_false(dm_trunk_endpoint_target(a, 3, &target));
+    g_assert_false(dm_trunk_endpoint_target(a, 4, &target));
+    tear_down(&desk);
+}
+
+static void
 names_have_targets_once_resolved(void)
 {
     Desk desk;
@@ -556,6 +580,25 @@ trunks_on_one_address_are_told_apart(void)
 }
 
 static void
+an_address_is_known_before_its_trunk_is(void)
+{
+    Desk desk;
+    DmAddress known, stranger;
+
+    g_test_summary(
+        "SEC-3: an address that two trunks share is no stranger, whatever is asked of it");
+    set_up(&desk,
+           "  - {id: a, role: carrier, endpoints: [{uri: 10.0.0.1}]}\n"
+           "  - {id: b, role: carrier, endpoints: [{uri: 10.0.0.1}]}\n");
+    dm_address_parse(&known, "10.0.0.1", 40000);
+    dm_address_parse(&stranger, "10.0.0.2", 5060);
+    assert_source(&desk, "10.0.0.1:5060", "1", "x", "stranger");
+    g_assert_true(dm_pool_knows(desk.pool, &known));
+    g_assert_false(dm_pool_knows(desk.pool, &stranger));
+    tear_down(&desk);
+}
+
+static void
 token_of_ours_is_enough(void)
 {
     Desk desk;
@@ -603,6 +646,7 @@ main(int argc, char **argv)
     g_test_add_func("/pool/threads/last", last_place_is_given_once);
     g_test_add_func("/pool/targets/order", targets_go_by_priority_and_weight);
     g_test_add_func("/pool/targets/down", down_endpoints_are_the_last_resort);
+    g_test_add_func("/pool/targets/ping", any_endpoint_can_be_pinged);
     g_test_add_func("/pool/targets/resolved", names_have_targets_once_resolved);
     g_test_add_func("/pool/targets/proxy", outbound_proxy_is_where_requests_go);
     g_test_add_func("/pool/registration", registration_is_told);
@@ -610,6 +654,7 @@ main(int argc, char **argv)
     g_test_add_func("/pool/config/removed", removed_trunks_live_until_their_last_call);
     g_test_add_func("/pool/source/address", requests_are_known_by_address);
     g_test_add_func("/pool/source/apart", trunks_on_one_address_are_told_apart);
+    g_test_add_func("/pool/source/known", an_address_is_known_before_its_trunk_is);
     g_test_add_func("/pool/source/token", token_of_ours_is_enough);
     g_test_add_func("/pool/source/resolved", resolved_addresses_become_sources);
     return g_test_run();
