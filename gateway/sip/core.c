@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/sip/core.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <string.h>
+
+#include "gateway/sip/identity.h"
+
+char *
+dm_sip_contact_user(const DmSipCore *core, const DmTrunkConfig *trunk)
+{
+    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
+    uint8_t mac[EVP_MAX_MD_SIZE] = {0};
+    unsigned n = sizeof mac;
+    char token[17] = "";
+
+    if (*trunk->registration.contact_user != '\0') {
+        return g_strdup(trunk->registration.contact_user);
+    }
+    HMAC(EVP_sha256(),
+         core->secret,
+         (int)strlen(core->secret),
+         (const uint8_t *)trunk->id,
+         strlen(trunk->id),
+         mac,
+         &n);
+    for (unsigned i = 0; i < sizeof token - 1; i++) {
+        token[i] = alphabet[mac[i] & 31];
+    }
+    return g_strdup(token);
+}
+
+char *
+dm_sip_contact_uri(const DmSipCore *core, const DmTrunkConfig *trunk, const DmSipFlow *flow)
+{
+    const DmAddress *advertised = core->wire.ops->advertised(core->wire.wire, flow->listener);
+    const char *name = core->wire.ops->contact_host(core->wire.wire, flow->listener);
+    g_autofree char *user = trunk != NULL ? dm_sip_contact_user(core, trunk) : g_strdup("");
+    char host[DM_ADDRESS_TEXT_MAX];
+    GString *uri = g_string_sized_new(64);
+
+    dm_identity_append_uri(uri,
+                           user,
+                           name != NULL ? name : dm_address_uri_host(advertised, host),
+                           dm_address_port(advertised),
+                           false);
+    if (flow->transport != DM_TRANSPORT_UDP) {
+        g_string_append_printf(uri, ";transport=%s", dm_transport_name(flow->transport));
+    }
+    return g_string_free(uri, FALSE);
+}
+
+void
+dm_sip_add_contact(const DmSipCore *core,
+                   DmSipMessage *message,
+                   const DmTrunkConfig *trunk,
+                   const DmSipFlow *flow)
+{
+    g_autofree char *uri = dm_sip_contact_uri(core, trunk, flow);
+    g_autofree char *value = g_strdup_printf("<%s>", uri);
+
+    dm_sip_message_add(message, "Contact", value);
+}
+
+void
+dm_sip_add_abilities(DmSipMessage *message)
+{
+    dm_sip_message_add(message, "Allow", DM_SIP_ALLOW);
+    dm_sip_message_add(message,
+                       message->sip->sip_request != NULL ? "User-Agent" : "Server",
+                       DM_SIP_USER_AGENT);
+}
+
+int
+dm_sip_listener_of(const DmSipCore *core, const DmTrunkConfig *trunk)
+{
+    for (unsigned i = 0; *trunk->listener != '\0' && i < core->config->listeners->len; i++) {
+        const DmListenerConfig *listener = g_ptr_array_index(core->config->listeners, i);
+
+        if (strcmp(listener->id, trunk->listener) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+void
+dm_sip_token(const DmSipCore *core, char out[DM_TOKEN_MAX])
+{
+    dm_token_make(out, core->worker, core->random);
+}

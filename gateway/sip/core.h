@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "config/config.h"
+#include "gateway/base/id.h"
+#include "gateway/base/loop.h"
+#include "gateway/base/random.h"
+#include "gateway/sip/counters.h"
+#include "gateway/sip/transaction/transaction.h"
+#include "gateway/trunk/pool.h"
+
+/* What everything above the transactions of one worker shares. Owned by the stack; borrowed by its
+ * legs, registrations and pings, which die before it. One signalling thread. */
+typedef struct {
+    DmLoop *loop;
+    DmRandom *random;
+    DmTxLayer *tx;
+    DmSipWire wire;
+    DmPool *pool;
+    DmCounter *counters;
+    unsigned worker, n_workers;
+    char *secret;
+    DmConfig *config;     /* one reference: for what is new */
+    GHashTable *legs;     /* local tag -> DmSipLeg: whom requests inside dialogs are for */
+    GHashTable *requests; /* "call-id from-tag cseq" of first INVITEs -> DmSipLeg: merged ones are
+                             told by it */
+    GHashTable *invites;  /* set of DmInviteOut: those that outlive their legs */
+    size_t n_legs;
+} DmSipCore;
+
+/* What this gateway understands, as header values. */
+#define DM_SIP_ALLOW      "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+#define DM_SIP_ACCEPT     "application/sdp"
+#define DM_SIP_USER_AGENT "Demarc"
+
+/* The user part of our Contact toward a trunk: configured, or a token that is the same after every
+ * restart and tells nothing (REG-1). (transfer full) */
+char *dm_sip_contact_user(const DmSipCore *core, const DmTrunkConfig *trunk);
+/* "sip:user@host:port" as peers of @flow's listener reach us. @trunk NULL: no user. (transfer full)
+ */
+char *dm_sip_contact_uri(const DmSipCore *core, const DmTrunkConfig *trunk, const DmSipFlow *flow);
+void dm_sip_add_contact(const DmSipCore *core,
+                        DmSipMessage *message,
+                        const DmTrunkConfig *trunk,
+                        const DmSipFlow *flow);
+/* Allow, and who we are. */
+void dm_sip_add_abilities(DmSipMessage *message);
+
+/* Index of the listener a trunk is bound to; -1: any. */
+int dm_sip_listener_of(const DmSipCore *core, const DmTrunkConfig *trunk);
+/* A tag, Call-ID or the like of ours. */
+void dm_sip_token(const DmSipCore *core, char out[DM_TOKEN_MAX]);

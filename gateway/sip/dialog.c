@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/sip/dialog.h"
+
+#include <sofia-sip/msg_header.h>
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_util.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct DmDialog {
+    su_home_t *home; /* what it keeps of messages */
+    DmSipFlow flow;  /* of the message that made it */
+    sip_from_t *local;
+    sip_to_t *remote;
+    sip_call_id_t *call_id;
+    sip_route_t *route;    /* first hop first */
+    sip_contact_t *target; /* NULL: the peer named none */
+    uint32_t local_cseq, remote_cseq;
+    bool has_remote_cseq;
+};
+
+static sip_contact_t *
+first_contact(su_home_t *home, const DmSipMessage *message)
+{
+    sip_contact_t *contact = sip_contact_dup(home, message->sip->sip_contact);
+
+    if (contact != NULL) {
+        contact->m_next = NULL;
+    }
+    return contact;
+}
+
+static DmDialog *
+dialog_new(const DmSipMessage *message)
+{
+    su_home_t *home = su_home_new(sizeof(su_home_t));
+    DmDialog *dialog = g_new0(DmDialog, 1);
+
+    dialog->home = home;
+    dialog->flow = message->flow;
+    dialog->call_id = sip_call_id_dup(home, message->sip->sip_call_id);
+    dialog->target = first_contact(home, message);
+    return dialog;
+}
+
+DmDialog *
+dm_dialog_new_uac(const DmSipMessage *response)
+{
+    const sip_t *sip = response->sip;
+    DmDialog *dialog = dialog_new(response);
+
+    dialog->local = sip_from_dup(dialog->home, sip->sip_from);
+    dialog->remote = sip_to_dup(dialog->home, sip->sip_to);
+    dialog->route = sip_route_reverse(dialog->home, sip->sip_record_route);
+    dialog->local_cseq = sip->sip_cseq->cs_seq;
+    return dialog;
+}
+
+DmDialog *
+dm_dialog_new_uas(const DmSipMessage *request, const char *local_tag)
+{
+    const sip_t *sip = request->sip;
+    DmDialog *dialog = dialog_new(request);
+
+    dialog->local = (sip_from_t *)msg_header_dup_as(dialog->home,
+                                                    sip_from_class,
+                                                    (const msg_header_t *)sip->sip_to);
+    sip_from_tag(dialog->home, dialog->local, local_tag);
+    dialog->remote = (sip_to_t *)msg_header_dup_as(dialog->home,
+                                                   sip_to_class,
+                                                   (const msg_header_t *)sip->sip_from);
+    dialog->route = sip_route_fixdup(dialog->home, sip->sip_record_route);
+    dialog->remote_cseq = sip->sip_cseq->cs_seq;
+    dialog->has_remote_cseq = true;
+    return dialog;
+}
+
+void
+dm_dialog_free(DmDialog *dialog)
+{
+    if (dialog != NULL) {
+        su_home_unref(dialog->home);
+        g_free(dialog);
+    }
+}
+
+const char *
+dm_dialog_call_id(const DmDialog *dialog)
+{
+    return dialog->call_id->i_id;
+}
+
+const char *
+dm_dialog_local_tag(const DmDialog *dialog)
+{
+    return dialog->local->a_tag != NULL ? dialog->local->a_tag : "";
+}
+
+const char *
+dm_dialog_remote_tag(const DmDialog *dialog)
+{
+    return dialog->remote->a_tag != NULL ? dialog->remote->a_tag : "";
+}
+
+bool
+dm_dialog_owns_request(const DmDialog *dialog, const DmSipMessage *request)
+{
+    const sip_t *sip = request->sip;
+    const char *theirs = sip->sip_from->a_tag != NULL ? sip->sip_from->a_tag : "";
+    const char *ours = sip->sip_to->a_tag != NULL ? sip->sip_to->a_tag : "";
+
+    return strcmp(sip->sip_call_id->i_id, dm_dialog_call_id(dialog)) == 0 &&
+           g_ascii_strcasecmp(theirs, dm_dialog_remote_tag(dialog)) == 0 &&
+           g_ascii_strcasecmp(ours, dm_dialog_local_tag(dialog)) == 0;
+}
+
+DmCseqVerdict
+dm_dialog_take_cseq(DmDialog *dialog, const DmSipMessage *request)
+{
+    uint32_t cseq = request->sip->sip_cseq->cs_seq;
+
+    if (dialog->has_remote_cseq && cseq <= dialog->remote_cseq) {
+        return DM_CSEQ_OLD;
+    }
+    dialog->remote_cseq = cseq;
+    dialog->has_remote_cseq = true;
+    return DM_CSEQ_OK;
+}
+
+uint32_t
+dm_dialog_cseq(const DmDialog *dialog)
+{
+    return dialog->local_cseq;
+}
+
+void
+dm_dialog_set_cseq(DmDialog *dialog, uint32_t cseq)
+{
+    dialog->local_cseq = cseq;
+}
+
+void
+dm_dialog_refresh_target(DmDialog *dialog, const DmSipMessage *message)
+{
+    sip_contact_t *fresh = first_contact(dialog->home, message);
+
+    if (fresh != NULL) {
+        su_free(dialog->home, dialog->target);
+        dialog->target = fresh;
+    }
+}
+
+static const url_t *
+target_url(const DmDialog *dialog)
+{
+    return dialog->target != NULL ? dialog->target->m_url : dialog->remote->a_url;
+}
+
+/* RFC 3261, 12.2.1.1: to a loose router the target stays in the Request-URI; a strict one is put
+ * there itself, and the target ends the route. */
+static void
+set_route(const DmDialog *dialog, DmSipMessage *request, const url_t **out_uri)
+{
+    sip_route_t *route = sip_route_dup(request->home, dialog->route);
+
+    *out_uri = target_url(dialog);
+    if (route != NULL && !url_has_param(route->r_url, "lr")) {
+        sip_route_t *last = sip_route_create(request->home, target_url(dialog), NULL);
+        sip_route_t **end = &route;
+
+        while (*end != NULL) {
+            end = &(*end)->r_next;
+        }
+        *end = last;
+        *out_uri = route->r_url;
+        route = route->r_next;
+    }
+    if (route != NULL) {
+        msg_header_insert(request->msg, (msg_pub_t *)request->sip, (msg_header_t *)route);
+    }
+}
+
+static void
+insert(DmSipMessage *request, void *header)
+{
+    msg_header_insert(request->msg, (msg_pub_t *)request->sip, header);
+}
+
+DmSipMessage *
+dm_dialog_request(DmDialog *dialog, DmSipMethod method, uint32_t invite_cseq)
+{
+    const char *name = dm_method_name(method);
+    sip_method_t code = sip_method_code(name);
+    DmSipMessage *request = dm_sip_message_new();
+    uint32_t cseq = method == DM_METHOD_ACK ? invite_cseq : ++dialog->local_cseq;
+    const url_t *uri;
+
+    request->method = method;
+    set_route(dialog, request, &uri);
+    insert(request, sip_request_create(request->home, code, name, (const url_string_t *)uri, NULL));
+    insert(request, sip_from_dup(request->home, dialog->local));
+    insert(request, sip_to_dup(request->home, dialog->remote));
+    insert(request, sip_call_id_dup(request->home, dialog->call_id));
+    insert(request, sip_cseq_create(request->home, cseq, code, name));
+    insert(request, sip_max_forwards_make(request->home, "70"));
+    return request;
+}
+
+static bool
+is_believable(const DmAddress *hop, const DmAddress *source)
+{
+    return !dm_address_is_any(hop) && !dm_address_is_multicast(hop) &&
+           (!dm_address_is_private(hop) || dm_address_is_private(source)) &&
+           (!dm_address_is_loopback(hop) || dm_address_is_loopback(source));
+}
+
+void
+dm_dialog_flow(const DmDialog *dialog, const DmSipWire *wire, DmSipFlow *out_flow)
+{
+    const url_t *hop = dialog->route != NULL ? dialog->route->r_url : target_url(dialog);
+    int port = hop->url_port != NULL ? atoi(hop->url_port) : 0;
+    DmAddress address;
+
+    *out_flow = dialog->flow;
+    if (port <= 0 || port > 65535) {
+        port = dialog->flow.transport == DM_TRANSPORT_TLS ? 5061 : 5060;
+    }
+    if (dialog->flow.connection != 0 || hop->url_host == NULL ||
+        !dm_address_parse(&address, hop->url_host, (uint16_t)port) ||
+        !is_believable(&address, &dialog->flow.remote)) {
+        return;
+    }
+    if (!wire->ops->flow_to(wire->wire,
+                            dialog->flow.listener,
+                            dialog->flow.transport,
+                            &address,
+                            out_flow)) {
+        *out_flow = dialog->flow;
+    }
+}
