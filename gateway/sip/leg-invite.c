@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sofia-sip/msg_header.h>
+#include <sofia-sip/sip_header.h>
+#include <string.h>
+
+#include "gateway/base/thread.h"
+#include "gateway/sip/auth.h"
+#include "gateway/sip/identity.h"
+#include "gateway/sip/leg-priv.h"
+
+/* INVITEs of ours: the first and its forks, repetitions with credentials, ACK, CANCEL. */
+
+DM_LOG_TOPIC("sip-leg");
+
+#define MAX_FORKS 16 /* of one INVITE that are acknowledged */
+
+/* What one fork was sent. */
+typedef struct {
+    char *to_tag;
+    DmSipFlow flow;
+    GString *bytes;
+} Ack;
+
+static void
+ack_free(gpointer data)
+{
+    Ack *ack = data;
+
+    g_free(ack->to_tag);
+    g_string_free(ack->bytes, TRUE);
+    g_free(ack);
+}
+
+static const char *
+to_tag_of(const DmSipMessage *message)
+{
+    return message->sip->sip_to->a_tag != NULL ? message->sip->sip_to->a_tag : "";
+}
+
+/* --- life of an INVITE --- */
+
+void
+dm_sip_invite_leave(DmInviteOut *invite)
+{
+    DmSipLeg *leg = invite->leg;
+
+    if (leg == NULL) {
+        return;
+    }
+    g_ptr_array_remove_fast(leg->invites, invite);
+    if (leg->invite == invite) {
+        leg->invite = NULL;
+    }
+    invite->leg = NULL;
+    g_clear_pointer(&invite->request, dm_sip_message_free);
+}
+
+void
+dm_sip_invite_free(DmInviteOut *invite)
+{
+    dm_sip_invite_leave(invite);
+    g_hash_table_remove(invite->core->invites, invite);
+    dm_sip_message_free(invite->request);
+    dm_sip_message_free(invite->unacked);
+    g_free(invite->confirmed_tag);
+    g_ptr_array_unref(invite->acks);
+    g_free(invite);
+}
+
+void
+dm_sip_invites_drop(DmSipCore *core)
+{
+    GHashTableIter iter;
+    gpointer invite;
+
+    g_hash_table_iter_init(&iter, core->invites);
+    while (g_hash_table_iter_next(&iter, &invite, NULL)) {
+        dm_sip_invite_free(invite);
+        g_hash_table_iter_init(&iter, core->invites);
+    }
+}
+
+/* --- ACK --- */
+
+/* Sends the ACK for a 2xx within @dialog and keeps its bytes for when the 2xx comes again. */
+static void
+send_ack(DmInviteOut *invite, DmDialog *dialog, const char *to_tag, const DmSdp *sdp)
+{
+    g_autoptr(DmSipMessage) request = dm_dialog_request(dialog, DM_METHOD_ACK, invite->cseq);
+    Ack *ack = g_new0(Ack, 1);
+
+    if (invite->request != NULL) {
+        dm_auth_copy(request, invite->request);
+    }
+    if (invite->leg != NULL && sdp != NULL) {
+        dm_sip_leg_write_sdp(invite->leg, request, sdp);
+    }
+    ack->to_tag = g_strdup(to_tag);
+    ack->bytes = g_string_sized_new(512);
+    dm_dialog_flow(dialog, &invite->core->wire, &ack->flow);
+    dm_tx_layer_send_ack(invite->core->tx, request, &ack->flow, ack->bytes);
+    g_ptr_array_add(invite->acks, ack);
+}
+
+/* SIG-5: every repetition of a 2xx gets the same bytes. */
+static bool
+acked_before(DmInviteOut *invite, const DmSipMessage *response)
+{
+    for (unsigned i = 0; i < invite->acks->len; i++) {
+        const Ack *ack = g_ptr_array_index(invite->acks, i);
+
+        if (strcmp(ack->to_tag, to_tag_of(response)) == 0) {
+            dm_tx_layer_send_raw(invite->core->tx, &ack->flow, ack->bytes->str, ack->bytes->len);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A 2xx nobody wants: of another fork, or after CANCEL without a leg (SIG-5). */
+static void
+ack_and_bye(DmInviteOut *invite, const DmSipMessage *response)
+{
+    DmDialog *dialog;
+
+    if (invite->acks->len >= MAX_FORKS) {
+        return;
+    }
+    dialog = dm_dialog_new_uac(response);
+    send_ack(invite, dialog, to_tag_of(response), NULL);
+    dm_sip_send_lone_bye(invite->core, dialog, "SIP;cause=200;text=\"Call completed elsewhere\"");
+    dm_dialog_free(dialog);
+}
+
+void
+dm_sip_invite_ack_kept(DmInviteOut *invite, const DmSdp *sdp)
+{
+    g_autoptr(DmSipMessage) response = g_steal_pointer(&invite->unacked);
+
+    if (response != NULL && invite->leg != NULL && invite->leg->dialog != NULL) {
+        send_ack(invite, invite->leg->dialog, to_tag_of(response), sdp);
+        if (invite->leg->invite == invite) {
+            invite->leg->invite = NULL;
+        }
+    }
+}
+
+/* --- repetition with credentials --- */
+
+static void
+remove_vias(DmSipMessage *request)
+{
+    while (request->sip->sip_via != NULL) {
+        msg_header_remove(request->msg,
+                          (msg_pub_t *)request->sip,
+                          (msg_header_t *)request->sip->sip_via);
+    }
+}
+
+static void
+set_cseq(DmSipMessage *request, uint32_t cseq)
+{
+    msg_pub_t *pub = (msg_pub_t *)request->sip;
+
+    msg_header_remove(request->msg, pub, (msg_header_t *)request->sip->sip_cseq);
+    msg_header_insert(
+        request->msg,
+        pub,
+        (msg_header_t *)sip_cseq_create(request->home, cseq, sip_method_invite, "INVITE"));
+}
+
+/* Sends the same INVITE with the credentials it was asked for. False: there are none that could
+ * help. */
+static bool
+retry_with_credentials(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
+{
+    int status = response->sip->sip_status->st_status;
+    DmSipMessage *request;
+    DmSipFlow flow;
+    bool offered = invite->offered;
+
+    if ((status != 401 && status != 407) || leg->digest == NULL || invite->request == NULL ||
+        leg->state == DM_SIP_LEG_CANCELLING ||
+        dm_auth_take(leg->digest, response) != DM_DIGEST_RETRY) {
+        return false;
+    }
+    request = g_steal_pointer(&invite->request);
+    flow = request->flow;
+    remove_vias(request);
+    set_cseq(request, invite->cseq + 1);
+    if (leg->dialog != NULL) {
+        dm_dialog_set_cseq(leg->dialog, invite->cseq + 1);
+    }
+    dm_sip_invite_leave(invite);
+    dm_sip_invite_start(leg, request, &flow, offered);
+    return true;
+}
+
+/* --- answers to the first INVITE --- */
+
+static void
+take_provisional(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
+{
+    int status = response->sip->sip_status->st_status;
+    g_autoptr(DmSdp) sdp = NULL;
+    bool ours;
+
+    if (status == 100) {
+        /* says only that someone is there: the call may stop waiting for a sign of life */
+        if (leg->state == DM_SIP_LEG_CALLING && !invite->provisional_came) {
+            invite->provisional_came = true;
+            dm_sip_leg_emit(leg, DM_LEG_PROGRESS, 100, NULL);
+        }
+        return;
+    }
+    invite->provisional_came = true;
+    if (leg->state != DM_SIP_LEG_CALLING && leg->state != DM_SIP_LEG_EARLY) {
+        return;
+    }
+    if (leg->state == DM_SIP_LEG_CALLING) {
+        dm_sip_leg_move(leg, DM_SIP_LEG_EARLY);
+    }
+    dm_sip_leg_take_user_agent(leg, response);
+    /* SIG-9: the first fork with early media keeps it until one answers */
+    ours = leg->early_tag == NULL || strcmp(leg->early_tag, to_tag_of(response)) == 0;
+    if (ours && dm_sip_leg_read_sdp(response, &sdp) && sdp != NULL) {
+        g_free(leg->early_tag);
+        leg->early_tag = g_strdup(to_tag_of(response));
+        g_clear_pointer(&leg->early_sdp, dm_sdp_unref);
+        leg->early_sdp = dm_sdp_ref(sdp);
+    }
+    dm_sip_leg_emit(leg, DM_LEG_PROGRESS, (uint16_t)status, sdp);
+}
+
+static void
+confirm(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
+{
+    invite->confirmed_tag = g_strdup(to_tag_of(response));
+    leg->dialog = dm_dialog_new_uac(response);
+    dm_sip_leg_take_user_agent(leg, response);
+}
+
+/* The 2xx that crossed our CANCEL (SIG-7). */
+static void
+end_crossed(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
+{
+    confirm(leg, invite, response);
+    send_ack(invite, leg->dialog, to_tag_of(response), NULL);
+    leg->invite = NULL;
+    dm_sip_leg_send_bye(leg);
+}
+
+void
+dm_sip_invite_ack_or_keep(DmInviteOut *invite, DmSipMessage *response, const DmSdp *sdp)
+{
+    DmSipLeg *leg = invite->leg;
+
+    if (invite->offered || sdp == NULL) {
+        send_ack(invite, leg->dialog, to_tag_of(response), NULL);
+        g_clear_pointer(&invite->request, dm_sip_message_free);
+        leg->invite = NULL;
+        dm_sip_message_free(response);
+    } else {
+        invite->unacked = response;
+    }
+}
+
+/* Takes @response over. */
+static void
+take_answer(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response)
+{
+    uint16_t status = (uint16_t)response->sip->sip_status->st_status;
+    g_autoptr(DmSdp) sdp = NULL;
+
+    confirm(leg, invite, response);
+    dm_sip_leg_read_sdp(response, &sdp);
+    if (sdp == NULL && leg->early_sdp != NULL &&
+        strcmp(leg->early_tag, invite->confirmed_tag) == 0) {
+        sdp = dm_sdp_ref(leg->early_sdp); /* some peers answer in 183 and not again */
+    }
+    dm_sip_leg_set_remote_sdp(leg, sdp);
+    dm_sip_leg_move(leg, DM_SIP_LEG_UP);
+    dm_sip_invite_ack_or_keep(invite, response, sdp);
+    if (leg->peer_said_bye) {
+        if (leg->invite != NULL) {
+            dm_sip_invite_ack_kept(leg->invite, NULL);
+        }
+        dm_sip_leg_set_release(leg, DM_RELEASE_PEER_BYE, 200, "", "");
+        dm_sip_leg_finish(leg);
+        return;
+    }
+    dm_sip_leg_emit(leg, DM_LEG_ANSWERED, status, sdp);
+}
+
+static void
+note_failure(DmSipLeg *leg, const DmSipMessage *response)
+{
+    const sip_t *sip = response->sip;
+    const sip_status_t *status = sip->sip_status;
+
+    dm_sip_leg_take_user_agent(leg, response);
+    if (leg->state == DM_SIP_LEG_CANCELLING) {
+        return; /* why it ended was said when we cancelled */
+    }
+    dm_sip_leg_set_release(leg,
+                           DM_RELEASE_REJECTED,
+                           (uint16_t)status->st_status,
+                           status->st_phrase,
+                           "");
+    for (const sip_reason_t *r = sip->sip_reason; r != NULL; r = r->re_next) {
+        unsigned cause = r->re_cause != NULL ? (unsigned)atoi(r->re_cause) : 0;
+
+        if (r->re_protocol != NULL && g_ascii_strcasecmp(r->re_protocol, "Q.850") == 0 &&
+            cause <= 127) {
+            leg->release.q850 = (uint16_t)cause;
+        }
+    }
+    if (sip->sip_retry_after != NULL) {
+        leg->release.retry_after_s = (unsigned)MIN(sip->sip_retry_after->af_delta, 86400);
+    }
+}
+
+/* --- from the transaction --- */
+
+static bool
+is_first_invite(const DmSipLeg *leg)
+{
+    return leg->state < DM_SIP_LEG_INCOMING;
+}
+
+/* Takes @response over. */
+static void
+take_2xx(DmInviteOut *invite, DmSipMessage *response)
+{
+    DmSipLeg *leg = invite->leg;
+    g_autoptr(DmSipMessage) owned = NULL;
+
+    if (invite->unacked != NULL && strcmp(to_tag_of(invite->unacked), to_tag_of(response)) == 0) {
+        dm_sip_message_free(response);
+        return;
+    }
+    owned = response;
+    if (acked_before(invite, response)) {
+        return;
+    }
+    if (leg == NULL || leg->invite != invite || invite->confirmed_tag != NULL) {
+        ack_and_bye(invite, response);
+    } else if (leg->state == DM_SIP_LEG_CANCELLING) {
+        end_crossed(leg, invite, response);
+    } else if (is_first_invite(leg)) {
+        take_answer(leg, invite, g_steal_pointer(&owned));
+    } else {
+        dm_sip_leg_reinvite_answered(leg, invite, g_steal_pointer(&owned));
+    }
+}
+
+static void
+take_failure(DmInviteOut *invite, const DmSipMessage *response)
+{
+    DmSipLeg *leg = invite->leg;
+
+    if (leg == NULL || leg->invite != invite || invite->confirmed_tag != NULL ||
+        retry_with_credentials(leg, invite, response)) {
+        return;
+    }
+    if (is_first_invite(leg)) {
+        note_failure(leg, response);
+        dm_sip_leg_finish(leg);
+    } else {
+        dm_sip_invite_leave(invite);
+        dm_sip_leg_reinvite_failed(leg, (uint16_t)response->sip->sip_status->st_status);
+    }
+}
+
+/* Branches are hard to guess; that the rest is ours as well costs one comparison. */
+static bool
+is_of_this_invite(const DmInviteOut *invite, const DmSipMessage *response)
+{
+    const char *tag = response->sip->sip_from->a_tag;
+
+    return response->sip->sip_cseq->cs_seq == invite->cseq &&
+           (invite->leg == NULL ||
+            (tag != NULL && g_ascii_strcasecmp(tag, invite->leg->local_tag) == 0 &&
+             strcmp(response->sip->sip_call_id->i_id, invite->leg->facts.call_id) == 0));
+}
+
+static void
+on_response(DmClientTx *tx, DmSipMessage *response, void *user_data)
+{
+    DmInviteOut *invite = user_data;
+    int status = response->sip->sip_status->st_status;
+
+    if (is_of_this_invite(invite, response)) {
+        if (status >= 200 && status < 300) {
+            take_2xx(invite, response);
+            return;
+        }
+        if (status >= 300) {
+            take_failure(invite, response);
+        } else if (invite->leg != NULL && invite->leg->invite == invite &&
+                   is_first_invite(invite->leg)) {
+            take_provisional(invite->leg, invite, response);
+        }
+    }
+    dm_sip_message_free(response);
+}
+
+static void
+on_failed(DmClientTx *tx, DmTxFailure failure, void *user_data)
+{
+    DmInviteOut *invite = user_data;
+    DmSipLeg *leg = invite->leg;
+    bool timeout = failure == DM_TX_TIMEOUT;
+
+    if (leg == NULL || leg->invite != invite) {
+        return;
+    }
+    if (!is_first_invite(leg)) {
+        dm_sip_invite_leave(invite);
+        dm_sip_leg_reinvite_failed(leg, timeout ? 408 : 503);
+        return;
+    }
+    if (leg->state != DM_SIP_LEG_CANCELLING) {
+        dm_sip_leg_set_release(leg,
+                               timeout ? DM_RELEASE_TIMEOUT : DM_RELEASE_TRANSPORT,
+                               timeout ? 408 : 503,
+                               timeout ? "Request Timeout" : "Service Unavailable",
+                               "");
+    }
+    dm_sip_leg_finish(leg);
+}
+
+static void
+on_ended(DmClientTx *tx, void *user_data)
+{
+    DmInviteOut *invite = user_data;
+
+    /* a 2xx may still wait for the call's answer: the leg goes on holding it */
+    if (invite->leg != NULL && invite->unacked != NULL) {
+        dm_sip_invite_ack_kept(invite, NULL);
+    }
+    dm_sip_invite_free(invite);
+}
+
+static const DmClientTxUser invite_user = {
+    .on_response = on_response,
+    .on_failed = on_failed,
+    .on_ended = on_ended,
+};
+
+DmInviteOut *
+dm_sip_invite_start(DmSipLeg *leg, DmSipMessage *request, const DmSipFlow *flow, bool offered)
+{
+    DmInviteOut *invite = g_new0(DmInviteOut, 1);
+
+    invite->core = leg->core;
+    invite->leg = leg;
+    invite->offered = offered;
+    invite->cseq = request->sip->sip_cseq->cs_seq;
+    invite->acks = g_ptr_array_new_with_free_func(ack_free);
+    g_hash_table_add(leg->core->invites, invite);
+    g_ptr_array_add(leg->invites, invite);
+    leg->invite = invite;
+    if (leg->digest != NULL) {
+        dm_auth_apply(leg->digest, leg->core->random, request);
+    }
+    request->flow = *flow;
+    invite->tx = dm_client_tx_start(leg->core->tx, request, flow, &invite_user, invite);
+    invite->request = request;
+    return invite;
+}
+
+/* --- dialling --- */
+
+static const DmEndpointConfig *
+endpoint_of(const DmTrunkConfig *config, unsigned endpoint)
+{
+    return endpoint < config->endpoints->len ? g_ptr_array_index(config->endpoints, endpoint)
+                                             : NULL;
+}
+
+/* The domain of the trunk; without one the endpoint as it was configured, its port with it. */
+static void
+append_target(GString *out, const DmDial *dial, const char *user, bool with_port)
+{
+    const DmTrunkConfig *config = dial->target->trunk;
+    const DmEndpointConfig *endpoint = endpoint_of(config, dial->address->endpoint);
+    bool by_domain = *config->domain != '\0';
+    uint16_t port = !by_domain && with_port && endpoint != NULL ? endpoint->port : 0;
+    const char *host = by_domain ? config->domain : dial->address->host;
+
+    dm_identity_append_uri(out, user, host, port == 5060 ? 0 : port, config->sip.user_phone);
+}
+
+static void
+add_request_line(DmSipMessage *request, const DmDial *dial)
+{
+    g_autoptr(GString) uri = g_string_sized_new(64);
+
+    append_target(uri, dial, dial->target->identity.ruri_user, true);
+    msg_header_insert(request->msg,
+                      (msg_pub_t *)request->sip,
+                      (msg_header_t *)sip_request_create(request->home,
+                                                         sip_method_invite,
+                                                         "INVITE",
+                                                         (const url_string_t *)uri->str,
+                                                         NULL));
+}
+
+static const char *
+domain_of(const DmDial *dial)
+{
+    const char *domain = dial->target->trunk->domain;
+
+    return *domain != '\0' ? domain : dial->address->host;
+}
+
+static void
+add_parties(DmSipLeg *leg, DmSipMessage *request, const DmDial *dial)
+{
+    const DmIdentity *id = &dial->target->identity;
+    const char *called = *id->to_user != '\0' ? id->to_user : id->ruri_user;
+    g_autoptr(GString) from = g_string_sized_new(96);
+    g_autoptr(GString) to = g_string_new("<");
+
+    dm_identity_append_from(from, dial->target, domain_of(dial));
+    g_string_append_printf(from, ";tag=%s", leg->local_tag);
+    append_target(to, dial, called, false);
+    g_string_append_c(to, '>');
+    dm_sip_message_add(request, "From", from->str);
+    dm_sip_message_add(request, "To", to->str);
+}
+
+static DmSipMessage *
+new_invite(DmSipLeg *leg, const DmDial *dial)
+{
+    DmSipMessage *request = dm_sip_message_new();
+    char call_id[DM_TOKEN_MAX], number[16];
+
+    request->method = DM_METHOD_INVITE;
+    dm_sip_token(leg->core, call_id);
+    leg->facts.call_id = g_strdup(call_id);
+    add_request_line(request, dial);
+    g_snprintf(number, sizeof number, "%u", dial->max_forwards);
+    dm_sip_message_add(request, "Max-Forwards", number);
+    add_parties(leg, request, dial);
+    dm_sip_message_add(request, "Call-ID", call_id);
+    dm_sip_message_add(request, "CSeq", "1 INVITE");
+    dm_sip_add_contact(leg->core, request, dial->target->trunk, &leg->flow);
+    dm_sip_add_abilities(request);
+    dm_identity_write(request, dial->target, domain_of(dial));
+    dm_sip_leg_write_sdp(leg, request, dial->offer);
+    return request;
+}
+
+DmLeg *
+dm_sip_leg_dial(DmSipCore *core, const DmDial *dial, DmLegEventFunc on_event, void *user_data)
+{
+    int listener = dm_sip_listener_of(core, dial->target->trunk);
+    const DmTarget *address = dial->address;
+    DmSipFlow flow = {.transport = address->transport, .remote = address->address};
+    DmSipLeg *leg;
+    bool reachable;
+
+    DM_RUNS_ON(DM_THREAD_SIGNAL);
+    reachable = core->wire.ops->flow_to(core->wire.wire,
+                                        listener,
+                                        address->transport,
+                                        &address->address,
+                                        &flow);
+    leg = dm_sip_leg_new(core, dial->trunk, &flow);
+    leg->base.on_event = on_event;
+    leg->base.user_data = user_data;
+    leg->facts.endpoint = address->endpoint;
+    dm_sip_leg_move(leg, DM_SIP_LEG_CALLING);
+    if (!reachable) {
+        leg->facts.call_id = g_strdup("");
+        dm_sip_leg_set_release(leg,
+                               DM_RELEASE_TRANSPORT,
+                               503,
+                               "No listener for this transport",
+                               "");
+        dm_sip_leg_finish_soon(leg);
+        return &leg->base;
+    }
+    dm_sip_invite_start(leg, new_invite(leg, dial), &flow, dial->offer != NULL);
+    return &leg->base;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "gateway/base/sm.h"
+#include "gateway/sip/dialog.h"
+#include "gateway/sip/digest.h"
+#include "gateway/sip/leg.h"
+
+/* What the files leg*.c share. */
+
+/*
+ *   IDLE --INVITE--> CALLING --18x--> EARLY --2xx--> UP
+ *                       |               |
+ *                       +----close------+--> CANCELLING --487--> CLOSED
+ *                                                 +------2xx---> CLOSING
+ *   IDLE --INVITE came--> INCOMING --2xx sent--> ANSWERED --ACK--> UP
+ *   UP --BYE sent--> CLOSING --answer--> CLOSED
+ */
+enum {
+    DM_SIP_LEG_IDLE,
+    DM_SIP_LEG_CALLING,
+    DM_SIP_LEG_EARLY,
+    DM_SIP_LEG_CANCELLING,
+    DM_SIP_LEG_INCOMING,
+    DM_SIP_LEG_ANSWERED,
+    DM_SIP_LEG_UP,
+    DM_SIP_LEG_CLOSING,
+    DM_SIP_LEG_CLOSED,
+    DM_SIP_N_LEG_STATES,
+};
+
+/* One INVITE of ours, first or re-INVITE. It lives until its transaction is gone, which may be
+ * after its leg: a 2xx that is repeated is acknowledged again, one of another fork is acknowledged
+ * and ended (SIG-5). */
+typedef struct {
+    DmSipCore *core;
+    DmSipLeg *leg; /* NULL: gone */
+    DmClientTx *tx;
+    DmSipMessage
+        *request; /* kept for a repetition with credentials and for the ACK's; NULL afterwards */
+    uint32_t cseq;
+    bool offered; /* it carried a description; else the ACK must */
+    bool provisional_came;
+    char *confirmed_tag;   /* of the fork that became the dialog; NULL: none yet */
+    DmSipMessage *unacked; /* a 2xx with an offer, until the call has answered it */
+    GPtrArray *acks;       /* Ack: what was sent to each fork */
+} DmInviteOut;
+
+/* An INVITE (or UPDATE) of the peer that the call has not answered yet. */
+typedef struct {
+    DmServerTx *tx; /* NULL: none is pending */
+    DmSipMessage *request;
+} DmInviteIn;
+
+/* A 2xx of ours that waits for its ACK (RFC 3261, 13.3.1.4). */
+typedef struct {
+    DmServerTx *tx; /* NULL: gone, nothing to repeat */
+    bool due;
+    bool offered; /* it carried an offer: the ACK has the answer */
+    uint32_t cseq;
+    int64_t since_us, wait_us;
+    DmTimer timer;
+} DmAckWait;
+
+struct DmSipLeg {
+    DmLeg base;
+    DmSipCore *core;
+    unsigned state;
+    bool is_caller_side; /* the peer called us: the Call-ID is the peer's */
+    DmTrunk *trunk;      /* one reference */
+    char local_tag[DM_TOKEN_MAX];
+    char *request_key; /* in core->requests, or NULL */
+    DmDialog *dialog;  /* of a called leg: from its 2xx on */
+    DmSipFlow flow;
+    DmLegFacts facts;
+    DmLogContext log;
+
+    DmSdpOrigin origin; /* what we said */
+    DmSdp *remote_sdp;  /* what the peer said last that holds */
+
+    DmDigestClient *digest; /* NULL: we have no credentials */
+    GPtrArray *invites;     /* DmInviteOut that still point here; borrowed */
+    DmInviteOut *invite;    /* the one without a final answer; borrowed */
+    char *early_tag;        /* of the fork whose early media counts */
+    DmSdp *early_sdp;
+
+    DmInviteIn incoming;
+    DmAckWait ack;
+    DmTimer ringing_timer; /* RFC 3261, 13.3.1.1: a provisional a minute, for proxies */
+    uint16_t ringing_status;
+
+    bool reoffering; /* from reoffer() to its event */
+    bool queued;     /* reoffer() is to be sent as soon as it may */
+    DmSdp *offer;    /* its description; NULL: asks for one */
+    unsigned glares;
+    DmTimer glare_timer;
+
+    DmClientTx *bye;    /* ours; tells this leg of its end */
+    bool peer_said_bye; /* before its 2xx to our INVITE came */
+    bool ending;        /* close() came; BYE as soon as it may */
+    DmRelease release;  /* what DM_LEG_CLOSED will say */
+    DmTimer close_timer;
+};
+
+/* --- leg.c --- */
+DmSipLeg *dm_sip_leg_new(DmSipCore *core, DmTrunk *trunk, const DmSipFlow *flow);
+bool dm_sip_leg_move(DmSipLeg *leg, unsigned state);
+void dm_sip_leg_emit(DmSipLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp);
+/* DM_LEG_CLOSED and the end of @leg: nothing may be done with it afterwards. */
+void dm_sip_leg_finish(DmSipLeg *leg);
+/* As above, from the loop: for what is noticed inside an operation. */
+void dm_sip_leg_finish_soon(DmSipLeg *leg);
+void dm_sip_leg_set_release(DmSipLeg *leg,
+                            DmReleaseCause cause,
+                            uint16_t status,
+                            const char *reason,
+                            const char *diagnosis);
+/* What a Reason header says, added to the release. */
+void dm_sip_leg_take_reason(DmSipLeg *leg, const sip_reason_t *reason);
+/* "SIP;cause=...;text=..., Q.850;cause=..."; NULL: nothing to say. (transfer full) */
+char *dm_sip_reason_text(const DmRelease *why);
+void dm_sip_leg_take_user_agent(DmSipLeg *leg, const DmSipMessage *message);
+
+/* BYE with what the release says; DM_LEG_CLOSED when it is answered. */
+void dm_sip_leg_send_bye(DmSipLeg *leg);
+/* BYE that nobody waits for. */
+void dm_sip_send_lone_bye(DmSipCore *core, DmDialog *dialog, const char *reason);
+
+/* The description in a message; NULL: none. False: there is one that cannot be read. (transfer
+ * full) */
+bool dm_sip_leg_read_sdp(const DmSipMessage *message, DmSdp **out_sdp);
+void dm_sip_leg_write_sdp(DmSipLeg *leg, DmSipMessage *message, const DmSdp *sdp);
+/* @sdp may be NULL: nothing new was said. */
+void dm_sip_leg_set_remote_sdp(DmSipLeg *leg, const DmSdp *sdp);
+
+/* --- leg-invite.c: INVITEs of ours --- */
+/* (transfer full: @request) */
+DmInviteOut *dm_sip_invite_start(DmSipLeg *leg,
+                                 DmSipMessage *request,
+                                 const DmSipFlow *flow,
+                                 bool offered);
+/* ACK for a 2xx: at once when the offer was ours; else when the call has an answer to put into it:
+ * @response is kept. (transfer full: @response) */
+void dm_sip_invite_ack_or_keep(DmInviteOut *invite, DmSipMessage *response, const DmSdp *sdp);
+/* ACK for the 2xx kept in @invite->unacked, with @sdp or without. */
+void dm_sip_invite_ack_kept(DmInviteOut *invite, const DmSdp *sdp);
+void dm_sip_invite_free(DmInviteOut *invite);
+/* From now on it has no leg. */
+void dm_sip_invite_leave(DmInviteOut *invite);
+
+/* --- leg-answer.c: INVITEs of the peer --- */
+void dm_sip_leg_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp);
+void dm_sip_leg_answer(DmSipLeg *leg, const DmSdp *sdp);
+void dm_sip_leg_reject(DmSipLeg *leg, const DmRelease *why);
+/* 2xx to the pending INVITE or UPDATE, repeated until acknowledged when it is an INVITE. */
+void dm_sip_leg_send_2xx(DmSipLeg *leg, const DmSdp *sdp);
+/* Forgets the pending INVITE, answered or not. */
+void dm_sip_leg_drop_incoming(DmSipLeg *leg);
+void dm_sip_leg_drop_ack_wait(DmSipLeg *leg);
+/* (transfer full) */
+void dm_sip_leg_take_ack(DmSipLeg *leg, DmSipMessage *ack);
+/* Watches @tx for CANCEL and its end. */
+void dm_sip_leg_set_incoming(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
+
+/* --- leg-reinvite.c: sessions that change --- */
+void dm_sip_leg_reoffer(DmSipLeg *leg, const DmSdp *sdp);
+void dm_sip_leg_reanswer(DmSipLeg *leg, const DmSdp *sdp);
+void dm_sip_leg_refuse_reoffer(DmSipLeg *leg, uint16_t status);
+/* A queued offer, when nothing stands in its way any more. */
+void dm_sip_leg_send_queued(DmSipLeg *leg);
+/* (transfer full) */
+void dm_sip_leg_take_reinvite(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
+void dm_sip_leg_take_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
+/* Final answers to our re-INVITE (transfer full: @response); a status when there was none to be
+ * used. */
+void dm_sip_leg_reinvite_failed(DmSipLeg *leg, uint16_t status);
+void dm_sip_leg_reinvite_answered(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response);
