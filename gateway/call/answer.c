@@ -80,7 +80,7 @@ on_duration_timer(DmTimer *timer, void *user_data)
     DmCall *call = user_data;
 
     dm_record_add_evidence(call->record, "The call reached the longest duration its trunks allow");
-    dm_call_fail(call, 480, DM_Q850_TIMER, "max_duration");
+    dm_call_end(call, DM_Q850_TIMER, "Longest duration reached", "max_duration");
     dm_call_check_over(call);
 }
 

@@ -33,7 +33,7 @@ on_silence(DmCall *call, DmSide side)
                            side == DM_SIDE_A ? "A" : "B",
                            (held ? spec->hold_timeout_ms : spec->timeout_ms) / 1000,
                            held ? " while on hold" : "");
-    dm_call_fail(call, 503, DM_Q850_TIMER, "media_timeout");
+    dm_call_end(call, DM_Q850_TIMER, "No media", "media_timeout");
 }
 
 static void

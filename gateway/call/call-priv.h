@@ -100,6 +100,9 @@ bool dm_call_move(DmCall *call, DmCallState to);
 void dm_call_release(DmCall *call, DmReleasedBy by, const DmRelease *why);
 /* Ends it for a reason of ours. @diagnosis: "" for none. */
 void dm_call_fail(DmCall *call, uint16_t status, uint16_t q850, const char *diagnosis);
+/* The same for a call that was answered: no SIP status is to blame. @reason: for people and the
+ * Reason header. */
+void dm_call_end(DmCall *call, uint16_t q850, const char *reason, const char *diagnosis);
 /* Announces the end once nothing is held any more; the call may be gone afterwards. */
 void dm_call_check_over(DmCall *call);
 /* Frees it in any state, for a process that ends: what still holds it must never call again. */

@@ -159,15 +159,34 @@ dm_call_on_leg_event(DmLeg *leg, const DmLegEvent *event, void *user_data)
     dm_call_check_over(call);
 }
 
+/* Numbers cross, a peer's own words do not (SIG-1); but a phone must not show a call as missed that
+ * was taken elsewhere (RFC 3326, 2). */
+static void
+put_in_our_words(DmRelease *told)
+{
+    bool taken_elsewhere =
+        told->cause == DM_RELEASE_PEER_CANCEL && (told->status == 200 || told->q850 == 26);
+
+    if (told->cause != DM_RELEASE_LOCAL && told->cause != DM_RELEASE_ACK_TIMEOUT) {
+        told->warning[0] = '\0';
+        g_strlcpy(told->reason,
+                  taken_elsewhere ? "Call completed elsewhere" : dm_status_phrase(told->status),
+                  sizeof(told->reason));
+    }
+    told->cause = DM_RELEASE_LOCAL;
+}
+
 /* What one leg is told of the end; a caller who still waits needs a final answer. */
 static void
 close_leg(DmParty *party, const DmRelease *why)
 {
     DmRelease told = *why;
-    bool waits = party != NULL && party->side == DM_SIDE_A && party->state < DM_LEG_WAITS_FOR_ACK;
 
-    told.cause = DM_RELEASE_LOCAL;
-    if (waits) {
+    if (party == NULL) {
+        return;
+    }
+    put_in_our_words(&told);
+    if (party->side == DM_SIDE_A && party->state < DM_LEG_WAITS_FOR_ACK) {
         told.status = dm_status_toward_caller(why->status != 0 ? why->status : 480);
     }
     if (told.q850 == 0) {
@@ -213,6 +232,16 @@ dm_call_fail(DmCall *call, uint16_t status, uint16_t q850, const char *diagnosis
 }
 
 void
+dm_call_end(DmCall *call, uint16_t q850, const char *reason, const char *diagnosis)
+{
+    DmRelease why = {.cause = DM_RELEASE_LOCAL, .q850 = q850};
+
+    g_strlcpy(why.reason, reason, sizeof(why.reason));
+    g_strlcpy(why.diagnosis, diagnosis, sizeof(why.diagnosis));
+    dm_call_release(call, DM_RELEASED_BY_GATEWAY, &why);
+}
+
+void
 dm_call_check_over(DmCall *call)
 {
     if (call->state != DM_CALL_CLOSING || call->parties->len > 0 || call->sessions->len > 0) {
@@ -249,20 +278,24 @@ static bool
 admit(DmCall *call)
 {
     DmReserve verdict = dm_party_enter_trunk(call->a);
-    bool is_full = verdict == DM_RESERVE_CONCURRENT && call->a->config->role == DM_TRUNK_CARRIER;
 
     if (verdict == DM_RESERVE_OK) {
         return true;
     }
-    dm_record_add_limit(call->record, dm_reserve_name(verdict));
     dm_record_add_evidence(call->record,
                            "The caller's trunk '%s' is refused: %s",
                            dm_trunk_id(call->a->trunk),
                            dm_reserve_name(verdict));
-    dm_call_fail(call,
-                 is_full ? 486 : 503,
-                 is_full ? DM_Q850_BUSY : DM_Q850_NO_CIRCUIT,
-                 "trunk_limit");
+    if (verdict == DM_RESERVE_DISABLED) {
+        dm_call_fail(call, 403, 0, "trunk_disabled");
+        return false;
+    }
+    dm_record_add_limit(call->record, dm_reserve_name(verdict));
+    if (verdict == DM_RESERVE_CONCURRENT && call->a->config->role == DM_TRUNK_CARRIER) {
+        dm_call_fail(call, 486, DM_Q850_BUSY, "trunk_limit");
+    } else {
+        dm_call_fail(call, 503, DM_Q850_NO_CIRCUIT, "trunk_limit");
+    }
     return false;
 }
 

@@ -4,6 +4,7 @@
 #include "gateway/call/call-media.h"
 #include "gateway/call/cause.h"
 #include "gateway/call/party.h"
+#include "gateway/sdp/format.h"
 
 DM_LOG_TOPIC("call-renegotiate");
 
@@ -100,6 +101,37 @@ answer_refresh(DmParty *party, const DmSdp *offer)
     return true;
 }
 
+static bool
+is_same_line(const DmSdpMedia *a, const DmSdpMedia *b)
+{
+    if (a->type != b->type || a->proto != b->proto || (a->port == 0) != (b->port == 0) ||
+        a->peer_direction != b->peer_direction || a->connection_any || b->connection_any ||
+        a->n_formats != b->n_formats) {
+        return false;
+    }
+    for (unsigned i = 0; i < a->n_formats; i++) {
+        if (!dm_format_equal(&a->formats[i], &b->formats[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The peer has moved, and nothing else: our affair, as media are anchored here. */
+static bool
+answer_move(DmParty *party, const DmSdp *offer)
+{
+    if (dm_sdp_n_media(offer) != dm_sdp_n_media(party->theirs)) {
+        return false;
+    }
+    for (unsigned i = 0; i < dm_sdp_n_media(offer); i++) {
+        if (!is_same_line(dm_sdp_media(offer, i), dm_sdp_media(party->theirs, i))) {
+            return false;
+        }
+    }
+    return answer_locally(party, offer);
+}
+
 static void
 pass_across(DmParty *party, const DmSdp *offer)
 {
@@ -109,10 +141,6 @@ pass_across(DmParty *party, const DmSdp *offer)
 
     if (dm_sdp_offer_across(offer, &other->policy, other->ours, &sent) != DM_SDP_OK) {
         refuse(party, 488);
-        return;
-    }
-    /* Where the other side would see no difference, such as a new address, it need not be asked. */
-    if (dm_sdp_same_media(sent, other->ours) && answer_locally(party, offer)) {
         return;
     }
     call->renegotiation.from = party;
@@ -169,7 +197,7 @@ dm_renegotiate_on_reoffer(DmParty *party, const DmLegEvent *event)
         return;
     }
     party->wish = direction_of(event->sdp);
-    if (!answer_refresh(party, event->sdp)) {
+    if (!answer_refresh(party, event->sdp) && !answer_move(party, event->sdp)) {
         pass_across(party, event->sdp);
     }
 }

@@ -23,7 +23,7 @@ is_printable(const char *line)
     return true;
 }
 
-/* As many whole words of @formats as fit. */
+/* As many whole words as fit. */
 static void
 copy_words(char *out, size_t size, char **words)
 {
@@ -31,7 +31,9 @@ copy_words(char *out, size_t size, char **words)
 
     out[0] = '\0';
     for (; *words != NULL && len + strlen(*words) + (len > 0) < size; words++) {
-        len = g_strlcat(out, len > 0 ? " " : "", size);
+        if (len > 0) {
+            g_strlcat(out, " ", size);
+        }
         len = g_strlcat(out, *words, size);
     }
 }

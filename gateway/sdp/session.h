@@ -8,8 +8,9 @@
 #include "media/spec.h"
 
 /* A session description (RFC 8866), parsed into plain values and immutable once made; one reference
- * may be shared by threads. Bounded: 16 media lines, 32 formats a line, 64 kB of text. Unknown
- * lines are dropped, never relayed: everything we print is ours (SIG-1). */
+ * may be shared by threads. Bounded: 16 media lines, 32 formats a line (further ones are
+ * left out), 64 kB of text. Unknown lines are dropped, never relayed: everything we print is ours
+ * (SIG-1). */
 typedef struct DmSdp DmSdp;
 
 #define DM_SDP_MAX_MEDIA   16

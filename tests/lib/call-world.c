@@ -180,6 +180,7 @@ fake_dial(void *factory, const DmDial *dial, DmLegEventFunc on_event, void *user
     fake->facts.endpoint = dial->address->endpoint;
     fake->facts.remote = dial->address->address;
     remember_said(fake, dial->offer);
+    g_strlcpy(fake->call_id, dial->call_id, sizeof(fake->call_id));
     tell(world, "%s:dial(%s)", fake->name, dial->address->host);
     if (world->on_dial != NULL) {
         world->on_dial(fake, world->user_data);
@@ -212,6 +213,16 @@ peer_does(FakeLeg *leg, DmLegEventType type, uint16_t status, const char *sdp)
     peer_does_with(leg, type, status, parsed);
 }
 
+/* A leg that is alive when its call is released is closed there and then. */
+static void
+check_released(const FakeLeg *leg)
+{
+    DmCall *call = dm_call_table_find(leg->world->calls, leg->call_id);
+
+    g_assert_true(leg->n_closes == 1 || call == NULL ||
+                  strcmp(dm_call_state_name(call), "closing") != 0);
+}
+
 void
 peer_ends(FakeLeg *leg, DmReleaseCause cause, uint16_t status)
 {
@@ -221,6 +232,7 @@ peer_ends(FakeLeg *leg, DmReleaseCause cause, uint16_t status)
     if (leg->n_closed > 0) {
         return;
     }
+    check_released(leg);
     dm_timer_disarm(&leg->timer);
     dm_timer_disarm(&leg->script_timer);
     leg->leg.on_event(&leg->leg, &event, leg->leg.user_data);
@@ -679,6 +691,7 @@ world_call(World *world, const char *trunk, const char *number, const char *offe
     identity.from_user = g_strdup("+442079460000");
     call = dm_call_new(&world->deps, world->config, &incoming);
     dm_identity_clear(&identity);
+    g_strlcpy(leg->call_id, dm_call_id(call), sizeof(leg->call_id));
     dm_call_table_add(world->calls, call);
     world->n_calls++;
     return call;

@@ -14,6 +14,7 @@ typedef struct FakeLeg {
     World *world;
     char name[16];  /* "a1", "b1", "b2" in order of making */
     char trunk[16]; /* whom it calls or comes from */
+    char call_id[DM_CALL_ID_MAX];
     bool incoming;
     DmLegFacts facts;
     DmSdp *said;            /* last description from the call; NULL none */

@@ -22,6 +22,17 @@
     "  - {id: out, match: {source_trunks: [pbx]}, action: {trunks: [first]}}\n"                    \
     "  - {id: in, match: {source_trunks: [first]}, action: {trunks: [pbx]}}\n"
 
+#define SLOW_TRUNK                                                                                 \
+    "listeners: [{id: main, address: 127.0.0.1, port: 5060}]\n"                                    \
+    "media_pools: [{id: media, address: 127.0.0.1, port_min: 20000, port_max: 29999}]\n"           \
+    "trunks:\n"                                                                                    \
+    "  - {id: pbx, role: pbx, endpoints: [{uri: 'sip:192.0.2.10'}]}\n"                             \
+    "  - {id: slow, role: carrier, direction: outbound, sip: {timers: {setup_ms: 8000}}, "         \
+    "endpoints: ["                                                                                 \
+    "{uri: 'sip:198.51.100.1', priority: 1}, {uri: 'sip:198.51.100.2', priority: 2}, "             \
+    "{uri: 'sip:198.51.100.3', priority: 3}]}\n"                                                   \
+    "routes: [{id: out, match: {source_trunks: [pbx]}, action: {trunks: [slow]}}]\n"
+
 static void
 assert_story(World *world, const char *want)
 {
@@ -204,6 +215,85 @@ test_silent_target(void)
 }
 
 static void
+test_budget(void)
+{
+    World *world = world_new(1, SLOW_TRUNK);
+
+    g_test_summary("RTE-5: 12 s after the call came in nothing more is tried");
+    world_call(world, "pbx", "+442079461111", BOTH);
+    world_run(world, 20000);
+    assert_story(
+        world,
+        "b1:dial(198.51.100.1) b1:close(408) b2:dial(198.51.100.2) b2:close(408) a1:close(408) "
+        "media:close ended(gateway,408)");
+    assert_diagnosis(world, "setup_timeout");
+    world_free(world);
+}
+
+static void
+test_disabled_trunk(void)
+{
+    World *world = world_new(1, SLOW_TRUNK);
+
+    g_test_summary("A trunk that is for outgoing calls only may not bring any: 403");
+    world_call(world, "slow", "+442079461111", BOTH);
+    world_run(world, 1000);
+    assert_story(world, "a1:close(403) ended(gateway,403)");
+    world_free(world);
+}
+
+static void
+test_private_address(void)
+{
+    World *world = world_new(1, NULL);
+
+    g_test_summary("A private address in a public peer's description is named when audio fails");
+    world_call(world, "pbx", "+442079461111", BOTH);
+    g_assert_true(dm_address_parse(&world_leg(world, "b1")->facts.remote, "8.8.8.8", 5060));
+    peer_does(world_leg(world, "b1"),
+              DM_LEG_ANSWERED,
+              200,
+              "m=audio 4000 RTP/AVP 8\r\nc=IN IP4 10.0.0.5");
+    peer_does(world_leg(world, "a1"), DM_LEG_ACKED, 0, NULL);
+    world->final_verdict = DM_AUDIO_A_ONLY;
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    assert_diagnosis(world, "sdp_private_addr");
+    g_assert_cmpuint(json_array_size(json_object_get(json_object_get(world->last_record, "release"),
+                                                     "evidence")),
+                     ==,
+                     2);
+    world_free(world);
+}
+
+static void
+count_call(DmCall *call, void *user_data)
+{
+    (*(unsigned *)user_data)++;
+}
+
+static void
+test_table(void)
+{
+    World *world = world_new(1, NULL);
+    DmCall *first = world_call(world, "pbx", "+442079461111", BOTH);
+    DmCall *second = world_call(world, "pbx", "+442079461112", BOTH);
+    unsigned n = 0;
+
+    g_assert_cmpstr(dm_call_id(first), !=, dm_call_id(second));
+    g_assert_true(dm_call_table_find(world->calls, dm_call_id(second)) == second);
+    g_assert_null(dm_call_table_find(world->calls, "nobody"));
+    dm_call_table_foreach(world->calls, count_call, &n);
+    g_assert_cmpuint(n, ==, 2);
+    peer_ends(world_leg(world, "b1"), DM_RELEASE_REJECTED, 486);
+    world_run(world, 1000);
+    g_assert_cmpuint(dm_call_table_count(world->calls), ==, 1);
+    peer_ends(world_leg(world, "a2"), DM_RELEASE_PEER_CANCEL, 487);
+    world_run(world, 1000);
+    world_free(world);
+}
+
+static void
 test_no_other_target_after_ringing(void)
 {
     World *world = world_new(1, NULL);
@@ -365,8 +455,7 @@ test_new_address(void)
     World *world = world_new(1, NULL);
     char text[DM_ADDRESS_TEXT_MAX];
 
-    g_test_summary(
-        "MED-4: a peer that moved is followed; the other side sees no difference after one round");
+    g_test_summary("MED-4: a peer that moved is followed; the other side need not know");
     call_that_is_up(world);
     peer_does(world_leg(world, "a1"), DM_LEG_REOFFER, 0, MOVED);
     assert_story(world, "a1:reanswer");
@@ -375,6 +464,64 @@ test_new_address(void)
                     "192.0.2.77:4000");
     peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
     world_run(world, 1000);
+    world_free(world);
+}
+
+static void
+test_callee_moves(void)
+{
+    World *world = world_new(1, NULL);
+    char text[DM_ADDRESS_TEXT_MAX];
+
+    call_that_is_up(world);
+    peer_does(world_leg(world, "b1"),
+              DM_LEG_REOFFER,
+              0,
+              "m=audio 4000 RTP/AVP 8\r\nc=IN IP4 192.0.2.78");
+    assert_story(world, "b1:reanswer");
+    g_assert_cmpstr(dm_address_text(&world->spec.side[DM_SIDE_B].remote_rtp, text),
+                    ==,
+                    "192.0.2.78:4000");
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    world_free(world);
+}
+
+static void
+test_words_of_a_peer_do_not_cross(void)
+{
+    World *world = world_new(1, NULL);
+    FakeLeg *callee;
+    const DmRelease busy = {.cause = DM_RELEASE_REJECTED,
+                            .status = 486,
+                            .reason = "Busy at 10.1.2.3",
+                            .warning = "10.1.2.3"};
+    const DmLegEvent closed = {.type = DM_LEG_CLOSED, .release = &busy};
+
+    g_test_summary("SIG-1: the reason phrase and warning of one side are ours toward the other");
+    world_call(world, "pbx", "+442079461111", BOTH);
+    callee = world_leg(world, "b1");
+    callee->leg.on_event(&callee->leg, &closed, callee->leg.user_data);
+    callee->n_closed++;
+    g_assert_cmpstr(world_leg(world, "a1")->why.reason, ==, "Busy Here");
+    g_assert_cmpstr(world_leg(world, "a1")->why.warning, ==, "");
+    world_run(world, 1000);
+    g_assert_cmpstr(text_at(world->last_record, "release", "reason"), ==, "Busy at 10.1.2.3");
+    world_free(world);
+}
+
+static void
+test_taken_elsewhere(void)
+{
+    World *world = world_new(1, NULL);
+
+    g_test_summary("SIG-7: a phone of a group that was called in vain learns why");
+    world_call(world, "pbx", "+442079461111", BOTH);
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_CANCEL, 200);
+    g_assert_cmpstr(world_leg(world, "b1")->why.reason, ==, "Call completed elsewhere");
+    g_assert_cmpuint(world_leg(world, "b1")->why.status, ==, 200);
+    world_run(world, 1000);
+    assert_story(world, "b1:dial(198.51.100.1) b1:close(200) media:close ended(a,487)");
     world_free(world);
 }
 
@@ -529,7 +676,8 @@ test_silence(void)
     call_that_is_up(world);
     media_does(world, DM_CALL_MEDIA_TIMEOUT, DM_SIDE_B, DM_AUDIO_UNKNOWN);
     world_run(world, 1000);
-    assert_story(world, "a1:close(503) b1:close(503) media:close ended(gateway,503)");
+    assert_story(world, "a1:close(0) b1:close(0) media:close ended(gateway,200)");
+    g_assert_cmpuint(world_leg(world, "b1")->why.q850, ==, 102);
     g_assert_cmpint(number_at(world->last_record, "release", "q850"), ==, 102);
     assert_diagnosis(world, "media_timeout");
     world_free(world);
@@ -560,7 +708,7 @@ test_longest_duration(void)
 
     call_that_is_up(world);
     world_run(world, 14401 * 1000);
-    assert_story(world, "a1:close(480) b1:close(480) media:close ended(gateway,480)");
+    assert_story(world, "a1:close(0) b1:close(0) media:close ended(gateway,200)");
     assert_diagnosis(world, "max_duration");
     world_free(world);
 }
@@ -636,6 +784,13 @@ main(int argc, char **argv)
     g_test_add_func("/call/hold-and-resume", test_hold_and_resume);
     g_test_add_func("/call/refresh-is-answered-here", test_refresh_is_answered_here);
     g_test_add_func("/call/new-address", test_new_address);
+    g_test_add_func("/call/callee-moves", test_callee_moves);
+    g_test_add_func("/call/words-of-a-peer-do-not-cross", test_words_of_a_peer_do_not_cross);
+    g_test_add_func("/call/taken-elsewhere", test_taken_elsewhere);
+    g_test_add_func("/call/budget", test_budget);
+    g_test_add_func("/call/disabled-trunk", test_disabled_trunk);
+    g_test_add_func("/call/private-address", test_private_address);
+    g_test_add_func("/call/table", test_table);
     g_test_add_func("/call/glare", test_glare);
     g_test_add_func("/call/refused-reoffer", test_refused_reoffer);
     g_test_add_func("/call/reinvite-without-offer", test_reinvite_without_offer);
