@@ -100,6 +100,34 @@ is_faulty(const sip_t *sip)
            sip->sip_cseq == NULL || has_fault_that_matters(sip);
 }
 
+/* RFC 3261, 7.3.1: a line that starts with a space goes on from the one before. Sofia keeps line
+ * breaks inside some values and prints them without the space after them, which would make a header
+ * of ours from a stranger's line. Returns a copy with spaces instead, or NULL when nothing is
+ * folded. */
+static char *
+unfolded_copy(const char *data, size_t size, size_t head_len)
+{
+    const char *end = data + head_len;
+    const char *p = data;
+    char *copy = NULL;
+
+    while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL && ++p < end) {
+        size_t newline = (size_t)(p - data) - 1;
+
+        if (*p != ' ' && *p != '\t') {
+            continue;
+        }
+        if (copy == NULL) {
+            copy = g_memdup2(data, size);
+        }
+        copy[newline] = ' ';
+        if (newline > 0 && data[newline - 1] == '\r') {
+            copy[newline - 1] = ' ';
+        }
+    }
+    return copy;
+}
+
 DmSipMessage *
 dm_sip_message_parse(const char *data,
                      size_t len,
@@ -111,10 +139,12 @@ dm_sip_message_parse(const char *data,
     DmSipMessage *message;
     sip_t *sip;
     size_t size = scan->head_len + scan->body_len;
+    g_autofree char *unfolded = NULL;
 
     g_return_val_if_fail(size <= len, NULL);
     *out_faulty = false;
-    msg = msg_make(sip_default_mclass(), 0, data, (ssize_t)size);
+    unfolded = unfolded_copy(data, size, scan->head_len);
+    msg = msg_make(sip_default_mclass(), 0, unfolded != NULL ? unfolded : data, (ssize_t)size);
     sip = msg != NULL ? sip_object(msg) : NULL;
     if (sip == NULL || (scan->is_request ? sip->sip_request == NULL : sip->sip_status == NULL)) {
         msg_destroy(msg);

@@ -88,6 +88,29 @@ test_parse_and_print(void)
 }
 
 static void
+test_folded(void)
+{
+    g_autoptr(DmSipMessage) message = NULL;
+    g_autoptr(DmSipMessage) response = NULL;
+    g_autofree char *text = NULL;
+    bool faulty;
+
+    g_test_summary("A folded line of a stranger's never becomes a line of its own in ours");
+
+    message =
+        parse_from("OPTIONS sip:a@h SIP/2.0\r\nVia: SIP/2.0/UDP\r\n 192.0.2.1;branch=z9hG4bKa\r\n"
+                   "From: <sip:a@b>\r\n\t;tag=1\r\nTo:\r\n =<sip:c@d>\r\n ; kag = 2\r\n"
+                   "Call-ID: x\r\nSubject: one\r\n\ttwo\r\nCSeq: 1\r\n OPTIONS\r\n\r\n",
+                   "192.0.2.1:5070",
+                   &faulty);
+    response = dm_sip_response_new(message, 200, NULL, NULL);
+    text = print(response);
+    assert_well_formed(text);
+    g_assert_null(strstr(text, "\n;"));
+    assert_contains(text, "CSeq: 1 OPTIONS\r\n");
+}
+
+static void
 test_trailing_bytes(void)
 {
     g_autoptr(DmSipMessage) message =
@@ -418,6 +441,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/sip-message/parse-and-print", test_parse_and_print);
+    g_test_add_func("/sip-message/folded", test_folded);
     g_test_add_func("/sip-message/trailing-bytes", test_trailing_bytes);
     g_test_add_func("/sip-message/faulty", test_faulty);
     g_test_add_func("/sip-message/headers-in-request-uri", test_headers_in_request_uri);
