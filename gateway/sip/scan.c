@@ -131,6 +131,21 @@ has_bad_controls(const char *p, const char *end)
     return false;
 }
 
+/* No white space, no quotes, no brackets: nothing that ends a URI for one parser and not for
+ * another. */
+static bool
+is_plain_uri(DmSpan uri)
+{
+    for (size_t i = 0; i < uri.len; i++) {
+        unsigned char c = (unsigned char)uri.p[i];
+
+        if (c <= ' ' || c == 0x7f || c == '<' || c == '>' || c == '"') {
+            return false;
+        }
+    }
+    return uri.len > 0;
+}
+
 static void
 note(Scanner *s, DmScanVerdict verdict)
 {
@@ -169,19 +184,6 @@ scan_status_line(Scanner *s, DmSpan line)
     s->out->status = status;
 }
 
-static bool
-is_request_uri(DmSpan uri)
-{
-    for (size_t i = 0; i < uri.len; i++) {
-        unsigned char c = (unsigned char)uri.p[i];
-
-        if (c <= ' ' || c == 0x7f || c == '<' || c == '>' || c == '"') {
-            return false;
-        }
-    }
-    return uri.len > 0;
-}
-
 /* RFC 3261, 7.1: Method SP Request-URI SP SIP-Version. Returns whether it is worth reading on for
  * an answer. */
 static bool
@@ -211,7 +213,7 @@ scan_request_line(Scanner *s, DmSpan line)
         note(s, DM_SCAN_NOT_SIP);
     } else if (!dm_span_equals(dm_span(version, end), "SIP/2.0")) {
         note(s, DM_SCAN_BAD_VERSION);
-    } else if (end != line.p + line.len || !is_request_uri(uri)) {
+    } else if (end != line.p + line.len || !is_plain_uri(uri)) {
         note(s, DM_SCAN_BAD_START);
     }
     s->out->uri = uri;
@@ -229,15 +231,18 @@ skip_address(const char *p, const char *end)
                                               end,
                                               DM_STOP_BRACKET | DM_STOP_SEMICOLON | DM_STOP_COMMA |
                                                   DM_STOP_QUESTION);
+    const char *close;
 
     if (stop == NULL) {
         return NULL;
     }
-    if (stop < end && *stop == '<') {
-        stop = memchr(stop, '>', (size_t)(end - stop));
-        return stop != NULL ? stop + 1 : NULL;
+    if (stop == end || *stop != '<') {
+        bool good = is_plain_uri(dm_span_trimmed(p, stop)) && (stop == end || *stop != '?');
+
+        return good ? stop : NULL;
     }
-    return stop < end && *stop == '?' ? NULL : stop;
+    close = memchr(stop, '>', (size_t)(end - stop));
+    return close != NULL && is_plain_uri(dm_span(stop + 1, close)) ? close + 1 : NULL;
 }
 
 /* From or To: the whole value, and its tag. */

@@ -122,6 +122,24 @@ test_trailing_bytes(void)
 }
 
 static void
+test_no_line_break_survives(void)
+{
+    g_autoptr(DmSipMessage) message = parse(
+        INVITE
+        "Subject: one\r\n two\r\nReferred-By: sip:a>\r\n b;c\r\nX-Odd: three\n\tfour\r\n\r\n");
+    g_autofree char *text = print(message);
+    g_auto(GStrv) lines = g_strsplit(text, "\r\n", -1);
+
+    g_test_summary("No line break of a folded header gets into another header (SEC-5)");
+    assert_well_formed(text);
+    for (char **line = lines; *line != NULL && **line != '\0'; line++) {
+        g_assert_null(strpbrk(*line, "\r\n"));
+        g_assert_true(strchr(*line, ':') != NULL);
+    }
+    g_assert_cmpstr(message->sip->sip_subject->g_string, ==, "one   two");
+}
+
+static void
 test_faulty(void)
 {
     static const char *const faulty_lines[] = {
@@ -443,6 +461,7 @@ main(int argc, char **argv)
     g_test_add_func("/sip-message/parse-and-print", test_parse_and_print);
     g_test_add_func("/sip-message/folded", test_folded);
     g_test_add_func("/sip-message/trailing-bytes", test_trailing_bytes);
+    g_test_add_func("/sip-message/no-line-break-survives", test_no_line_break_survives);
     g_test_add_func("/sip-message/faulty", test_faulty);
     g_test_add_func("/sip-message/headers-in-request-uri", test_headers_in_request_uri);
     g_test_add_func("/sip-message/response", test_response);

@@ -906,6 +906,28 @@ test_forgotten_user(Fixture *f, gconstpointer data)
 }
 
 static void
+test_abandoned_invite(Fixture *f, gconstpointer data)
+{
+    g_test_summary("An INVITE without a user ends although it rings; a 2xx to it is a stray one");
+    start(f, "INVITE");
+    run(f, 10 * MS);
+    peer_answers(f, "180 Ringing");
+    run(f, 10 * MS);
+    dm_client_tx_forget_user(f->client);
+    run(f, 33 * S);
+    assert_told(f, "response:180 ");
+    assert_ended(f);
+    start(f, "INVITE");
+    dm_client_tx_forget_user(f->client);
+    run(f, 10 * MS);
+    peer_answers(f, "180 Ringing");
+    peer_answers(f, "200 OK");
+    run(f, 33 * S);
+    assert_told(f, "stray:200 ");
+    assert_ended(f);
+}
+
+static void
 test_unreachable(Fixture *f, gconstpointer data)
 {
     g_test_summary("ICMP ends what was sent there and not answered; other transactions go on (RFC "
@@ -1001,6 +1023,7 @@ main(int argc, char **argv)
     TEST("client/other/proceeding", test_other_proceeding);
     TEST("client/other/answered", test_other_answered);
     TEST("client/forgotten-user", test_forgotten_user);
+    TEST("client/abandoned-invite", test_abandoned_invite);
     TEST("client/unreachable", test_unreachable);
     TEST("client/cannot-send", test_cannot_send);
     TEST("client/ack-for-2xx", test_ack_for_2xx);

@@ -264,11 +264,23 @@ dm_client_tx_start(DmTxLayer *layer,
     return tx;
 }
 
+/* An INVITE that rings waits for its user; without one it waits no longer than any other request.
+ */
+static void
+end_if_abandoned(DmClientTx *tx)
+{
+    if (tx->user == NULL && tx->is_invite && tx->state == PROCEEDING &&
+        !dm_timer_is_armed(&tx->end_timer)) {
+        dm_loop_arm(loop_of(tx), &tx->end_timer, DM_TX_GIVE_UP_US, on_failure_timer, tx);
+    }
+}
+
 void
 dm_client_tx_forget_user(DmClientTx *tx)
 {
     tx->user = NULL;
     tx->user_data = NULL;
+    end_if_abandoned(tx);
 }
 
 /* --- CANCEL --- */
@@ -308,30 +320,36 @@ dm_client_tx_cancel(DmClientTx *tx, const char *reason)
 
 /* --- in --- */
 
+/* A 2xx to an INVITE that nobody waits for any more still has to be acknowledged and ended. */
 static void
-tell(DmClientTx *tx, DmSipMessage *response)
+tell(DmClientTx *tx, DmSipMessage *response, const DmScan *scan)
 {
+    const DmTxLayerOptions *options = &tx->layer->options;
+
     if (tx->user != NULL && tx->user->on_response != NULL) {
         tx->user->on_response(tx, response, tx->user_data);
+    } else if (tx->is_invite && scan->status / 100 == 2) {
+        options->user->on_stray_response(response, options->user_data);
     } else {
         dm_sip_message_free(response);
     }
 }
 
 static void
-receive_provisional(DmClientTx *tx, DmSipMessage *response)
+receive_provisional(DmClientTx *tx, DmSipMessage *response, const DmScan *scan)
 {
     if (tx->state == CALLING) {
         move(tx, PROCEEDING);
         if (tx->is_invite) {
             dm_timer_disarm(&tx->repeat_timer);
             dm_timer_disarm(&tx->end_timer);
+            end_if_abandoned(tx);
         }
     }
     if (tx->cancel == CANCEL_WHEN_PROVISIONAL) {
         send_cancel(tx);
     }
-    tell(tx, response);
+    tell(tx, response, scan);
 }
 
 /* RFC 3261, 17.1.1.3. From here on the ACK is what is repeated. */
@@ -367,7 +385,7 @@ receive_final(DmClientTx *tx, DmSipMessage *response, const DmScan *scan)
         end_us = dm_tx_unreliable_us(&tx->flow, DM_TX_T4_US); /* timer K */
     }
     dm_loop_arm(loop_of(tx), &tx->end_timer, end_us, on_end_timer, tx);
-    tell(tx, response);
+    tell(tx, response, scan);
 }
 
 /* A response to a transaction that has its final answer. False: a 2xx that this transaction's user
@@ -409,9 +427,9 @@ dm_client_tx_receive(DmClientTx *tx,
     }
     dm_count(&tx->layer->options.counters[SIP_resp_in_1 + scan->status / 100 - 1]);
     if (tx->state == ACCEPTED) {
-        tell(tx, g_steal_pointer(&response));
+        tell(tx, g_steal_pointer(&response), scan);
     } else if (scan->status < 200) {
-        receive_provisional(tx, g_steal_pointer(&response));
+        receive_provisional(tx, g_steal_pointer(&response), scan);
     } else {
         receive_final(tx, g_steal_pointer(&response), scan);
     }

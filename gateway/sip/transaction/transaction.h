@@ -111,7 +111,8 @@ DmClientTx *dm_client_tx_start(DmTxLayer *layer,
  * @reason: (nullable) text of a Reason header. 64*T1 after the CANCEL without a final answer:
  * on_failed with timeout. */
 void dm_client_tx_cancel(DmClientTx *tx, const char *reason);
-/* From now on nobody is told. */
+/* From now on nobody is told, but of a 2xx to an INVITE as of a stray response. An INVITE that
+ * rings ends after 64*T1 (cancel it first, or the peer rings on). */
 void dm_client_tx_forget_user(DmClientTx *tx);
 
 /* Sends a request outside any transaction: ACK for a 2xx. Adds the Via. The bytes sent are appended
