@@ -40,19 +40,20 @@ read_pem(const char *path, char **out_text, GError **error)
 }
 
 static bool
-start_server(DmAdmin *admin, const DmAdminOptions *options, GError **error)
+start_server(DmAdmin *admin, const DmConfig *config, GError **error)
 {
     g_autofree char *cert = NULL;
     g_autofree char *key = NULL;
     DmServerOptions server = {
         .api = admin->api,
-        .address = options->address,
-        .max_connections = or_default(options->max_connections, DEFAULT_CONNECTIONS),
-        .threads = or_default(options->threads, DEFAULT_THREADS),
-        .requests_per_second = or_default(options->requests_per_second, DEFAULT_RATE),
+        .address = config->admin.address,
+        .max_connections = or_default(config->admin.max_connections, DEFAULT_CONNECTIONS),
+        .threads = or_default(config->admin.threads, DEFAULT_THREADS),
+        .requests_per_second = or_default(config->admin.requests_per_second, DEFAULT_RATE),
     };
 
-    if (!read_pem(options->tls_cert, &cert, error) || !read_pem(options->tls_key, &key, error)) {
+    if (!read_pem(config->admin.tls_cert, &cert, error) ||
+        !read_pem(config->admin.tls_key, &key, error)) {
         return false;
     }
     if ((cert == NULL) != (key == NULL)) {
@@ -68,30 +69,33 @@ start_server(DmAdmin *admin, const DmAdminOptions *options, GError **error)
     return admin->server != NULL;
 }
 
-DmAdmin *
-dm_admin_start(const DmAdminOptions *options, GError **error)
+static void
+tell_where(const DmAdmin *admin, bool is_tls)
 {
-    DmAdmin *admin = g_new0(DmAdmin, 1);
     char text[DM_ADDRESS_TEXT_MAX];
     DmAddress address;
-    bool is_tls = options->tls_cert != NULL && *options->tls_cert != '\0';
 
-    admin->api = dm_api_new(options->gateway,
-                            options->store,
-                            options->file,
-                            options->document,
-                            options->revision);
-    if (!start_server(admin, options, error)) {
-        dm_api_free(admin->api);
-        g_free(admin);
-        return NULL;
-    }
     dm_server_address(admin->server, &address);
     dm_notice(NULL, "API on %s://%s", is_tls ? "https" : "http", dm_address_text(&address, text));
     if (!is_tls && !dm_address_is_loopback(&address)) {
         dm_warning(NULL,
                    "the API is reachable from other machines without TLS; tokens can be read");
     }
+}
+
+DmAdmin *
+dm_admin_start(const DmAdminOptions *options, GError **error)
+{
+    DmAdmin *admin = g_new0(DmAdmin, 1);
+    g_autoptr(DmConfig) config = dm_settings_config(options->settings);
+
+    admin->api = dm_api_new(options->gateway, options->store, options->settings);
+    if (!start_server(admin, config, error)) {
+        dm_api_free(admin->api);
+        g_free(admin);
+        return NULL;
+    }
+    tell_where(admin, *config->admin.tls_cert != '\0');
     return admin;
 }
 
@@ -110,34 +114,4 @@ void
 dm_admin_address(const DmAdmin *admin, DmAddress *out)
 {
     dm_server_address(admin->server, out);
-}
-
-json_t *
-dm_admin_load_document(DmStore *store, uint64_t *out_revision, GError **error)
-{
-    g_autoptr(GError) why = NULL;
-    g_autoptr(DmStoreRevision) last = dm_store_revision_last(store, &why);
-    json_error_t where;
-    json_t *document;
-
-    *out_revision = 0;
-    if (g_error_matches(why, DM_ERROR, DM_ERROR_NOT_FOUND)) {
-        return json_object();
-    }
-    if (last == NULL) {
-        g_propagate_error(error, g_steal_pointer(&why));
-        return NULL;
-    }
-    document = json_loads(last->document, 0, &where);
-    if (document == NULL) {
-        g_set_error(error,
-                    DM_ERROR,
-                    DM_ERROR_PARSE,
-                    "revision %" G_GUINT64_FORMAT ": %s",
-                    last->number,
-                    where.text);
-        return NULL;
-    }
-    *out_revision = last->number;
-    return document;
 }

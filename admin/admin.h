@@ -2,26 +2,22 @@
 #pragma once
 
 #include <glib.h>
-#include <jansson.h>
 
 #include "gateway/base/address.h"
 #include "gateway/gateway.h"
+#include "gateway/settings.h"
 #include "gateway/store/store.h"
 
 /* The REST API under /api/v1 (docs/api/openapi.yaml), /healthz, /readyz and /metrics: a thread that
  * talks HTTP and a small pool that answers. */
 typedef struct DmAdmin DmAdmin;
 
-/* Everything is borrowed; gateway and store outlive the admin side. */
+/* Everything is borrowed and outlives the admin side. Where it listens, its certificate and its
+ * limits are as the settings say at the start. */
 typedef struct {
     DmGateway *gateway;
     DmStore *store;
-    const json_t *file;             /* the configuration file's document: provisioned resources */
-    const json_t *document;         /* the API's document as of dm_admin_load_document() */
-    uint64_t revision;              /* its number */
-    DmAddress address;              /* port 0: any free one */
-    const char *tls_cert, *tls_key; /* PEM files; NULL or "": plain HTTP */
-    unsigned max_connections, threads, requests_per_second; /* 0: 64, 4, 50 */
+    DmSettings *settings;
 } DmAdminOptions;
 
 /* Errors: DM_ERROR_IO (the port is taken, a certificate cannot be read), DM_ERROR_CONFIG. */
@@ -30,10 +26,6 @@ DmAdmin *dm_admin_start(const DmAdminOptions *options, GError **error);
 void dm_admin_stop(DmAdmin *admin);
 /* Where it listens. */
 void dm_admin_address(const DmAdmin *admin, DmAddress *out);
-
-/* What the API has configured, as of the last revision: {} and 0 when it never did. (transfer
- * full) */
-json_t *dm_admin_load_document(DmStore *store, uint64_t *out_revision, GError **error);
 
 /**
  * dm_admin_first_token:

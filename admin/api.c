@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "admin/auth.h"
-#include "admin/changes.h"
 #include "admin/router.h"
 #include "gateway/base/error.h"
 #include "gateway/base/log.h"
@@ -16,19 +15,13 @@ DM_LOG_TOPIC("admin-api");
 #define MAX_KEY_LEN 128
 
 DmApi *
-dm_api_new(DmGateway *gateway,
-           DmStore *store,
-           const json_t *file,
-           const json_t *document,
-           uint64_t revision)
+dm_api_new(DmGateway *gateway, DmStore *store, DmSettings *settings)
 {
     DmApi *api = g_new0(DmApi, 1);
 
     api->gateway = gateway;
     api->store = store;
-    api->file = file != NULL ? json_deep_copy(file) : json_object();
-    api->started_us = g_get_monotonic_time();
-    api->changes = dm_changes_new(api, document, revision);
+    api->settings = settings;
     g_mutex_init(&api->idempotency);
     return api;
 }
@@ -39,8 +32,6 @@ dm_api_free(DmApi *api)
     if (api == NULL) {
         return;
     }
-    dm_changes_free(api->changes);
-    json_decref(api->file);
     g_mutex_clear(&api->idempotency);
     g_free(api);
 }

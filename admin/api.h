@@ -4,6 +4,7 @@
 #include "admin/request.h"
 #include "admin/response.h"
 #include "gateway/gateway.h"
+#include "gateway/settings.h"
 #include "gateway/store/store.h"
 
 /* The API without HTTP: requests in, answers out. Any number of threads at once, none of them a
@@ -15,20 +16,14 @@ typedef struct DmApi DmApi;
 
 struct DmApi {
     /* set when made, read by any thread */
-    DmGateway *gateway; /* not owned */
-    DmStore *store;     /* not owned */
-    json_t *file;       /* the file's document */
-    int64_t started_us; /* monotonic */
-    struct DmChanges *changes;
-    GMutex idempotency; /* held while a request with an Idempotency-Key is answered */
+    DmGateway *gateway;   /* not owned */
+    DmStore *store;       /* not owned */
+    DmSettings *settings; /* not owned */
+    GMutex idempotency;   /* held while a request with an Idempotency-Key is answered */
 };
 
-/* @file, @document, @revision: see DmAdminOptions. */
-DmApi *dm_api_new(DmGateway *gateway,
-                  DmStore *store,
-                  const json_t *file,
-                  const json_t *document,
-                  uint64_t revision);
+/* Everything is borrowed and outlives the API. */
+DmApi *dm_api_new(DmGateway *gateway, DmStore *store, DmSettings *settings);
 void dm_api_free(DmApi *api);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmApi, dm_api_free)
 

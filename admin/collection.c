@@ -21,7 +21,7 @@ dm_collection_list(DmApi *api,
                    const char *collection,
                    DmResponse *response)
 {
-    g_autoptr(DmConfig) config = dm_gateway_config(api->gateway);
+    g_autoptr(DmConfig) config = dm_settings_config(api->settings);
     guint n = strcmp(collection, "trunks") == 0 ? config->trunks->len : config->routes->len;
     json_t *items = json_array();
 
@@ -38,7 +38,7 @@ dm_collection_show(DmApi *api,
                    const char *collection,
                    DmResponse *response)
 {
-    g_autoptr(DmConfig) config = dm_gateway_config(api->gateway);
+    g_autoptr(DmConfig) config = dm_settings_config(api->settings);
     json_t *shown = dm_resource_show(config, collection, request->params[0]);
     const char *seen = dm_request_header(request, "if-none-match");
     g_autofree char *quoted = NULL;

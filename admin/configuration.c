@@ -6,19 +6,28 @@
 #include "config/config.h"
 #include "config/revision.h"
 
+static uint64_t
+current_revision(DmApi *api)
+{
+    g_autoptr(DmConfig) config = dm_settings_config(api->settings);
+
+    return config->revision;
+}
+
 /* What is in force, as one document: the file's and the API's resources, secrets masked. */
 void
 dm_configuration_export(DmApi *api, DmRequest *request, DmResponse *response)
 {
-    uint64_t revision;
-    json_t *document = dm_changes_document(api->changes, &revision);
-    json_t *merged = dm_revision_merge(api->file, document);
-    g_autofree char *number = g_strdup_printf("%" G_GUINT64_FORMAT, revision);
+    json_t *file = dm_settings_file_document(api->settings);
+    json_t *document = dm_settings_api_document(api->settings);
+    json_t *merged = dm_revision_merge(file, document);
+    g_autofree char *number = g_strdup_printf("%" G_GUINT64_FORMAT, current_revision(api));
 
     dm_response_header(response, "Demarc-Revision", number);
     dm_response_json(response, 200, dm_json_mask(merged, dm_config_members));
     json_decref(merged);
     json_decref(document);
+    json_decref(file);
 }
 
 /* A whole document, as one would write it to the file; nothing is kept. */
@@ -170,12 +179,11 @@ dm_configuration_diff(DmApi *api, DmRequest *request, DmResponse *response)
 {
     const char *a_text = dm_request_query(request, "a");
     const char *b_text = dm_request_query(request, "b");
-    uint64_t b = 0;
+    uint64_t b = current_revision(api);
     uint64_t a;
     json_t *old_document;
     json_t *new_document;
 
-    json_decref(dm_changes_document(api->changes, &b));
     if (b_text != NULL && !read_number("b", b_text, &b, response)) {
         return;
     }

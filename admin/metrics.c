@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "admin/changes.h"
 #include "admin/process.h"
 #include "admin/prometheus.h"
 #include "admin/resources.h"
@@ -132,14 +131,13 @@ static void
 add_gateway(DmPrometheus *page, DmApi *api)
 {
     DmGatewayStatus status = {0};
-    uint64_t revision;
+    g_autoptr(DmConfig) config = dm_settings_config(api->settings);
     g_autofree char *version = dm_prometheus_labels("version", DM_VERSION, NULL);
 
     dm_gateway_status(api->gateway, &status);
-    json_decref(dm_changes_document(api->changes, &revision));
     add(page, METRIC_build_info, version, 1);
     add(page, METRIC_uptime, "", (double)status.uptime_us / 1e6);
-    add(page, METRIC_revision, "", (double)revision);
+    add(page, METRIC_revision, "", (double)config->revision);
     add(page, METRIC_draining, "", status.draining);
     add(page, METRIC_calls, "", (double)status.calls);
     add(page, METRIC_loop_lag, "", (double)status.loop_lag_us / 1e6);

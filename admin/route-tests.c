@@ -134,7 +134,7 @@ plan_to_json(const DmRoutePlan *plan)
 static void
 answer_plan(DmApi *api, const CallBody *body, DmResponse *response)
 {
-    g_autoptr(DmConfig) config = dm_gateway_config(api->gateway);
+    g_autoptr(DmConfig) config = dm_settings_config(api->settings);
     g_autoptr(DmRoutePlan) plan = NULL;
     DmIdentity identity;
     DmRouteRequest route = {

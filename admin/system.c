@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/body.h"
-#include "admin/changes.h"
 #include "admin/json.h"
 #include "admin/resources.h"
 #include "gateway/base/log.h"
@@ -37,10 +36,9 @@ void
 dm_system_show(DmApi *api, DmRequest *request, DmResponse *response)
 {
     DmGatewayStatus status = {0};
-    uint64_t revision;
+    g_autoptr(DmConfig) config = dm_settings_config(api->settings);
 
     dm_gateway_status(api->gateway, &status);
-    json_decref(dm_changes_document(api->changes, &revision));
     dm_response_json(response,
                      200,
                      json_pack("{s:s, s:o, s:I, s:I, s:i, s:I, s:b, s:s, s:o, s:o, s:o}",
@@ -51,7 +49,7 @@ dm_system_show(DmApi *api, DmRequest *request, DmResponse *response)
                                "uptime_s",
                                (json_int_t)(status.uptime_us / G_USEC_PER_SEC),
                                "revision",
-                               (json_int_t)revision,
+                               (json_int_t)config->revision,
                                "workers",
                                (int)status.workers,
                                "calls",

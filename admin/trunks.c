@@ -140,7 +140,7 @@ status_to_json(const DmTrunkConfig *config, const DmTrunkStatus *status)
 void
 dm_trunks_status(DmApi *api, DmRequest *request, DmResponse *response)
 {
-    g_autoptr(DmConfig) config = dm_gateway_config(api->gateway);
+    g_autoptr(DmConfig) config = dm_settings_config(api->settings);
     const DmTrunkConfig *trunk = dm_config_trunk(config, request->params[0]);
     DmTrunkStatus status = {0};
 

@@ -19,18 +19,21 @@ static const char file_text[] =
     " 'routes': [{'id': 'out', 'name': 'Out', 'match': {'source_trunks': ['pbx']},"
     "   'action': {'trunks': ['carrier']}}]}";
 
-/* JSON with single quotes, which C can hold. */
-static json_t *
-json_of(const char *text)
+/* The file, with the double quotes that C would have to escape. (transfer full): its path */
+static char *
+write_file(DmApiFixture *fixture)
 {
-    g_autofree char *quoted = g_strdelimit(g_strdup(text), "'", '"');
-    json_error_t error;
-    json_t *json = json_loads(quoted, 0, &error);
+    g_autofree char *quoted = g_strdelimit(g_strdup(file_text), "'", '"');
+    char *path = dm_temp_dir_file(&fixture->dir, "demarc.yaml");
 
-    if (json == NULL) {
-        g_error("%s: %s", text, error.text);
-    }
-    return json;
+    g_assert_true(g_file_set_contents(path, quoted, -1, NULL));
+    return path;
+}
+
+static void
+apply(DmConfig *config, json_t **out_needs_restart, void *user_data)
+{
+    dm_gateway_apply(user_data, config, out_needs_restart);
 }
 
 static void
@@ -44,14 +47,32 @@ add_token(DmApiFixture *fixture, DmRole role)
     g_assert_true(dm_store_token_add(fixture->store, &token, hash, NULL));
 }
 
+DmSettings *
+dm_api_fixture_open_settings(DmApiFixture *fixture)
+{
+    g_autofree char *path = dm_temp_dir_file(&fixture->dir, "demarc.yaml");
+    g_autoptr(GError) error = NULL;
+    DmSettings *settings = dm_settings_open(path, fixture->store, &error);
+
+    g_assert_no_error(error);
+    return settings;
+}
+
 void
 dm_api_fixture_init(DmApiFixture *fixture)
 {
+    g_autofree char *path = NULL;
+    g_autoptr(DmConfig) config = NULL;
+
     memset(fixture, 0, sizeof(*fixture));
+    dm_temp_dir_init(&fixture->dir);
+    path = write_file(fixture);
     fixture->store = dm_store_open(":memory:", NULL);
-    fixture->file = json_of(file_text);
-    fixture->gateway = dm_fake_gateway_new(fixture->store, fixture->file);
-    fixture->api = dm_api_new(fixture->gateway, fixture->store, fixture->file, NULL, 0);
+    fixture->settings = dm_api_fixture_open_settings(fixture);
+    config = dm_settings_config(fixture->settings);
+    fixture->gateway = dm_fake_gateway_new(fixture->store, config);
+    dm_settings_set_apply(fixture->settings, apply, fixture->gateway);
+    fixture->api = dm_api_new(fixture->gateway, fixture->store, fixture->settings);
     dm_response_init(&fixture->response);
     for (int role = 0; role < DM_N_ROLES; role++) {
         add_token(fixture, (DmRole)role);
@@ -64,9 +85,10 @@ dm_api_fixture_clear(DmApiFixture *fixture)
     dm_response_clear(&fixture->response);
     json_decref(fixture->json);
     dm_api_free(fixture->api);
+    dm_settings_free(fixture->settings);
     dm_fake_gateway_free(fixture->gateway);
-    json_decref(fixture->file);
     dm_store_close(fixture->store);
+    dm_temp_dir_clear(&fixture->dir);
     for (int role = 0; role < DM_N_ROLES; role++) {
         g_free(fixture->secrets[role]);
     }

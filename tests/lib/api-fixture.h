@@ -5,6 +5,7 @@
 
 #include "admin/api.h"
 #include "tests/lib/fake-gateway.h"
+#include "tests/lib/temp-dir.h"
 
 /* An API in front of a fake gateway, with one token of each role and a file that provisions the
  * trunks "pbx" and "carrier" and the route "out". No HTTP. */
@@ -12,7 +13,8 @@ typedef struct {
     DmStore *store;
     DmGateway *gateway;
     DmApi *api;
-    json_t *file;
+    DmTempDir dir;
+    DmSettings *settings;
     char *secrets[DM_N_ROLES];
 
     /* the last answer */
@@ -22,6 +24,8 @@ typedef struct {
 
 void dm_api_fixture_init(DmApiFixture *fixture);
 void dm_api_fixture_clear(DmApiFixture *fixture);
+/* The settings as the next start would find them. (transfer full) */
+DmSettings *dm_api_fixture_open_settings(DmApiFixture *fixture);
 
 /* Asks as @role; @body may be NULL. @headers: name, value, ..., NULL. Returns the status. */
 int dm_api_ask(DmApiFixture *fixture,

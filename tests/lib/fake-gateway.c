@@ -29,24 +29,16 @@ answers(DmGateway *gateway, GError **error)
 }
 
 DmGateway *
-dm_fake_gateway_new(DmStore *store, const json_t *document)
+dm_fake_gateway_new(DmStore *store, DmConfig *config)
 {
     DmGateway *gateway = g_new0(DmGateway, 1);
-    DmProblems problems;
 
     g_mutex_init(&gateway->lock);
     gateway->script = g_string_new("");
     gateway->store = store;
     gateway->calls = json_array();
     gateway->listeners_bound = true;
-    dm_problems_init(&problems);
-    gateway->config = dm_config_new_from_json(document, &problems);
-    for (guint i = 0; i < problems.list->len; i++) {
-        const DmProblem *problem = g_ptr_array_index(problems.list, i);
-
-        g_error("%s: %s", problem->pointer, problem->detail);
-    }
-    dm_problems_clear(&problems);
+    gateway->config = dm_config_ref(config);
     return gateway;
 }
 

@@ -19,8 +19,8 @@ struct DmGateway {
     size_t n_sets;
 };
 
-/* @document must be valid. (transfer full) */
-DmGateway *dm_fake_gateway_new(DmStore *store, const json_t *document);
+/* (transfer full) */
+DmGateway *dm_fake_gateway_new(DmStore *store, DmConfig *config);
 void dm_fake_gateway_free(DmGateway *gateway);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmGateway, dm_fake_gateway_free)
 /* What it was asked since the last call. (transfer full) */
