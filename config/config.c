@@ -485,32 +485,47 @@ const DmJsonMember dm_config_members[] = {
 
 /* --- between resources --- */
 
-/* Two resources of a collection with the same text in @member. */
-static void
-check_unique(const json_t *document,
-             const char *collection,
-             const char *member,
-             DmJsonReader *reader)
+/* The resource at @i has the same @text in @member as one before it; false when it is the first. */
+static bool
+is_taken(GHashTable *seen,
+         const char *text,
+         const char *collection,
+         size_t i,
+         const char *member,
+         DmJsonReader *reader)
 {
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    if (g_hash_table_add(seen, (gpointer)text)) {
+        return false;
+    }
+    size_t before = dm_json_enter(reader, collection);
+    dm_json_enter_index(reader, i);
+    dm_json_problem_at(reader,
+                       member,
+                       "duplicate",
+                       "another of the %s has the same %s",
+                       collection,
+                       member);
+    dm_json_leave(reader, before);
+    return true;
+}
+
+/* Ids are unique in a collection, and so are names, which are ids by default. */
+static void
+check_unique(const json_t *document, const char *collection, DmJsonReader *reader)
+{
+    g_autoptr(GHashTable) ids = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     size_t i;
     json_t *element;
 
     json_array_foreach(json_object_get(document, collection), i, element)
     {
-        const char *text = json_string_value(json_object_get(element, member));
-        if (text == NULL || *text == '\0' || g_hash_table_add(seen, (gpointer)text)) {
+        const char *id = json_string_value(json_object_get(element, "id"));
+        const char *name = json_string_value(json_object_get(element, "name"));
+        if (id == NULL || *id == '\0' || is_taken(ids, id, collection, i, "id", reader)) {
             continue;
         }
-        size_t before = dm_json_enter(reader, collection);
-        dm_json_enter_index(reader, i);
-        dm_json_problem_at(reader,
-                           member,
-                           "duplicate",
-                           "another of the %s has the same %s",
-                           collection,
-                           member);
-        dm_json_leave(reader, before);
+        is_taken(names, name != NULL && *name != '\0' ? name : id, collection, i, "name", reader);
     }
 }
 
@@ -582,8 +597,7 @@ check_whole(const DmConfig *config, const json_t *document, bool sound, DmJsonRe
     static const char *const collections[] = {"listeners", "media_pools", "trunks", "routes"};
 
     for (size_t i = 0; i < G_N_ELEMENTS(collections); i++) {
-        check_unique(document, collections[i], "id", reader);
-        check_unique(document, collections[i], "name", reader);
+        check_unique(document, collections[i], reader);
     }
     if (sound) {
         check_listeners(config, reader);

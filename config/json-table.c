@@ -541,6 +541,13 @@ default_of(const DmJsonMember *member)
     }
 }
 
+/* Left out, it is not the same as anything that could be written. */
+static bool
+has_no_default(const DmJsonMember *member)
+{
+    return member->converts && member->text == NULL && member->type != DM_JSON_ARRAY;
+}
+
 /* Defaults are ours and need no check; those that convert are read like any other. */
 static void
 apply_default(const DmJsonMember *member, void *object, DmJsonReader *reader)
@@ -556,7 +563,7 @@ apply_default(const DmJsonMember *member, void *object, DmJsonReader *reader)
         store_text(member, object, g_strdup(member->text != NULL ? member->text : ""));
         return;
     }
-    if (member->converts && member->text == NULL && member->type != DM_JSON_ARRAY) {
+    if (has_no_default(member)) {
         return;
     }
     json_t *value = default_of(member);
@@ -730,10 +737,11 @@ dm_json_show(const json_t *value, const DmJsonMember *members)
     }
     for (; members->name != NULL; members++) {
         const json_t *given = json_object_get(value, members->name);
-        if (members->hidden) {
+        bool absent = given == NULL || json_is_null(given);
+        if (members->hidden || (absent && has_no_default(members))) {
             continue;
         }
-        json_t *stand_in = given == NULL || json_is_null(given) ? default_of(members) : NULL;
+        json_t *stand_in = absent ? default_of(members) : NULL;
         json_object_set_new(shown,
                             members->name,
                             show_value(stand_in != NULL ? stand_in : given, members, dm_json_show));
