@@ -87,13 +87,15 @@ via_asks_for_rport(DmSpan via)
 void
 dm_sip_response_flow(const DmScan *scan, const DmSipFlow *flow, DmSipFlow *out)
 {
-    SentBy sent_by = split_sent_by(scan->sent_by);
+    SentBy sent_by;
     DmAddress named;
 
     *out = *flow;
-    if (flow->transport != DM_TRANSPORT_UDP || via_asks_for_rport(scan->via)) {
+    if (flow->transport != DM_TRANSPORT_UDP || scan->sent_by.len == 0 ||
+        via_asks_for_rport(scan->via)) {
         return;
     }
+    sent_by = split_sent_by(scan->sent_by);
     if (parse_host(sent_by.host, &named) && !dm_address_same_host(&named, &flow->remote)) {
         return; /* a NAT lies between: the port of the Via is not reachable */
     }
