@@ -190,7 +190,8 @@ peer_answers(World *w)
 static void
 peer_sends_bytes(World *w)
 {
-    size_t len = MIN(next(w, 256) * 4, w->left);
+    size_t wanted = (size_t)next(w, 256) * 4;
+    size_t len = MIN(wanted, w->left);
 
     send_between(w->peer, w->gateway, (const char *)w->data, len);
     w->data += len;

@@ -56,7 +56,7 @@ void dm_server_tx_receive_again(DmServerTx *tx);
 /* False: the ACK is not for a 300 to 699, so it acknowledges a 2xx. */
 bool dm_server_tx_receive_ack(DmServerTx *tx);
 void dm_server_tx_receive_cancel(DmServerTx *tx, const char *reason);
-void dm_server_tx_free(void *tx);
+void dm_server_tx_free(void *data);
 
 /* --- client.c --- */
 
@@ -68,4 +68,4 @@ bool dm_client_tx_receive(DmClientTx *tx,
                           const DmScan *scan);
 void dm_client_tx_fail_soon(DmClientTx *tx);
 const DmSipFlow *dm_client_tx_flow(const DmClientTx *tx);
-void dm_client_tx_free(void *tx);
+void dm_client_tx_free(void *data);

@@ -86,11 +86,10 @@ dm_tx_make_via(DmTxLayer *layer,
     const DmSipWire *wire = &layer->options.wire;
     const DmAddress *sent_by = wire->ops->advertised(wire->wire, flow->listener);
     char host[DM_ADDRESS_TEXT_MAX];
+    char token[DM_TOKEN_MAX];
 
-    memcpy(out_branch, DM_TX_BRANCH_PREFIX, strlen(DM_TX_BRANCH_PREFIX));
-    dm_token_make(out_branch + strlen(DM_TX_BRANCH_PREFIX),
-                  layer->options.worker,
-                  layer->options.random);
+    dm_token_make(token, layer->options.worker, layer->options.random);
+    g_snprintf(out_branch, DM_TX_BRANCH_MAX, "%s%s", DM_TX_BRANCH_PREFIX, token);
     g_snprintf(out_via,
                DM_TX_VIA_MAX,
                "Via: SIP/2.0/%s %s:%u;branch=%s;rport",
