@@ -42,10 +42,11 @@ typedef struct {
     /* line 2: where it is, and what goes to it */
     alignas(64) DmAddress remote; /* the latch's, as believed now */
     int fd;
-    bool pinned;
-    bool forward; /* what comes from it goes to the other peer */
-    bool heard;   /* FIRST_PACKET was told */
-    uint8_t side; /* DmSide */
+    bool pinned : 1;
+    bool shielded : 1; /* the socket is connected to @remote: strangers do not reach us */
+    bool forward : 1;  /* what comes from it goes to the other peer */
+    bool heard : 1;    /* FIRST_PACKET was told */
+    uint8_t side;      /* DmSide */
     DmRtpContinuity out;
 
     /* line 3 */
@@ -53,7 +54,8 @@ typedef struct {
     _Atomic uint32_t tx_packets;
     _Atomic uint32_t format; /* last received: codec << 8 | payload type, plus FORMAT_KNOWN */
     _Atomic uint32_t clock_hz;
-    DmPathRule rule; /* of the last packet: most packets are of the same type */
+    uint32_t shield_at; /* with this many packets accepted */
+    DmPathRule rule;    /* of the last packet: most packets are of the same type */
     DmDtmfReceiver dtmf;
 
     /* line 4 and on */
@@ -62,7 +64,6 @@ typedef struct {
     DmStreamRtcp rtcp;
     DmMediaDirection direction;
     bool timeout_told;
-    bool shielded;        /* the RTP socket is connected to @remote */
     uint32_t n_strangers; /* foreign packets since it was pinned */
     uint16_t port;
     int rtcp_fd;

@@ -382,6 +382,7 @@ report_to_peer(DmStream *stream, int64_t now_us)
 {
     if (now_us >= dm_control_due_us(stream)) {
         dm_control_send(stream, false, now_us);
+        dm_flow_unshield(stream);
     }
 }
 

@@ -95,8 +95,8 @@ typedef struct {
     uint64_t tx_packets, tx_bytes; /* to the peer */
     uint64_t rx_lost;              /* by sequence number (RFC 3550, A.3) */
     uint64_t rx_out_of_order, rx_duplicates;
-    /* Dropped: not from whom we agreed with or latched to. The rest of a flood is dropped by the
-     * kernel and not counted. */
+    /* Dropped: not from whom we agreed with or latched to. A sample: once a peer has been heard for
+     * 5 s the kernel drops strangers, but for half a second of every five. */
     uint64_t rx_foreign_source;
     uint64_t rx_unknown_pt, rx_invalid;
     uint64_t rtcp_rx, rtcp_tx;

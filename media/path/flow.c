@@ -13,8 +13,13 @@
 /* Rounds of DM_BATCH_SIZE from one socket before others have their turn. */
 #define MAX_ROUNDS 4
 
-/* Foreign packets on one port after which the kernel is asked to drop them. */
-#define SHIELD_AFTER 1000
+/* A pinned peer is shielded when it has been heard for this long, or when so many strangers came.
+ * In between, while it is open, strangers are counted (MED-4). */
+#define SHIELD_AFTER_PACKETS   250
+#define SHIELD_AFTER_STRANGERS 1000
+
+/* How long a shield stays open each time reports are sent. */
+#define REOPEN_PACKETS 25
 
 /* Family, port and host of IPv4 are the first eight bytes. */
 static inline bool
@@ -24,15 +29,13 @@ is_same_peer(const DmAddress *a, const DmAddress *b)
 }
 
 /* From now on the kernel drops what strangers send, before it fills the socket's queue and costs us
- * a system call; the peer we have pinned is not in its way. Not from the start, because then nobody
- * would count strangers and say so. */
+ * a system call, and it need not look up the way to the peer for each packet: a tenth of the CPU or
+ * more (tests/bench/media-relay). */
 static void
-shield(DmStream *stream, int64_t *stats)
+shield(DmStream *stream)
 {
-    if (connect(stream->fd, &stream->remote.any, dm_address_len(&stream->remote)) == 0) {
-        stream->shielded = true;
-        dm_worker_count(stats, shielded);
-    }
+    stream->shielded =
+        connect(stream->fd, &stream->remote.any, dm_address_len(&stream->remote)) == 0;
 }
 
 void
@@ -41,6 +44,7 @@ dm_flow_unshield(DmStream *stream)
     static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
     stream->n_strangers = 0;
+    stream->shield_at = dm_published(stream->rx_packets) + REOPEN_PACKETS;
     if (stream->shielded) {
         stream->shielded = false;
         (void)connect(stream->fd, &nobody, sizeof nobody);
@@ -52,8 +56,9 @@ drop_foreign(DmStream *stream, int64_t *stats)
 {
     dm_publish_add(stream->rx_foreign_source, 1);
     dm_worker_count(stats, rtp_foreign);
-    if (stream->pinned && ++stream->n_strangers == SHIELD_AFTER) {
-        shield(stream, stats);
+    if (stream->pinned && ++stream->n_strangers == SHIELD_AFTER_STRANGERS) {
+        shield(stream);
+        dm_worker_count(stats, shielded);
     }
 }
 
@@ -106,16 +111,23 @@ on_moved(DmStream *stream, int64_t *stats)
     dm_session_emit(stream, &event);
 }
 
+static void
+pin(DmStream *stream)
+{
+    stream->pinned = true;
+    stream->shield_at = dm_published(stream->rx_packets) + SHIELD_AFTER_PACKETS;
+}
+
 /* Until the source is pinned: is this the peer? */
 static bool
 pass_latch(DmStream *stream, const DmPacket *packet, const DmAddress *from, int64_t *stats)
 {
     switch (dm_latch_input(&stream->latch, from, &packet->rtp, packet->now_us)) {
     case DM_LATCH_ACCEPT:
-        stream->pinned = true;
+        pin(stream);
         return true;
     case DM_LATCH_MOVED:
-        stream->pinned = true;
+        pin(stream);
         on_moved(stream, stats);
         return true;
     case DM_LATCH_LEARNING:
@@ -196,6 +208,9 @@ account(DmStream *stream, const DmPacket *packet, int64_t *stats)
     dm_publish(stream->last_rx_ms, (uint32_t)(packet->now_us / 1000));
     dm_worker_count(stats, rtp_in);
     stats[DM_MEDIA_STAT_rtp_in_bytes] += packet->rtp.payload_len;
+    if (dm_published(stream->rx_packets) == stream->shield_at && !stream->shielded) {
+        shield(stream);
+    }
     if (!stream->heard) {
         on_first_packet(stream, packet);
     }
@@ -226,10 +241,15 @@ note_transcoding(DmMediaSession *session, int64_t *stats)
 static bool
 send_datagram(const DmStream *to, const DmPacket *packet)
 {
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+    if (to->shielded) {
+        return send(to->fd, packet->bytes, packet->len, flags) >= 0;
+    }
     return sendto(to->fd,
                   packet->bytes,
                   packet->len,
-                  MSG_DONTWAIT | MSG_NOSIGNAL,
+                  flags,
                   &to->remote.any,
                   dm_address_len(&to->remote)) >= 0;
 }

@@ -11,5 +11,6 @@ void dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress
 /* Everything that waits on @stream's RTP socket, within reason. */
 void dm_flow_on_readable(int fd, uint32_t events, void *stream);
 
-/* Strangers are heard and counted again; when another source may be learned. */
+/* Strangers are heard and counted again: for half a second every time reports are sent, and when
+ * another source may be learned. */
 void dm_flow_unshield(DmStream *stream);

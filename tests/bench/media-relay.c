@@ -26,7 +26,7 @@
 #define TICK_US       250
 #define FRAME_TICKS   80 /* 20 ms */
 #define SECOND_TICKS  4000
-#define WARM_UP_S     1
+#define WARM_UP_S     6  /* until peers are shielded (path/flow.c) */
 #define PROBE_EVERY   37 /* streams between two whose latency is measured */
 #define MAX_LATENCY   200000
 #define DRAIN_AT_ONCE 64

@@ -510,6 +510,34 @@ test_shield_falls_when_the_peer_moves(void)
 }
 
 static void
+test_peer_heard_for_long_is_shielded(void)
+{
+    Call call;
+    Peer attacker;
+    DmMediaReport report;
+
+    g_test_summary(
+        "After 250 packets strangers do not even reach the socket; the call goes on both ways");
+
+    call_open(&call);
+    peer_open(&attacker, "127.0.0.2", &call.a.gateway);
+    call_update(&call);
+    for (unsigned i = 0; i < 260; i++) {
+        send_through(&call.a, &call.b);
+        send_through(&call.b, &call.a);
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        peer_send(&attacker, 0, 0x66);
+    }
+    send_through(&call.a, &call.b);
+    send_through(&call.b, &call.a);
+    report = call_close(&call);
+    g_assert_cmpuint(report.side[DM_SIDE_A].rx_packets, ==, 261);
+    g_assert_cmpuint(report.side[DM_SIDE_A].rx_foreign_source, ==, 0);
+    close(attacker.fd);
+}
+
+static void
 test_hold_stops_what_is_off(void)
 {
     Call call;
@@ -818,6 +846,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/latch", test_peer_behind_nat_is_found);
     g_test_add_func("/media/session/attack", test_attacker_hears_nothing_and_is_not_heard);
     g_test_add_func("/media/session/shield", test_shield_falls_when_the_peer_moves);
+    g_test_add_func("/media/session/heard-long", test_peer_heard_for_long_is_shielded);
     g_test_add_func("/media/session/moved", test_new_address_opens_the_latch_again);
     g_test_add_func("/media/session/hold", test_hold_stops_what_is_off);
     g_test_add_func("/media/session/silence", test_silent_peer_is_told_once);
