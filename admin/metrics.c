@@ -98,8 +98,8 @@ add_trunk(DmPrometheus *page, const DmTrunkConfig *trunk, const DmTrunkStatus *s
     g_autofree char *out = dm_prometheus_labels("trunk", trunk->id, "direction", "outbound", NULL);
 
     add(page, METRIC_trunk_up, labels, trunk->enabled && status->up);
-    add(page, METRIC_calls_active, in, status->calls_in);
-    add(page, METRIC_calls_active, out, status->calls_out);
+    add(page, METRIC_trunk_calls, in, status->calls_in);
+    add(page, METRIC_trunk_calls, out, status->calls_out);
     add(page, METRIC_trunk_attempts, labels, (double)status->attempts);
     add(page, METRIC_trunk_answered, labels, (double)status->answered);
     add(page, METRIC_trunk_failed, labels, (double)status->failed);
@@ -144,9 +144,6 @@ add_gateway(DmPrometheus *page, DmApi *api)
     add(page, METRIC_cdr_queue, "", (double)status.cdr_queued);
     add(page, METRIC_cdr_written, "", (double)status.cdr_written);
     add(page, METRIC_cdr_failures, "", (double)status.cdr_failed);
-    add(page, METRIC_media_sessions, "", status.media.sessions);
-    add(page, METRIC_media_ports_used, "", status.media.ports_used);
-    add(page, METRIC_media_ports_limit, "", status.media.ports_limit);
 }
 
 static void

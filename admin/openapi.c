@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <admin-resources.h> /* made from api.gresource.xml */
 #include <gio/gio.h>
 
-#include "admin/admin-resources.h"
 #include "admin/resources.h"
 #include "config/load.h"
 
