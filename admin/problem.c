@@ -11,7 +11,7 @@ problem_new(int status, const char *code, const char *detail)
                      "type",
                      "about:blank",
                      "title",
-                     dm_status_phrase(status),
+                     dm_http_phrase(status),
                      "status",
                      status,
                      "code",

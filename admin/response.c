@@ -63,7 +63,7 @@ dm_response_empty(DmResponse *response, int status)
 }
 
 const char *
-dm_status_phrase(int status)
+dm_http_phrase(int status)
 {
     static const struct {
         int status;

@@ -33,7 +33,7 @@ void dm_response_json(DmResponse *response, int status, json_t *json);
 void dm_response_text(DmResponse *response, int status, const char *type, const char *text);
 /* Without a body. */
 void dm_response_empty(DmResponse *response, int status);
-const char *dm_status_phrase(int status); /* "Not Found" */
+const char *dm_http_phrase(int status); /* "Not Found" */
 
 /* --- problem.c: RFC 9457 --- */
 

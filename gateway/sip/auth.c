@@ -92,10 +92,10 @@ realm_of(const DmTrunkConfig *trunk)
 }
 
 DmDigestCheck
-dm_auth_check(const char *key,
-              const DmTrunkConfig *trunk,
-              const DmSipMessage *request,
-              int64_t now_s)
+dm_sip_auth_check(const char *key,
+                  const DmTrunkConfig *trunk,
+                  const DmSipMessage *request,
+                  int64_t now_s)
 {
     DmDigestExpected expected = {
         .key = key,

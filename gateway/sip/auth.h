@@ -15,10 +15,10 @@ void dm_auth_apply(DmDigestClient *client, DmRandom *random, DmSipMessage *reque
 void dm_auth_copy(DmSipMessage *to, const DmSipMessage *from);
 
 /* Whether a request from @trunk has the credentials that its configuration demands. */
-DmDigestCheck dm_auth_check(const char *key,
-                            const DmTrunkConfig *trunk,
-                            const DmSipMessage *request,
-                            int64_t now_s);
+DmDigestCheck dm_sip_auth_check(const char *key,
+                                const DmTrunkConfig *trunk,
+                                const DmSipMessage *request,
+                                int64_t now_s);
 /* WWW-Authenticate with SHA-256 and with MD5 (RFC 8760, 2.3: the better first). */
 void dm_auth_challenge(const char *key,
                        const DmTrunkConfig *trunk,

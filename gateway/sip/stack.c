@@ -187,7 +187,7 @@ pass_digest(DmSipStack *stack, DmServerTx *tx, const DmSipMessage *request, cons
     if (*config->auth.inbound_user == '\0') {
         return true;
     }
-    check = dm_auth_check(stack->core.secret, config, request, now_s);
+    check = dm_sip_auth_check(stack->core.secret, config, request, now_s);
     if (check == DM_DIGEST_ACCEPTED) {
         return true;
     }

@@ -37,6 +37,7 @@ LAYERS = {
     "gateway/sip/": ["gateway/call/leg-ops.h", "gateway/sdp/", "gateway/trunk/", "config/", BASE],
     "gateway/": ["gateway/", "config/", *MEDIA_PUBLIC],
     "gateway/main.c": [""],
+    "gateway/run.c": [""],  # what main.c starts and stops
     "admin/": [
         "gateway/gateway.h",
         "gateway/settings.h",  # the configuration in force, and the way to change it

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/signal-worker.h"
+
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/mailbox.h"
+#include "gateway/base/thread.h"
+#include "gateway/bridge.h"
+#include "gateway/call/call-table.h"
+#include "gateway/sip/transport/udp.h"
+
+DM_LOG_TOPIC("worker");
+
+#define ALIVE_US (10 * G_USEC_PER_SEC)
+#define STOP_US  (50 * 1000)
+
+struct DmSignalWorker {
+    DmSignalWorkerOptions options;
+    DmLoop *loop;
+    DmRandom *random;
+    DmMailbox *mailbox;
+    DmUdp *udp;
+    DmBridge *bridge;
+    DmExchange *exchange;
+    DmThread *thread;
+    DmTimer alive_timer, stop_timer;
+    int64_t stop_by_us; /* monotonic; 0: not stopping */
+};
+
+/* What the mailbox carries: one thing to do on the worker's thread. */
+typedef struct WorkerMessage WorkerMessage;
+struct WorkerMessage {
+    DmMessage message;
+    void (*run)(DmSignalWorker *worker, WorkerMessage *message);
+    void (*drop)(WorkerMessage *message);
+};
+
+/* --- a datagram for a worker that did not receive it --- */
+
+typedef struct {
+    WorkerMessage head;
+    DmSipFlow flow;
+    size_t len;
+    char data[];
+} DatagramMessage;
+
+static void
+run_datagram(DmSignalWorker *worker, WorkerMessage *message)
+{
+    DatagramMessage *own = (DatagramMessage *)message;
+
+    dm_sip_stack_receive_own(dm_exchange_stack(worker->exchange), &own->flow, own->data, own->len);
+}
+
+static void
+drop_plain(WorkerMessage *message)
+{
+    g_free(message);
+}
+
+void
+dm_signal_worker_post_datagram(DmSignalWorker *worker,
+                               const DmSipFlow *flow,
+                               const char *data,
+                               size_t len)
+{
+    DatagramMessage *own = g_malloc(sizeof *own + len);
+
+    own->head = (WorkerMessage){.run = run_datagram, .drop = drop_plain};
+    own->flow = *flow;
+    own->len = len;
+    memcpy(own->data, data, len);
+    dm_mailbox_post(worker->mailbox, &own->head.message);
+}
+
+/* --- a new configuration --- */
+
+typedef struct {
+    WorkerMessage head;
+    DmConfig *config;
+} ConfigMessage;
+
+static void
+run_config(DmSignalWorker *worker, WorkerMessage *message)
+{
+    dm_exchange_take_config(worker->exchange, ((ConfigMessage *)message)->config);
+}
+
+static void
+drop_config(WorkerMessage *message)
+{
+    dm_config_unref(((ConfigMessage *)message)->config);
+    g_free(message);
+}
+
+void
+dm_signal_worker_post_config(DmSignalWorker *worker, DmConfig *config)
+{
+    ConfigMessage *own = g_new0(ConfigMessage, 1);
+
+    own->head = (WorkerMessage){.run = run_config, .drop = drop_config};
+    own->config = dm_config_ref(config);
+    dm_mailbox_post(worker->mailbox, &own->head.message);
+}
+
+/* --- new calls welcome or not --- */
+
+typedef struct {
+    WorkerMessage head;
+    bool accepting;
+} AcceptingMessage;
+
+static void
+run_accepting(DmSignalWorker *worker, WorkerMessage *message)
+{
+    dm_exchange_set_accepting(worker->exchange, ((AcceptingMessage *)message)->accepting);
+}
+
+void
+dm_signal_worker_post_accepting(DmSignalWorker *worker, bool accepting)
+{
+    AcceptingMessage *own = g_new0(AcceptingMessage, 1);
+
+    own->head = (WorkerMessage){.run = run_accepting, .drop = drop_plain};
+    own->accepting = accepting;
+    dm_mailbox_post(worker->mailbox, &own->head.message);
+}
+
+/* --- addresses of an endpoint --- */
+
+typedef struct {
+    WorkerMessage head;
+    char *trunk_id;
+    unsigned endpoint;
+    size_t n;
+    DmAddress addresses[];
+} AddressesMessage;
+
+static void
+run_addresses(DmSignalWorker *worker, WorkerMessage *message)
+{
+    AddressesMessage *own = (AddressesMessage *)message;
+    DmTrunk *trunk = dm_pool_find(dm_exchange_pool(worker->exchange), own->trunk_id);
+
+    if (trunk != NULL) {
+        dm_trunk_set_addresses(trunk, own->endpoint, own->addresses, own->n);
+    }
+}
+
+static void
+drop_addresses(WorkerMessage *message)
+{
+    g_free(((AddressesMessage *)message)->trunk_id);
+    g_free(message);
+}
+
+void
+dm_signal_worker_post_addresses(DmSignalWorker *worker,
+                                const char *trunk_id,
+                                unsigned endpoint,
+                                const DmAddress *addresses,
+                                size_t n)
+{
+    AddressesMessage *own = g_malloc0(sizeof *own + n * sizeof *addresses);
+
+    own->head = (WorkerMessage){.run = run_addresses, .drop = drop_addresses};
+    own->trunk_id = g_strdup(trunk_id);
+    own->endpoint = endpoint;
+    own->n = n;
+    memcpy(own->addresses, addresses, n * sizeof *addresses);
+    dm_mailbox_post(worker->mailbox, &own->head.message);
+}
+
+/* --- a question, with someone waiting for the answer --- */
+
+/* Held by the asker and by the message; the last to let go frees it. */
+typedef struct {
+    gatomicrefcount refs;
+    GMutex lock; /* protects done */
+    GCond answered;
+    bool done;
+    void (*func)(DmExchange *exchange, void *data);
+    void *data;
+    GDestroyNotify free_data;
+} Question;
+
+typedef struct {
+    WorkerMessage head;
+    Question *question;
+} QuestionMessage;
+
+static void
+question_unref(Question *question)
+{
+    if (!g_atomic_ref_count_dec(&question->refs)) {
+        return;
+    }
+    question->free_data(question->data);
+    g_mutex_clear(&question->lock);
+    g_cond_clear(&question->answered);
+    g_free(question);
+}
+
+static void
+run_question(DmSignalWorker *worker, WorkerMessage *message)
+{
+    Question *question = ((QuestionMessage *)message)->question;
+
+    question->func(worker->exchange, question->data);
+    g_mutex_lock(&question->lock);
+    question->done = true;
+    g_cond_signal(&question->answered);
+    g_mutex_unlock(&question->lock);
+}
+
+static void
+drop_question(WorkerMessage *message)
+{
+    question_unref(((QuestionMessage *)message)->question);
+    g_free(message);
+}
+
+static bool
+wait_for_answer(Question *question, unsigned deadline_ms)
+{
+    int64_t until_us = g_get_monotonic_time() + deadline_ms * (int64_t)1000;
+    bool done;
+
+    g_mutex_lock(&question->lock);
+    while (!question->done) {
+        if (!g_cond_wait_until(&question->answered, &question->lock, until_us)) {
+            break;
+        }
+    }
+    done = question->done;
+    g_mutex_unlock(&question->lock);
+    return done;
+}
+
+bool
+dm_signal_worker_ask(DmSignalWorker *worker,
+                     const DmSignalWorkerQuestion *ask,
+                     unsigned deadline_ms)
+{
+    Question *question = g_new0(Question, 1);
+    QuestionMessage *own = g_new0(QuestionMessage, 1);
+    bool done;
+
+    g_atomic_ref_count_init(&question->refs);
+    g_atomic_ref_count_inc(&question->refs);
+    g_mutex_init(&question->lock);
+    g_cond_init(&question->answered);
+    question->func = ask->func;
+    question->data = ask->data;
+    question->free_data = ask->free_data;
+    own->head = (WorkerMessage){.run = run_question, .drop = drop_question};
+    own->question = question;
+    dm_mailbox_post(worker->mailbox, &own->head.message);
+    done = wait_for_answer(question, deadline_ms);
+    if (done && ask->take != NULL) {
+        ask->take(question->data, ask->user_data);
+    }
+    question_unref(question);
+    return done;
+}
+
+/* --- mailbox --- */
+
+static void
+on_message(DmMessage *message, void *user_data)
+{
+    WorkerMessage *own = (WorkerMessage *)message;
+
+    own->run(user_data, own);
+    own->drop(own);
+}
+
+static void
+drop_message(DmMessage *message)
+{
+    WorkerMessage *own = (WorkerMessage *)message;
+
+    own->drop(own);
+}
+
+/* --- the exchange's user --- */
+
+static void
+on_started(const DmRecord *record, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    dm_cdr_writer_started(worker->options.writer, record);
+}
+
+static void
+on_ended(const DmRecord *record, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    dm_cdr_writer_ended(worker->options.writer, record);
+}
+
+static void
+on_foreign(unsigned number, const DmSipFlow *flow, const char *data, size_t len, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    worker->options.on_foreign(number, flow, data, len, worker->options.user_data);
+}
+
+static const DmExchangeUser exchange_user = {
+    .on_foreign = on_foreign,
+    .started = on_started,
+    .ended = on_ended,
+};
+
+/* --- the wire's user --- */
+
+static void
+on_receive(const DmSipFlow *flow, const char *data, size_t len, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    dm_sip_stack_receive(dm_exchange_stack(worker->exchange), flow, data, len);
+}
+
+static void
+on_unreachable(const DmAddress *remote, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    dm_sip_stack_unreachable(dm_exchange_stack(worker->exchange), remote);
+}
+
+/* --- what is up, for the record of a call that a crash cuts off --- */
+
+static void
+add_if_answered(DmCall *call, void *user_data)
+{
+    GPtrArray *ids = user_data;
+
+    if (dm_call_record(call)->answer_wall_us != 0) {
+        g_ptr_array_add(ids, (gpointer)dm_call_id(call));
+    }
+}
+
+static void
+on_alive_timer(DmTimer *timer, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+    g_autoptr(GPtrArray) ids = g_ptr_array_new();
+
+    dm_call_table_foreach(dm_exchange_calls(worker->exchange), add_if_answered, ids);
+    if (ids->len > 0) {
+        dm_cdr_writer_alive(worker->options.writer,
+                            (const char *const *)ids->pdata,
+                            ids->len,
+                            dm_clock_wall_us(dm_loop_clock(worker->loop)));
+    }
+    dm_loop_arm(worker->loop, timer, ALIVE_US, on_alive_timer, worker);
+}
+
+/* --- life --- */
+
+static DmExchange *
+new_exchange(DmSignalWorker *worker)
+{
+    const DmSignalWorkerOptions *options = &worker->options;
+
+    return dm_exchange_new(
+        &(DmExchangeOptions){
+            .loop = worker->loop,
+            .random = worker->random,
+            .wire = {dm_udp_ops(), worker->udp},
+            .worker = options->number,
+            .n_workers = options->n_workers,
+            .registry = options->registry,
+            .media = dm_bridge_ops(),
+            .media_engine = worker->bridge,
+            .sip_counters = options->sip_counters,
+            .call_counters = options->call_counters,
+            .token_secret = options->token_secret,
+            .user = &exchange_user,
+            .user_data = worker,
+        },
+        options->config);
+}
+
+DmSignalWorker *
+dm_signal_worker_new(const DmSignalWorkerOptions *options, GError **error)
+{
+    DmSignalWorker *worker = g_new0(DmSignalWorker, 1);
+
+    worker->options = *options;
+    worker->options.config = dm_config_ref(options->config);
+    worker->random = dm_random_new();
+    worker->loop = dm_loop_new(error);
+    if (worker->loop == NULL) {
+        dm_signal_worker_free(worker);
+        return NULL;
+    }
+    worker->udp = dm_udp_new(
+        &(DmUdpOptions){
+            .loop = worker->loop,
+            .listeners = options->config->listeners,
+            .on_receive = on_receive,
+            .on_unreachable = on_unreachable,
+            .user_data = worker,
+            .counters = options->sip_counters,
+        },
+        error);
+    if (worker->udp == NULL) {
+        dm_signal_worker_free(worker);
+        return NULL;
+    }
+    worker->mailbox = dm_mailbox_new(worker->loop, on_message, drop_message, worker);
+    worker->bridge = dm_bridge_new(worker->loop, options->media);
+    worker->exchange = new_exchange(worker);
+    return worker;
+}
+
+static void
+run(void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    dm_loop_arm(worker->loop, &worker->alive_timer, ALIVE_US, on_alive_timer, worker);
+    dm_loop_run(worker->loop);
+}
+
+bool
+dm_signal_worker_start(DmSignalWorker *worker, GError **error)
+{
+    g_autofree char *name = g_strdup_printf("signal-%u", worker->options.number);
+
+    worker->thread = dm_thread_start(DM_THREAD_SIGNAL, name, run, worker, error);
+    return worker->thread != NULL;
+}
+
+static bool
+is_finished(const DmSignalWorker *worker)
+{
+    return dm_call_table_count(dm_exchange_calls(worker->exchange)) == 0 &&
+           dm_bridge_n_open(worker->bridge) == 0 &&
+           dm_sip_stack_is_quiet(dm_exchange_stack(worker->exchange));
+}
+
+static void
+on_stop_timer(DmTimer *timer, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    if (is_finished(worker) || dm_loop_now_us(worker->loop) >= worker->stop_by_us) {
+        dm_loop_quit(worker->loop);
+        return;
+    }
+    dm_loop_arm(worker->loop, timer, STOP_US, on_stop_timer, worker);
+}
+
+typedef struct {
+    WorkerMessage head;
+    unsigned grace_ms;
+} StopMessage;
+
+static void
+run_stop(DmSignalWorker *worker, WorkerMessage *message)
+{
+    unsigned grace_ms = ((StopMessage *)message)->grace_ms;
+
+    worker->stop_by_us = dm_loop_now_us(worker->loop) + grace_ms * (int64_t)1000;
+    dm_exchange_set_accepting(worker->exchange, false);
+    dm_exchange_hang_up_all(worker->exchange, "Gateway is shutting down");
+    dm_sip_stack_shutdown(dm_exchange_stack(worker->exchange));
+    dm_loop_arm(worker->loop, &worker->stop_timer, STOP_US, on_stop_timer, worker);
+}
+
+void
+dm_signal_worker_stop(DmSignalWorker *worker, unsigned grace_ms)
+{
+    StopMessage *own;
+
+    if (worker->thread == NULL) {
+        return;
+    }
+    own = g_new0(StopMessage, 1);
+    own->head = (WorkerMessage){.run = run_stop, .drop = drop_plain};
+    own->grace_ms = grace_ms;
+    dm_mailbox_post(worker->mailbox, &own->head.message);
+    dm_thread_join(g_steal_pointer(&worker->thread));
+}
+
+void
+dm_signal_worker_free(DmSignalWorker *worker)
+{
+    if (worker == NULL) {
+        return;
+    }
+    dm_timer_disarm(&worker->alive_timer);
+    dm_timer_disarm(&worker->stop_timer);
+    dm_exchange_free(worker->exchange);
+    dm_bridge_free(worker->bridge);
+    g_clear_pointer(&worker->mailbox, dm_mailbox_free);
+    dm_udp_free(worker->udp);
+    dm_loop_free(worker->loop);
+    dm_random_free(worker->random);
+    dm_config_unref(worker->options.config);
+    g_free(worker);
+}
+
+int64_t
+dm_signal_worker_take_lag_us(DmSignalWorker *worker)
+{
+    return dm_loop_take_lag_us(worker->loop);
+}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+import lab
+
+
+@pytest.fixture
+def gateways(tmp_path):
+    """Makes gateways; stops what still runs, and fails when one ended badly or a sanitizer spoke."""
+    made = []
+
+    def make(start=True, **kw):
+        gateway = lab.Gateway(tmp_path / f"gateway-{len(made)}", lab.document(**kw))
+        made.append(gateway)
+        return gateway.start() if start else gateway
+
+    yield make
+    for gateway in made:
+        if gateway.process is None:
+            continue
+        if gateway.process.running():
+            gateway.stop()
+        log = gateway.log()
+        assert "ERROR: AddressSanitizer" not in log and "runtime error:" not in log, log[-6000:]
+
+
+@pytest.fixture
+def sipp(tmp_path):
+    """Starts SIPp actors and stops what is left."""
+    made = []
+
+    def start(scenario, port, **kw):
+        actor = lab.Sipp(tmp_path, scenario, port, **kw)
+        made.append(actor)
+        if scenario.startswith("uas"):
+            lab.wait_for(lambda: actor.running() and lab_bound(port), f"{scenario} to listen")
+        return actor
+
+    yield start
+    for actor in made:
+        actor.stop()
+
+
+def lab_bound(port):
+    """Whether a UDP socket is bound to this loopback port."""
+    wanted = f"0100007F:{port:04X}"
+    with open("/proc/net/udp", encoding="ascii") as table:
+        return any(wanted in line for line in table)

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "gateway/base/address.h"
+#include "gateway/base/loop.h"
+#include "gateway/base/random.h"
+
+/* A PBX or a carrier of the simulation: a small user agent of its own, sharing nothing with the
+ * gateway's stack, that speaks SIP as text, retransmits as RFC 3261 says, and chooses what to do
+ * next at random. It also watches: what the gateway must never do is a failure of the test at once.
+ */
+typedef struct SimPeer SimPeer;
+
+/* How likely a peer is to do something, in percent. */
+typedef struct {
+    unsigned reject, silent, never_final, early_media, vanish; /* as the called side */
+    unsigned cancel, no_ack;                                   /* as the caller */
+    unsigned hold, refuse_hold;                                /* either side, once up */
+} SimHabits;
+
+typedef struct {
+    const char *name; /* "pbx" */
+    DmLoop *loop;
+    DmRandom *random;
+    DmAddress address, gateway;
+    SimHabits habits;
+    /* Bytes out. */
+    void (
+        *send)(void *net, const DmAddress *from, const DmAddress *to, const char *data, size_t len);
+    void *net;
+} SimPeerOptions;
+
+SimPeer *sim_peer_new(const SimPeerOptions *options);
+void sim_peer_free(SimPeer *peer);
+/* A datagram from the gateway. */
+void sim_peer_receive(SimPeer *peer, const char *data, size_t len);
+/* Calls @number through the gateway, now. */
+void sim_peer_call(SimPeer *peer, const char *number);
+/* Calls that this peer still believes in: not over, and not ones it walked away from. */
+size_t sim_peer_n_open(const SimPeer *peer);
+/* Since the beginning. */
+typedef struct {
+    unsigned placed, taken; /* INVITEs sent; INVITEs received, retransmissions apart */
+    unsigned answered;      /* calls that were up, either way */
+    unsigned rejected;      /* INVITEs of ours that got a final answer other than 2xx */
+    unsigned timed_out;     /* of ours that got none: the network, or the gateway's silence */
+    unsigned held;          /* re-INVITEs of ours that were answered */
+} SimPeerCounts;
+const SimPeerCounts *sim_peer_counts(const SimPeer *peer);
+/* Every Call-ID this peer has made or seen: the gateway must not show one to the other side. */
+bool sim_peer_knows(const SimPeer *peer, const char *call_id);
+/* (transfer none): a call that will not end, in words, for the failure message; NULL when there is
+ * none */
+const char *sim_peer_stuck(SimPeer *peer);
