@@ -16,13 +16,15 @@ __tsan_default_suppressions(void)
     return "race:g_queue_pop_tail\n";
 }
 
-/* The function of the same name that comes after this program: GLib's. */
+/* The function of the same name that comes after this program: GLib's. Libraries that lock
+ * something while they are loaded call before our constructors have run. */
 #define NEXT(name)                                                                                 \
     static __typeof__(&name) next_##name;                                                          \
     static void __attribute__((constructor)) find_##name(void)                                     \
     {                                                                                              \
         *(void **)&next_##name = dlsym(RTLD_NEXT, #name);                                          \
     }
+#define GLIBS(name) (next_##name != NULL ? next_##name : (find_##name(), next_##name))
 
 NEXT(g_mutex_lock)
 NEXT(g_mutex_trylock)
@@ -39,14 +41,14 @@ NEXT(g_atomic_rc_box_release_full)
 void
 g_mutex_lock(GMutex *mutex)
 {
-    next_g_mutex_lock(mutex);
+    GLIBS(g_mutex_lock)(mutex);
     __tsan_acquire(mutex);
 }
 
 gboolean
 g_mutex_trylock(GMutex *mutex)
 {
-    gboolean locked = next_g_mutex_trylock(mutex);
+    gboolean locked = GLIBS(g_mutex_trylock)(mutex);
 
     if (locked) {
         __tsan_acquire(mutex);
@@ -58,14 +60,14 @@ void
 g_mutex_unlock(GMutex *mutex)
 {
     __tsan_release(mutex);
-    next_g_mutex_unlock(mutex);
+    GLIBS(g_mutex_unlock)(mutex);
 }
 
 void
 g_cond_wait(GCond *cond, GMutex *mutex)
 {
     __tsan_release(mutex);
-    next_g_cond_wait(cond, mutex);
+    GLIBS(g_cond_wait)(cond, mutex);
     __tsan_acquire(mutex);
 }
 
@@ -75,7 +77,7 @@ g_cond_wait_until(GCond *cond, GMutex *mutex, gint64 end_time)
     gboolean in_time;
 
     __tsan_release(mutex);
-    in_time = next_g_cond_wait_until(cond, mutex, end_time);
+    in_time = GLIBS(g_cond_wait_until)(cond, mutex, end_time);
     __tsan_acquire(mutex);
     return in_time;
 }
@@ -84,13 +86,13 @@ void
 g_async_queue_push(GAsyncQueue *queue, gpointer data)
 {
     __tsan_release(queue);
-    next_g_async_queue_push(queue, data);
+    GLIBS(g_async_queue_push)(queue, data);
 }
 
 gpointer
 g_async_queue_pop(GAsyncQueue *queue)
 {
-    gpointer data = next_g_async_queue_pop(queue);
+    gpointer data = GLIBS(g_async_queue_pop)(queue);
 
     __tsan_acquire(queue);
     return data;
@@ -99,7 +101,7 @@ g_async_queue_pop(GAsyncQueue *queue)
 gpointer
 g_async_queue_try_pop(GAsyncQueue *queue)
 {
-    gpointer data = next_g_async_queue_try_pop(queue);
+    gpointer data = GLIBS(g_async_queue_try_pop)(queue);
 
     __tsan_acquire(queue);
     return data;
@@ -108,7 +110,7 @@ g_async_queue_try_pop(GAsyncQueue *queue)
 gpointer
 g_async_queue_timeout_pop(GAsyncQueue *queue, guint64 timeout_us)
 {
-    gpointer data = next_g_async_queue_timeout_pop(queue, timeout_us);
+    gpointer data = GLIBS(g_async_queue_timeout_pop)(queue, timeout_us);
 
     __tsan_acquire(queue);
     return data;
@@ -120,7 +122,7 @@ g_atomic_rc_box_release(gpointer box)
 {
     __tsan_release(box);
     __tsan_acquire(box);
-    next_g_atomic_rc_box_release(box);
+    GLIBS(g_atomic_rc_box_release)(box);
 }
 
 void
@@ -128,5 +130,5 @@ g_atomic_rc_box_release_full(gpointer box, GDestroyNotify clear)
 {
     __tsan_release(box);
     __tsan_acquire(box);
-    next_g_atomic_rc_box_release_full(box, clear);
+    GLIBS(g_atomic_rc_box_release_full)(box, clear);
 }
