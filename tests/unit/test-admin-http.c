@@ -275,6 +275,81 @@ test_port_taken(Fixture *f, gconstpointer data)
     g_assert_nonnull(strstr(error->message, "127.0.0.1:"));
 }
 
+/* What @command prints; NULL: it is not installed. (transfer full) */
+static char *
+output_of(const char *command)
+{
+    g_autofree char *errors = NULL;
+    char *output = NULL;
+    int status;
+
+    if (!g_spawn_command_line_sync(command, &output, &errors, &status, NULL)) {
+        return NULL;
+    }
+    if (status != 0) {
+        g_error("%s: %s", command, errors);
+    }
+    return output;
+}
+
+static void
+test_tls(Fixture *f, gconstpointer data)
+{
+    g_autofree char *pem = output_of("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
+                                     " -nodes -subj /CN=localhost -days 2 -keyout - -out -");
+    g_autoptr(GError) error = NULL;
+    g_autofree char *command = NULL;
+    g_autofree char *answer = NULL;
+    DmServerOptions options = {
+        .api = f->api.api,
+        .max_connections = 8,
+        .threads = 1,
+        .requests_per_second = 100,
+        .tls_cert = pem,
+        .tls_key = pem,
+    };
+
+    g_test_summary("With a certificate the API speaks TLS, and nothing else");
+    if (pem == NULL) {
+        g_test_skip("no openssl here");
+        return;
+    }
+    g_assert_true(dm_address_parse(&options.address, "127.0.0.1", 0));
+    f->server = dm_server_start(&options, &error);
+    g_assert_no_error(error);
+    dm_server_address(f->server, &f->address);
+
+    command = g_strdup_printf("curl --silent --show-error --insecure --max-time 10"
+                              " https://127.0.0.1:%u/healthz",
+                              dm_address_port(&f->address));
+    answer = output_of(command);
+    if (answer == NULL) {
+        g_test_skip("no curl here");
+        return;
+    }
+    g_assert_cmpstr(answer, ==, "{\"status\":\"ok\"}");
+    g_assert_cmpint(status_of(f, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"), ==, 0);
+}
+
+static void
+test_bad_certificate(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    DmServerOptions options = {
+        .api = f->api.api,
+        .max_connections = 8,
+        .threads = 1,
+        .requests_per_second = 100,
+        .tls_cert = (char *)"no certificate",
+        .tls_key = (char *)"no key",
+    };
+
+    g_test_summary("What is no certificate stops the start");
+    g_assert_true(dm_address_parse(&options.address, "127.0.0.1", 0));
+    g_assert_null(dm_server_start(&options, &error));
+    g_assert_error(error, DM_ERROR, DM_ERROR_CONFIG);
+}
+
 static void
 test_rates(void)
 {
@@ -310,6 +385,8 @@ main(int argc, char **argv)
     ADD("deadline", test_deadline);
     ADD("dribblers", test_dribblers);
     ADD("port-taken", test_port_taken);
+    ADD("tls", test_tls);
+    ADD("bad-certificate", test_bad_certificate);
     g_test_add_func("/admin-http/rates", test_rates);
     return g_test_run();
 }
