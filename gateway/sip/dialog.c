@@ -13,33 +13,76 @@ struct DmDialog {
     sip_from_t *local;
     sip_to_t *remote;
     sip_call_id_t *call_id;
-    sip_route_t *route;    /* first hop first */
-    sip_contact_t *target; /* NULL: the peer named none */
+    sip_route_t *route; /* first hop first */
+    url_t *target;
     uint32_t local_cseq, remote_cseq;
     bool has_remote_cseq;
 };
 
-static sip_contact_t *
-first_contact(su_home_t *home, const DmSipMessage *message)
+/* What may stand in a request line: the parser lets more pass than that. */
+static bool
+is_usable(su_home_t *home, const url_t *url)
 {
-    sip_contact_t *contact = sip_contact_dup(home, message->sip->sip_contact);
+    const char *text;
 
-    if (contact != NULL) {
-        contact->m_next = NULL;
+    if ((url->url_type != url_sip && url->url_type != url_sips) || url->url_host == NULL ||
+        *url->url_host == '\0') {
+        return false;
     }
-    return contact;
+    text = url_as_string(home, url);
+    for (const char *p = text; p != NULL && *p != '\0'; p++) {
+        if (*p <= ' ' || *p >= 0x7f || strchr("<>\"", *p) != NULL) {
+            return false;
+        }
+    }
+    return text != NULL;
+}
+
+/* The first Contact, when a request can be sent to it. */
+static url_t *
+contact_of(su_home_t *home, const DmSipMessage *message)
+{
+    const sip_contact_t *contact = message->sip->sip_contact;
+
+    return contact != NULL && is_usable(message->home, contact->m_url)
+               ? url_hdup(home, contact->m_url)
+               : NULL;
+}
+
+/* A route with a hop that cannot be named is no route. */
+static const sip_record_route_t *
+route_of(const DmSipMessage *message)
+{
+    const sip_record_route_t *route = message->sip->sip_record_route;
+
+    for (const sip_record_route_t *hop = route; hop != NULL; hop = hop->r_next) {
+        if (!is_usable(message->home, hop->r_url)) {
+            return NULL;
+        }
+    }
+    return route;
 }
 
 static DmDialog *
-dialog_new(const DmSipMessage *message)
+dialog_new(const DmSipMessage *message, const url_t *peer)
 {
     su_home_t *home = su_home_new(sizeof(su_home_t));
     DmDialog *dialog = g_new0(DmDialog, 1);
+    char host[DM_ADDRESS_TEXT_MAX];
 
     dialog->home = home;
     dialog->flow = message->flow;
     dialog->call_id = sip_call_id_dup(home, message->sip->sip_call_id);
-    dialog->target = first_contact(home, message);
+    dialog->target = contact_of(home, message);
+    if (dialog->target == NULL && is_usable(message->home, peer)) {
+        dialog->target = url_hdup(home, peer);
+    }
+    if (dialog->target == NULL) {
+        dialog->target = url_format(home,
+                                    "sip:%s:%u",
+                                    dm_address_uri_host(&message->flow.remote, host),
+                                    dm_address_port(&message->flow.remote));
+    }
     return dialog;
 }
 
@@ -47,11 +90,11 @@ DmDialog *
 dm_dialog_new_uac(const DmSipMessage *response)
 {
     const sip_t *sip = response->sip;
-    DmDialog *dialog = dialog_new(response);
+    DmDialog *dialog = dialog_new(response, sip->sip_to->a_url);
 
     dialog->local = sip_from_dup(dialog->home, sip->sip_from);
     dialog->remote = sip_to_dup(dialog->home, sip->sip_to);
-    dialog->route = sip_route_reverse(dialog->home, sip->sip_record_route);
+    dialog->route = sip_route_reverse(dialog->home, route_of(response));
     dialog->local_cseq = sip->sip_cseq->cs_seq;
     return dialog;
 }
@@ -60,7 +103,7 @@ DmDialog *
 dm_dialog_new_uas(const DmSipMessage *request, const char *local_tag)
 {
     const sip_t *sip = request->sip;
-    DmDialog *dialog = dialog_new(request);
+    DmDialog *dialog = dialog_new(request, sip->sip_from->a_url);
 
     dialog->local = (sip_from_t *)msg_header_dup_as(dialog->home,
                                                     sip_from_class,
@@ -69,7 +112,7 @@ dm_dialog_new_uas(const DmSipMessage *request, const char *local_tag)
     dialog->remote = (sip_to_t *)msg_header_dup_as(dialog->home,
                                                    sip_to_class,
                                                    (const msg_header_t *)sip->sip_from);
-    dialog->route = sip_route_fixdup(dialog->home, sip->sip_record_route);
+    dialog->route = sip_route_fixdup(dialog->home, route_of(request));
     dialog->remote_cseq = sip->sip_cseq->cs_seq;
     dialog->has_remote_cseq = true;
     return dialog;
@@ -142,18 +185,12 @@ dm_dialog_set_cseq(DmDialog *dialog, uint32_t cseq)
 void
 dm_dialog_refresh_target(DmDialog *dialog, const DmSipMessage *message)
 {
-    sip_contact_t *fresh = first_contact(dialog->home, message);
+    url_t *fresh = contact_of(dialog->home, message);
 
     if (fresh != NULL) {
         su_free(dialog->home, dialog->target);
         dialog->target = fresh;
     }
-}
-
-static const url_t *
-target_url(const DmDialog *dialog)
-{
-    return dialog->target != NULL ? dialog->target->m_url : dialog->remote->a_url;
 }
 
 /* RFC 3261, 12.2.1.1: to a loose router the target stays in the Request-URI; a strict one is put
@@ -163,9 +200,9 @@ set_route(const DmDialog *dialog, DmSipMessage *request, const url_t **out_uri)
 {
     sip_route_t *route = sip_route_dup(request->home, dialog->route);
 
-    *out_uri = target_url(dialog);
+    *out_uri = dialog->target;
     if (route != NULL && !url_has_param(route->r_url, "lr")) {
-        sip_route_t *last = sip_route_create(request->home, target_url(dialog), NULL);
+        sip_route_t *last = sip_route_create(request->home, dialog->target, NULL);
         sip_route_t **end = &route;
 
         while (*end != NULL) {
@@ -217,7 +254,7 @@ is_believable(const DmAddress *hop, const DmAddress *source)
 void
 dm_dialog_flow(const DmDialog *dialog, const DmSipWire *wire, DmSipFlow *out_flow)
 {
-    const url_t *hop = dialog->route != NULL ? dialog->route->r_url : target_url(dialog);
+    const url_t *hop = dialog->route != NULL ? dialog->route->r_url : dialog->target;
     int port = hop->url_port != NULL ? atoi(hop->url_port) : 0;
     DmAddress address;
 

@@ -430,14 +430,33 @@ on_failed(DmClientTx *tx, DmTxFailure failure, void *user_data)
     dm_sip_leg_finish(leg);
 }
 
+/* The transaction is over and its leg still waits: what came was no answer to what we sent. */
+static void
+end_without_answer(DmInviteOut *invite)
+{
+    DmSipLeg *leg = invite->leg;
+
+    dm_sip_invite_leave(invite);
+    if (!is_first_invite(leg)) {
+        dm_sip_leg_reinvite_failed(leg, 500);
+        return;
+    }
+    if (leg->state != DM_SIP_LEG_CANCELLING) {
+        dm_sip_leg_set_release(leg, DM_RELEASE_PROTOCOL, 500, "No usable answer", "");
+    }
+    dm_sip_leg_finish(leg);
+}
+
 static void
 on_ended(DmClientTx *tx, void *user_data)
 {
     DmInviteOut *invite = user_data;
+    DmSipLeg *leg = invite->leg;
 
-    /* a 2xx may still wait for the call's answer: the leg goes on holding it */
-    if (invite->leg != NULL && invite->unacked != NULL) {
-        dm_sip_invite_ack_kept(invite, NULL);
+    if (leg != NULL && invite->unacked != NULL) {
+        dm_sip_invite_ack_kept(invite, NULL); /* the call had 32 s to answer the offer */
+    } else if (leg != NULL && leg->invite == invite && invite->confirmed_tag == NULL) {
+        end_without_answer(invite);
     }
     dm_sip_invite_free(invite);
 }

@@ -74,6 +74,7 @@ on_event(DmLeg *leg, const DmLegEvent *event, void *user_data)
     g_string_append_printf(gateway->events, "%s:%u ", event_names[event->type], event->status);
     if (event->type == DM_LEG_CLOSED) {
         gateway->ended = *event->release;
+        g_ptr_array_remove_fast(gateway->legs, leg);
         gateway->leg = gateway->leg == leg ? NULL : gateway->leg;
     } else {
         keep_sdp(gateway, event->sdp);
@@ -91,6 +92,7 @@ on_incoming(const DmIncoming *incoming, void *user_data)
     incoming->leg->on_event = on_event;
     incoming->leg->user_data = gateway;
     gateway->leg = incoming->leg;
+    g_ptr_array_add(gateway->legs, incoming->leg);
     gateway->max_forwards = incoming->max_forwards;
     keep_sdp(gateway, incoming->offer);
     dm_identity_clear(&gateway->identity);
@@ -134,6 +136,7 @@ dm_sim_gateway_new(DmSimNetwork *network, const char *address, const char *yaml)
     gateway->network = network;
     gateway->accepting = true;
     gateway->events = g_string_new(NULL);
+    gateway->legs = g_ptr_array_new();
     gateway->counters = g_new0(DmCounter, DM_N_SIP_COUNTERS);
     gateway->host = dm_sim_host_new(network, address, on_receive, on_unreachable, gateway);
     gateway->registry = dm_trunk_registry_new();
@@ -169,6 +172,7 @@ dm_sim_gateway_free(DmSimGateway *gateway)
     g_free(gateway->auth);
     g_free(gateway->counters);
     g_string_free(gateway->events, TRUE);
+    g_ptr_array_unref(gateway->legs);
     g_free(gateway);
 }
 
@@ -206,6 +210,7 @@ dm_sim_gateway_dial(DmSimGateway *gateway,
                                         .max_forwards = 68},
                               on_event,
                               gateway);
+    g_ptr_array_add(gateway->legs, gateway->leg);
     dm_identity_clear(&target.identity);
     return gateway->leg;
 }

@@ -14,6 +14,7 @@ typedef struct {
     DmSipStack *stack;
     DmCounter *counters;
     bool accepting;
+    GPtrArray *legs;     /* DmLeg, those that live; borrowed */
     DmLeg *leg;          /* the last that came or was dialled; NULL once closed */
     DmSdp *sdp;          /* the last description a leg told of */
     DmRelease ended;     /* of the last leg that closed */

@@ -190,6 +190,40 @@ test_destination(void)
     }
 }
 
+static void
+test_bad_target(void)
+{
+    static const char *const contacts[] = {
+        "<sip:2@them.example491> x",
+        "<tel:+44>",
+        "<sip:2@a\xf8\xff.example>",
+        "<mailto:x@y.example>",
+    };
+
+    g_test_summary("SEC-5: what cannot stand in a request line is not put there");
+    for (unsigned i = 0; i < G_N_ELEMENTS(contacts); i++) {
+        g_autofree char *text =
+            g_strdup_printf(OK("%s", "Record-Route: <tel:+1>\r\n"), contacts[i]);
+        DmSipFlow flow = {.transport = DM_TRANSPORT_UDP};
+        g_autoptr(DmSipMessage) ok = NULL;
+        bool faulty;
+        DmScan scan;
+
+        dm_address_parse_with_port(&flow.remote, "192.0.2.1", 5060);
+        if (dm_scan(text, strlen(text), false, &scan) == DM_SCAN_OK) {
+            ok = dm_sip_message_parse(text, strlen(text), &scan, &flow, &faulty);
+        }
+        if (ok != NULL && !faulty) {
+            DmDialog *dialog = dm_dialog_new_uac(ok);
+            g_autofree char *bye = request_of(dialog, DM_METHOD_BYE);
+
+            sip_text_assert_has(bye, "BYE sip:2@them.example SIP/2.0\r\n");
+            sip_text_assert_lacks(bye, "Route:");
+            dm_dialog_free(dialog);
+        }
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -201,5 +235,6 @@ main(int argc, char **argv)
     g_test_add_func("/dialog/owner", test_owner);
     g_test_add_func("/dialog/target-refresh", test_target_refresh);
     g_test_add_func("/dialog/destination", test_destination);
+    g_test_add_func("/dialog/bad-target", test_bad_target);
     return g_test_run();
 }

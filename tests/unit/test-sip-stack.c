@@ -610,6 +610,27 @@ test_failures(void)
 }
 
 static void
+test_foreign_answer(void)
+{
+    Fixture f;
+    g_autofree char *invite = NULL;
+    char *cseq;
+
+    g_test_summary("a 2xx that answers another CSeq is none, and the leg does not wait for ever");
+    set_up(&f);
+    dial(&f);
+    invite = g_strdup(dm_sim_peer_expect(f.carrier, "INVITE "));
+    cseq = strstr(invite, "CSeq: 1");
+    cseq[6] = '7';
+    dm_sim_peer_respond(f.carrier, invite, "200 OK", "ct", "", dm_sim_sdp_text);
+    dm_sim_network_run(f.network, 40LL * S);
+    g_assert_cmpstr(f.gateway->events->str, ==, "closed:500 ");
+    g_assert_cmpint(f.gateway->ended.cause, ==, DM_RELEASE_PROTOCOL);
+    assert_all_gone(&f);
+    tear_down(&f);
+}
+
+static void
 test_early_bye(void)
 {
     Fixture f;
@@ -1151,6 +1172,7 @@ main(int argc, char **argv)
     g_test_add_func("/sip-stack/outgoing/cancel", test_cancel);
     g_test_add_func("/sip-stack/outgoing/crossing", test_crossing);
     g_test_add_func("/sip-stack/outgoing/failures", test_failures);
+    g_test_add_func("/sip-stack/outgoing/foreign-answer", test_foreign_answer);
     g_test_add_func("/sip-stack/outgoing/early-bye", test_early_bye);
     g_test_add_func("/sip-stack/outgoing/delayed-offer", test_delayed_offer);
     g_test_add_func("/sip-stack/credentials", test_credentials);
