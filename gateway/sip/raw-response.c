@@ -38,7 +38,7 @@ dm_sip_host_is(DmSpan host, const DmAddress *address)
 static SentBy
 split_sent_by(DmSpan sent_by)
 {
-    const char *end = sent_by.p + sent_by.len;
+    const char *end = sent_by.len > 0 ? sent_by.p + sent_by.len : sent_by.p;
     const char *p = sent_by.p;
     const char *colon;
     unsigned port = 0;

@@ -661,7 +661,7 @@ is_answerable(const Scanner *s)
 DmScanVerdict
 dm_scan(const char *data, size_t len, bool stream, DmScan *out)
 {
-    Scanner s = {.end = data + len, .out = out, .verdict = DM_SCAN_OK};
+    Scanner s = {.end = len > 0 ? data + len : data, .out = out, .verdict = DM_SCAN_OK};
     bool full = false;
 
     *out = (DmScan){0};
