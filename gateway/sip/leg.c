@@ -174,6 +174,10 @@ dm_sip_leg_finish(DmSipLeg *leg)
     if (leg->incoming.tx != NULL) {
         dm_sip_leg_reject(leg, &(DmRelease){.status = 487});
     }
+    if (leg->invite != NULL) {
+        /* a re-INVITE whose answer will not be repeated to a dialog that is gone */
+        dm_client_tx_cancel(leg->invite->tx, NULL);
+    }
     leave_transactions(leg);
     dm_sip_leg_move(leg, DM_SIP_LEG_CLOSED);
     if (leg->base.on_event != NULL) {
