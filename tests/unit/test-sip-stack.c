@@ -1149,6 +1149,120 @@ test_pings(void)
     tear_down(&f);
 }
 
+/* --- two workers --- */
+
+typedef struct {
+    DmSipStack *stack[2];
+    unsigned handed_over, incoming, acked, closed;
+    DmLeg *leg;
+} Pair;
+
+static void
+pair_event(DmLeg *leg, const DmLegEvent *event, void *user_data)
+{
+    Pair *pair = user_data;
+
+    pair->acked += event->type == DM_LEG_ACKED;
+    pair->closed += event->type == DM_LEG_CLOSED;
+}
+
+static void
+pair_incoming(const DmIncoming *incoming, void *user_data)
+{
+    Pair *pair = user_data;
+
+    pair->incoming++;
+    pair->leg = incoming->leg;
+    incoming->leg->on_event = pair_event;
+    incoming->leg->user_data = pair;
+}
+
+static void
+pair_foreign(unsigned worker, const DmSipFlow *flow, const char *data, size_t len, void *user_data)
+{
+    Pair *pair = user_data;
+
+    pair->handed_over++;
+    dm_sip_stack_receive_own(pair->stack[worker], flow, data, len);
+}
+
+/* The kernel gives every datagram of the test to the first worker. */
+static void
+pair_receive(const DmSipFlow *flow, const char *data, size_t len, void *user_data)
+{
+    dm_sip_stack_receive(((Pair *)user_data)->stack[0], flow, data, len);
+}
+
+static const DmSipStackUser pair_user = {.on_incoming = pair_incoming, .on_foreign = pair_foreign};
+
+static void
+one_call_each(DmSimPeer *peer, Pair *pair, const char *call_id)
+{
+    g_autofree char *parties =
+        g_strdup_printf("From: <sip:1@x>;tag=f\r\nTo: <sip:2@y>\r\nCall-ID: %s\r\n", call_id);
+    g_autofree char *headers = g_strconcat(parties, "CSeq: 1 INVITE\r\n", NULL);
+    g_autofree char *to = NULL, *more = NULL;
+
+    dm_sim_peer_request(peer, "INVITE", "sip:2@y", call_id, headers, NULL);
+    dm_sim_peer_expect(peer, "SIP/2.0 100");
+    pair->leg->ops->close(pair->leg, &(DmRelease){.status = 486});
+    to = dm_sim_header(dm_sim_peer_expect(peer, "SIP/2.0 486"), "To");
+    more = g_strdup_printf("From: <sip:1@x>;tag=f\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 1 ACK\r\n",
+                           to,
+                           call_id);
+    dm_sim_peer_request(peer, "ACK", "sip:2@y", call_id, more, NULL);
+}
+
+static void
+test_two_workers(void)
+{
+    DmSimNetwork *network = dm_sim_network_new(3);
+    DmTrunkRegistry *registry = dm_trunk_registry_new();
+    DmRandom *random = dm_sim_network_random(network);
+    DmPool *pool = dm_pool_new(registry, &dm_sim_network_clock(network)->clock, random);
+    DmConfig *config = dm_sim_config(plain);
+    DmCounter counters[DM_N_SIP_COUNTERS] = {0};
+    Pair pair = {0};
+    DmSimHost *host = dm_sim_host_new(network, "192.0.2.1:5060", pair_receive, NULL, &pair);
+    DmSimPeer *peer = dm_sim_peer_new(network, "192.0.2.10:5060", "192.0.2.1");
+
+    g_test_summary("a datagram that the wrong worker got comes to the one whose call it is");
+    dm_pool_take_config(pool, config);
+    for (unsigned i = 0; i < 2; i++) {
+        pair.stack[i] = dm_sip_stack_new(&(DmSipStackOptions){.loop = dm_sim_network_loop(network),
+                                                              .random = random,
+                                                              .pool = pool,
+                                                              .wire = dm_sim_host_wire(host),
+                                                              .worker = i,
+                                                              .n_workers = 2,
+                                                              .user = &pair_user,
+                                                              .user_data = &pair,
+                                                              .counters = counters,
+                                                              .token_secret = "s"},
+                                         config);
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        g_autofree char *call_id = g_strdup_printf("call%u", i);
+
+        one_call_each(peer, &pair, call_id);
+    }
+    dm_sim_network_run(network, 100LL * S);
+    g_assert_cmpuint(pair.incoming, ==, 20);
+    g_assert_cmpuint(pair.closed, ==, 20);
+    g_assert_cmpuint(pair.handed_over, >, 0);
+    g_assert_cmpuint(pair.handed_over, <, 40);
+    g_assert_cmpuint(pair.handed_over % 2, ==, 0); /* each INVITE with its ACK */
+    g_assert_cmpint(dm_counter_value(&counters[SIP_tx_active]), ==, 0);
+    g_assert_cmpint(dm_counter_value(&counters[SIP_ack_timeout]), ==, 0);
+    dm_sip_stack_free(pair.stack[0]);
+    dm_sip_stack_free(pair.stack[1]);
+    dm_sim_peer_free(peer);
+    dm_pool_free(pool);
+    dm_trunk_registry_unref(registry);
+    dm_config_unref(config);
+    dm_sim_network_free(network);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -1189,5 +1303,6 @@ main(int argc, char **argv)
     g_test_add_func("/sip-stack/register/refused", test_register_refused);
     g_test_add_func("/sip-stack/register/retry", test_register_retry);
     g_test_add_func("/sip-stack/pings", test_pings);
+    g_test_add_func("/sip-stack/two-workers", test_two_workers);
     return g_test_run();
 }
