@@ -19,7 +19,7 @@ TOP = HERE.parent.parent
 BINARY = pathlib.Path(os.environ.get("DEMARC", TOP / "build" / "demarc"))
 SCENARIOS = HERE / "scenarios"
 # Sanitizers and loaded machines are slow: a watchdog, not an expectation.
-WATCHDOG_S = 60
+WATCHDOG_S = 30
 
 
 def wait_for(condition, what, timeout=WATCHDOG_S):

@@ -11,7 +11,7 @@ import lab
 
 CONFIG = """\
 sip_listen 127.0.0.1:{port}
-net_interface lo
+net_interface 127.0.0.1
 call_local_timeout 60
 call_max_calls 4
 audio_player aubridge,nil
