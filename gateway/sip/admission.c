@@ -113,7 +113,8 @@ says_it_scans(const char *data, const DmScan *scan)
 {
     const char *end = data + scan->head_len;
     const char *p = memchr(data, '\n', scan->head_len);
-    DmSpan name, value;
+    DmSpan name;
+    DmSpan value;
 
     if (p == NULL) {
         return false;
@@ -134,27 +135,23 @@ dm_admission_source_worth(DmAdmission *admission, const DmSipFlow *flow)
 }
 
 DmAdmissionVerdict
-dm_admission_judge(DmAdmission *admission,
-                   const DmSipFlow *flow,
-                   const char *data,
-                   const DmScan *scan,
-                   bool in_dialog,
-                   unsigned load_percent,
-                   DmWorth *out_worth)
+dm_admission_judge(DmAdmission *admission, const DmArrival *arrival, DmWorth *out_worth)
 {
     bool stranger;
 
-    if (!scan->is_request || in_dialog) {
+    if (!arrival->scan->is_request || arrival->in_dialog) {
         *out_worth = DM_WORTH_DIALOG;
         return DM_ADMIT;
     }
-    *out_worth = dm_admission_source_worth(admission, flow);
+    *out_worth = dm_admission_source_worth(admission, arrival->flow);
     stranger = *out_worth == DM_WORTH_STRANGER;
-    if (stranger && !dm_admission_take_token(admission, &flow->remote)) {
+    if (stranger && !dm_admission_take_token(admission, &arrival->flow->remote)) {
         return DM_BLOCK_RATE;
     }
-    if (stranger && admission->config->security.scanner_block && says_it_scans(data, scan)) {
+    if (stranger && admission->config->security.scanner_block &&
+        says_it_scans(arrival->data, arrival->scan)) {
         return DM_BLOCK_SCANNER;
     }
-    return load_percent >= (stranger ? STRANGER_LOAD : TRUNK_LOAD) ? DM_BLOCK_OVERLOAD : DM_ADMIT;
+    return arrival->load_percent >= (stranger ? STRANGER_LOAD : TRUNK_LOAD) ? DM_BLOCK_OVERLOAD
+                                                                            : DM_ADMIT;
 }

@@ -30,14 +30,17 @@ void dm_admission_free(DmAdmission *admission);
 /* @config is referenced. */
 void dm_admission_take_config(DmAdmission *admission, DmConfig *config);
 
-/* @in_dialog: it names a leg that lives. @load_percent: how full the transaction table is.
- * @out_worth is always set. */
+typedef struct {
+    const DmSipFlow *flow;
+    const char *data;
+    const DmScan *scan;
+    bool in_dialog;        /* it names a leg that lives */
+    unsigned load_percent; /* how full the transaction table is */
+} DmArrival;
+
+/* @out_worth is always set. */
 DmAdmissionVerdict dm_admission_judge(DmAdmission *admission,
-                                      const DmSipFlow *flow,
-                                      const char *data,
-                                      const DmScan *scan,
-                                      bool in_dialog,
-                                      unsigned load_percent,
+                                      const DmArrival *arrival,
                                       DmWorth *out_worth);
 /* For what could not even be scanned: a trunk's address, or a stranger's. */
 DmWorth dm_admission_source_worth(DmAdmission *admission, const DmSipFlow *flow);

@@ -98,12 +98,9 @@ dm_sip_auth_check(const char *key,
                   int64_t now_s)
 {
     DmDigestExpected expected = {
-        .key = key,
-        .realm = realm_of(trunk),
+        .ask = {key, realm_of(trunk), &request->flow.remote, now_s},
         .user = trunk->auth.inbound_user,
         .password = trunk->auth.inbound_password,
-        .source = &request->flow.remote,
-        .now_s = now_s,
         .request = digest_request(request),
     };
     DmDigestCheck worst = DM_DIGEST_ABSENT;
@@ -129,17 +126,12 @@ dm_auth_challenge(const char *key,
                   bool stale)
 {
     static const DmDigestAlgorithm offered[] = {DM_DIGEST_SHA256, DM_DIGEST_MD5};
+    DmDigestAsk ask = {key, realm_of(trunk), &response->flow.remote, now_s};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(offered); i++) {
         g_autoptr(GString) value = g_string_sized_new(200);
 
-        dm_digest_server_challenge(key,
-                                   realm_of(trunk),
-                                   &response->flow.remote,
-                                   now_s,
-                                   offered[i],
-                                   stale,
-                                   value);
+        dm_digest_server_challenge(&ask, offered[i], stale, value);
         dm_sip_message_add(response, "WWW-Authenticate", value->str);
     }
 }

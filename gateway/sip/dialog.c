@@ -255,11 +255,11 @@ void
 dm_dialog_flow(const DmDialog *dialog, const DmSipWire *wire, DmSipFlow *out_flow)
 {
     const url_t *hop = dialog->route != NULL ? dialog->route->r_url : dialog->target;
-    int port = hop->url_port != NULL ? atoi(hop->url_port) : 0;
+    unsigned long port = hop->url_port != NULL ? strtoul(hop->url_port, NULL, 10) : 0;
     DmAddress address;
 
     *out_flow = dialog->flow;
-    if (port <= 0 || port > 65535) {
+    if (port == 0 || port > 65535) {
         port = dialog->flow.transport == DM_TRANSPORT_TLS ? 5061 : 5060;
     }
     if (dialog->flow.connection != 0 || hop->url_host == NULL ||

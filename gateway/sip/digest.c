@@ -77,7 +77,9 @@ hash_joined(DmDigestAlgorithm algorithm, char out[DM_DIGEST_HEX_MAX], const char
 bool
 dm_digest_response(const DmDigestInput *input, char out[DM_DIGEST_HEX_MAX])
 {
-    char ha1[DM_DIGEST_HEX_MAX], ha2[DM_DIGEST_HEX_MAX], body[DM_DIGEST_HEX_MAX];
+    char ha1[DM_DIGEST_HEX_MAX];
+    char ha2[DM_DIGEST_HEX_MAX];
+    char body[DM_DIGEST_HEX_MAX];
     DmDigestAlgorithm algorithm = input->algorithm;
 
     g_return_val_if_fail(algorithm < DM_DIGEST_UNKNOWN, false);
@@ -402,7 +404,8 @@ dm_digest_client_authorize(DmDigestClient *client,
     for (unsigned i = 0; i < client->n_realms; i++) {
         Realm *realm = &client->realms[i];
         g_autoptr(GString) value = g_string_sized_new(400);
-        char nc[9], cnonce[17];
+        char nc[9];
+        char cnonce[17];
 
         g_snprintf(nc, sizeof nc, "%08x", ++realm->nc);
         dm_random_token(random, cnonce, sizeof cnonce - 1);
@@ -433,47 +436,47 @@ dm_digest_client_authorize(DmDigestClient *client,
 /* The nonce is the second of its making, in hexadecimal, and a MAC over that second, the source's
  * host and the realm. Not the port: behind NAT that changes between two requests. */
 static void
-make_nonce(const char *key,
-           const char *realm,
-           const DmAddress *source,
-           uint32_t second,
-           char out[NONCE_TIME_LEN + NONCE_MAC_LEN + 1])
+make_nonce(const DmDigestAsk *ask, uint32_t second, char out[NONCE_TIME_LEN + NONCE_MAC_LEN + 1])
 {
     char host[DM_ADDRESS_TEXT_MAX];
     uint8_t mac[EVP_MAX_MD_SIZE] = {0};
     unsigned n = sizeof mac;
     g_autofree char *text =
-        g_strdup_printf("nonce %08x %s %s", second, dm_address_host(source, host), realm);
+        g_strdup_printf("nonce %08x %s %s", second, dm_address_host(ask->source, host), ask->realm);
 
-    HMAC(EVP_sha256(), key, (int)strlen(key), (const uint8_t *)text, strlen(text), mac, &n);
+    HMAC(EVP_sha256(),
+         ask->key,
+         (int)strlen(ask->key),
+         (const uint8_t *)text,
+         strlen(text),
+         mac,
+         &n);
     g_snprintf(out, NONCE_TIME_LEN + 1, "%08x", second);
     to_hex(mac, NONCE_MAC_LEN / 2, out + NONCE_TIME_LEN);
 }
 
 void
-dm_digest_server_challenge(const char *key,
-                           const char *realm,
-                           const DmAddress *source,
-                           int64_t now_s,
+dm_digest_server_challenge(const DmDigestAsk *ask,
                            DmDigestAlgorithm algorithm,
                            bool stale,
                            GString *out)
 {
     char nonce[NONCE_TIME_LEN + NONCE_MAC_LEN + 1];
 
-    make_nonce(key, realm, source, (uint32_t)now_s, nonce);
+    make_nonce(ask, (uint32_t)ask->now_s, nonce);
     g_string_append_printf(out,
                            "Digest realm=\"%s\", nonce=\"%s\", algorithm=%s, qop=\"auth\"%s",
-                           realm,
+                           ask->realm,
                            nonce,
                            dm_digest_algorithm_name(algorithm),
                            stale ? ", stale=true" : "");
 }
 
 static bool
-nonce_is_ours_and_young(const DmDigestExpected *expected, const char *nonce)
+nonce_is_ours_and_young(const DmDigestAsk *ask, const char *nonce)
 {
-    char made[NONCE_TIME_LEN + NONCE_MAC_LEN + 1], time_text[NONCE_TIME_LEN + 1];
+    char made[NONCE_TIME_LEN + NONCE_MAC_LEN + 1];
+    char time_text[NONCE_TIME_LEN + 1];
     uint32_t second;
     char *end;
 
@@ -482,11 +485,11 @@ nonce_is_ours_and_young(const DmDigestExpected *expected, const char *nonce)
     }
     g_strlcpy(time_text, nonce, sizeof time_text);
     second = (uint32_t)strtoul(time_text, &end, 16);
-    make_nonce(expected->key, expected->realm, expected->source, second, made);
+    make_nonce(ask, second, made);
     if (*end != '\0' || CRYPTO_memcmp(made, nonce, sizeof made - 1) != 0) {
         return false;
     }
-    return (uint32_t)expected->now_s - second <= DM_DIGEST_NONCE_LIFE_S;
+    return (uint32_t)ask->now_s - second <= DM_DIGEST_NONCE_LIFE_S;
 }
 
 /* What an Authorization header says. */
@@ -528,7 +531,8 @@ parse_credentials(Credentials *c, const char *scheme, const char *const *params)
 static bool
 response_is_right(const DmDigestExpected *expected, const Credentials *c)
 {
-    char want[DM_DIGEST_HEX_MAX], got[DM_DIGEST_HEX_MAX] = {0};
+    char want[DM_DIGEST_HEX_MAX];
+    char got[DM_DIGEST_HEX_MAX] = {0};
     bool same_user = strlen(c->user) == strlen(expected->user) &&
                      CRYPTO_memcmp(c->user, expected->user, strlen(expected->user)) == 0;
     size_t len;
@@ -536,7 +540,7 @@ response_is_right(const DmDigestExpected *expected, const Credentials *c)
     dm_digest_response(&(DmDigestInput){.algorithm = c->algorithm,
                                         .qop = c->qop,
                                         .user = expected->user,
-                                        .realm = expected->realm,
+                                        .realm = expected->ask.realm,
                                         .password = expected->password,
                                         .method = expected->request.method,
                                         .uri = c->uri,
@@ -558,13 +562,13 @@ dm_digest_server_check(const DmDigestExpected *expected,
 {
     Credentials c;
 
-    if (!parse_credentials(&c, scheme, params) || strcmp(c.realm, expected->realm) != 0) {
+    if (!parse_credentials(&c, scheme, params) || strcmp(c.realm, expected->ask.realm) != 0) {
         return DM_DIGEST_ABSENT;
     }
     if (!response_is_right(expected, &c)) {
         return DM_DIGEST_WRONG;
     }
-    if (!nonce_is_ours_and_young(expected, c.nonce)) {
+    if (!nonce_is_ours_and_young(&expected->ask, c.nonce)) {
         return DM_DIGEST_STALE;
     }
     return strcmp(c.uri, expected->request.uri) == 0 ? DM_DIGEST_ACCEPTED : DM_DIGEST_BAD_URI;

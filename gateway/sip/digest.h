@@ -49,11 +49,10 @@ bool dm_digest_response(const DmDigestInput *input, char out[DM_DIGEST_HEX_MAX])
 
 /* --- what a peer asks --- */
 typedef struct {
-    char realm[DM_DIGEST_TEXT_MAX], nonce[DM_DIGEST_TEXT_MAX], opaque[DM_DIGEST_TEXT_MAX];
-    bool has_opaque;
     DmDigestAlgorithm algorithm; /* MD5 when the challenge names none */
     DmDigestQop qop;             /* auth when offered, else auth-int, else none */
-    bool stale;
+    bool stale, has_opaque;
+    char realm[DM_DIGEST_TEXT_MAX], nonce[DM_DIGEST_TEXT_MAX], opaque[DM_DIGEST_TEXT_MAX];
 } DmDigestChallenge;
 
 /* False: not a challenge we can answer (another scheme, an unknown algorithm or qop, no realm or
@@ -104,12 +103,14 @@ void dm_digest_client_authorize(DmDigestClient *client,
 /* --- asking: stateless --- */
 #define DM_DIGEST_NONCE_LIFE_S 120
 
-/* Appends the value of a WWW-Authenticate. The nonce is bound by HMAC to @key, the source and the
- * time, so nothing is remembered. */
-void dm_digest_server_challenge(const char *key,
-                                const char *realm,
-                                const DmAddress *source,
-                                int64_t now_s,
+typedef struct {
+    const char *key, *realm;
+    const DmAddress *source;
+    int64_t now_s;
+} DmDigestAsk;
+/* Appends the value of a WWW-Authenticate. The nonce is bound by HMAC to the key, the source and
+ * the time, so nothing is remembered. */
+void dm_digest_server_challenge(const DmDigestAsk *ask,
                                 DmDigestAlgorithm algorithm,
                                 bool stale,
                                 GString *out);
@@ -124,9 +125,8 @@ typedef enum {
 } DmDigestCheck;
 
 typedef struct {
-    const char *key, *realm, *user, *password;
-    const DmAddress *source;
-    int64_t now_s;
+    DmDigestAsk ask;
+    const char *user, *password;
     DmDigestRequest request;
 } DmDigestExpected;
 /* One Authorization header. Takes the same time whether or not the user exists. */

@@ -308,11 +308,8 @@ note_failure(DmSipLeg *leg, const DmSipMessage *response)
                            status->st_phrase,
                            "");
     for (const sip_reason_t *r = sip->sip_reason; r != NULL; r = r->re_next) {
-        unsigned cause = r->re_cause != NULL ? (unsigned)atoi(r->re_cause) : 0;
-
-        if (r->re_protocol != NULL && g_ascii_strcasecmp(r->re_protocol, "Q.850") == 0 &&
-            cause <= 127) {
-            leg->release.q850 = (uint16_t)cause;
+        if (r->re_protocol != NULL && g_ascii_strcasecmp(r->re_protocol, "Q.850") == 0) {
+            leg->release.q850 = dm_sip_reason_cause(r, 127);
         }
     }
     if (sip->sip_retry_after != NULL) {
@@ -554,7 +551,8 @@ static DmSipMessage *
 new_invite(DmSipLeg *leg, const DmDial *dial)
 {
     DmSipMessage *request = dm_sip_message_new();
-    char call_id[DM_TOKEN_MAX], number[16];
+    char call_id[DM_TOKEN_MAX];
+    char number[16];
 
     request->method = DM_METHOD_INVITE;
     dm_sip_token(leg->core, call_id);

@@ -117,6 +117,8 @@ void dm_sip_leg_set_release(DmSipLeg *leg,
                             const char *diagnosis);
 /* What a Reason header says, added to the release. */
 void dm_sip_leg_take_reason(DmSipLeg *leg, const sip_reason_t *reason);
+/* The cause of one Reason value; 0: none, or beyond @max. */
+uint16_t dm_sip_reason_cause(const sip_reason_t *reason, unsigned max);
 /* "SIP;cause=...;text=..., Q.850;cause=..."; NULL: nothing to say. (transfer full) */
 char *dm_sip_reason_text(const DmRelease *why);
 void dm_sip_leg_take_user_agent(DmSipLeg *leg, const DmSipMessage *message);

@@ -4,6 +4,7 @@
 #include <sofia-sip/msg_header.h>
 #include <sofia-sip/msg_mime.h>
 #include <sofia-sip/sip_header.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -64,19 +65,27 @@ take_text(DmRelease *release, const char *text)
     }
 }
 
+uint16_t
+dm_sip_reason_cause(const sip_reason_t *reason, unsigned max)
+{
+    unsigned long cause = reason->re_cause != NULL ? strtoul(reason->re_cause, NULL, 10) : 0;
+
+    return cause <= max ? (uint16_t)cause : 0;
+}
+
 void
 dm_sip_leg_take_reason(DmSipLeg *leg, const sip_reason_t *reason)
 {
     for (unsigned n = 0; reason != NULL && n < 8; n++, reason = reason->re_next) {
-        unsigned cause = reason->re_cause != NULL ? (unsigned)atoi(reason->re_cause) : 0;
+        uint16_t status = dm_sip_reason_cause(reason, 699);
 
         if (reason->re_protocol == NULL) {
             continue;
         }
-        if (strcasecmp(reason->re_protocol, "Q.850") == 0 && cause <= 127) {
-            leg->release.q850 = (uint16_t)cause;
-        } else if (strcasecmp(reason->re_protocol, "SIP") == 0 && cause >= 200 && cause <= 699) {
-            leg->release.status = (uint16_t)cause;
+        if (strcasecmp(reason->re_protocol, "Q.850") == 0) {
+            leg->release.q850 = dm_sip_reason_cause(reason, 127);
+        } else if (strcasecmp(reason->re_protocol, "SIP") == 0 && status >= 200) {
+            leg->release.status = status;
         }
         if (reason->re_text != NULL) {
             take_text(&leg->release, reason->re_text);

@@ -113,7 +113,8 @@ new_request(const DmOptions *options, const DmTarget *target, const DmSipFlow *f
     DmSipMessage *request = dm_sip_message_new();
     g_autoptr(GString) uri = g_string_sized_new(64);
     g_autofree char *contact = dm_sip_contact_uri(options->core, NULL, flow);
-    g_autofree char *from = NULL, *to = NULL;
+    g_autofree char *from = NULL;
+    g_autofree char *to = NULL;
     char token[DM_TOKEN_MAX];
 
     request->method = DM_METHOD_OPTIONS;

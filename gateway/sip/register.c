@@ -73,7 +73,8 @@ add_parties(DmRegister *reg, DmSipMessage *request)
         *trunk->registration.aor_user != '\0' ? trunk->registration.aor_user : trunk->auth.user;
     const char *host = *trunk->domain != '\0' ? trunk->domain : registrar_of(trunk);
     g_autoptr(GString) aor = g_string_sized_new(64);
-    g_autofree char *from = NULL, *to = NULL;
+    g_autofree char *from = NULL;
+    g_autofree char *to = NULL;
 
     dm_identity_append_uri(aor, user, host, 0, false);
     from = g_strdup_printf("<%s>;tag=%s", aor->str, reg->tag);

@@ -40,9 +40,10 @@ check_method(const DmSipMessage *request, DmRequestFault *fault)
 static bool
 check_scheme(const DmSipMessage *request, DmRequestFault *fault)
 {
-    int type = request->sip->sip_request->rq_url->url_type;
+    const url_t *uri = request->sip->sip_request->rq_url;
 
-    return type == url_sip || type == url_sips || type == url_tel || fail(fault, 416, NULL, "");
+    return uri->url_type == url_sip || uri->url_type == url_sips || uri->url_type == url_tel ||
+           fail(fault, 416, NULL, "");
 }
 
 unsigned

@@ -36,9 +36,15 @@ struct DmResolver {
     ares_channel channel;
     DmTimer ares_timer;
     DmRandom *random;
-    GHashTable *watches; /* fd -> DmWatch */
+    GHashTable *watches; /* fd -> Watch, owned */
     GHashTable *names;   /* key text -> Name, owned */
 };
+
+/* One socket of c-ares. */
+typedef struct {
+    int fd;
+    DmWatch *watch;
+} Watch;
 
 typedef struct Lookup Lookup;
 
@@ -95,7 +101,8 @@ static void on_ares_timer(DmTimer *timer, void *user_data);
 static void
 arm_ares_timer(DmResolver *resolver)
 {
-    struct timeval most = {.tv_sec = 60}, until;
+    struct timeval most = {.tv_sec = 60};
+    struct timeval until;
     const struct timeval *tv = ares_timeout(resolver->channel, &most, &until);
 
     dm_loop_arm(resolver->loop,
@@ -128,30 +135,44 @@ on_socket(int fd, uint32_t events, void *user_data)
 }
 
 static void
+watch_free(gpointer data)
+{
+    Watch *watch = data;
+
+    dm_watch_remove(watch->watch);
+    g_free(watch);
+}
+
+static void
+watch_socket(DmResolver *resolver, int fd, uint32_t events)
+{
+    g_autoptr(GError) error = NULL;
+    DmWatch *handle = dm_loop_watch(resolver->loop, fd, events, on_socket, resolver, &error);
+    Watch *watch;
+
+    if (handle == NULL) {
+        dm_warning(NULL, "cannot watch a socket: %s; its query will time out", error->message);
+        return;
+    }
+    watch = g_new(Watch, 1);
+    *watch = (Watch){fd, handle};
+    g_hash_table_insert(resolver->watches, &watch->fd, watch);
+}
+
+static void
 on_socket_state(void *user_data, ares_socket_t fd, int readable, int writable)
 {
     DmResolver *resolver = user_data;
     uint32_t events = (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0);
-    DmWatch *watch = g_hash_table_lookup(resolver->watches, GINT_TO_POINTER(fd));
-    g_autoptr(GError) error = NULL;
+    Watch *watch = g_hash_table_lookup(resolver->watches, &fd);
 
     if (events == 0) {
-        if (watch != NULL) {
-            g_hash_table_remove(resolver->watches, GINT_TO_POINTER(fd));
-            dm_watch_remove(watch);
-        }
-        return;
+        g_hash_table_remove(resolver->watches, &fd);
+    } else if (watch != NULL) {
+        dm_watch_set_events(watch->watch, events);
+    } else {
+        watch_socket(resolver, fd, events);
     }
-    if (watch != NULL) {
-        dm_watch_set_events(watch, events);
-        return;
-    }
-    watch = dm_loop_watch(resolver->loop, fd, events, on_socket, resolver, &error);
-    if (watch == NULL) {
-        dm_warning(NULL, "cannot watch a socket: %s; its query will time out", error->message);
-        return;
-    }
-    g_hash_table_insert(resolver->watches, GINT_TO_POINTER(fd), watch);
 }
 
 /* --- one lookup --- */
@@ -286,7 +307,8 @@ default_port(DmTransport transport)
 static int
 by_priority(const void *a, const void *b)
 {
-    const Target *one = a, *other = b;
+    const Target *one = a;
+    const Target *other = b;
 
     if (one->priority != other->priority) {
         return one->priority < other->priority ? -1 : 1;
@@ -538,7 +560,7 @@ dm_resolver_start_with_servers(DmResolverFunc func,
     resolver->func = func;
     resolver->user_data = user_data;
     resolver->names = name_table();
-    resolver->watches = g_hash_table_new(NULL, NULL);
+    resolver->watches = g_hash_table_new_full(g_int_hash, g_int_equal, NULL, watch_free);
     resolver->random = dm_random_new();
     resolver->loop = dm_loop_new(error);
     if (resolver->loop == NULL || !open_channel(resolver, servers, error)) {

@@ -449,13 +449,8 @@ is_blocked(DmSipStack *stack, const DmSipFlow *flow, const char *data, const DmS
     unsigned load_percent =
         (unsigned)(dm_tx_layer_n_active(stack->core.tx) * 100 / MAX(stack->max_transactions, 1));
     DmWorth worth;
-    DmAdmissionVerdict verdict = dm_admission_judge(stack->admission,
-                                                    flow,
-                                                    data,
-                                                    scan,
-                                                    names_a_leg(stack, scan),
-                                                    load_percent,
-                                                    &worth);
+    DmArrival arrival = {flow, data, scan, names_a_leg(stack, scan), load_percent};
+    DmAdmissionVerdict verdict = dm_admission_judge(stack->admission, &arrival, &worth);
 
     if (verdict != DM_ADMIT) {
         dm_count(&stack->core.counters[blocked_counters[verdict]]);
@@ -525,7 +520,8 @@ is_mine(const DmSipStack *stack, const DmTrunkConfig *trunk)
 static void
 keep_registered(DmSipStack *stack, GHashTable *kept, DmConfig *config, const DmTrunkConfig *trunk)
 {
-    gpointer key = NULL, value = NULL;
+    gpointer key = NULL;
+    gpointer value = NULL;
     DmRegister *reg;
 
     if (!trunk->enabled || trunk->auth.mode != DM_AUTH_REGISTER || !is_mine(stack, trunk)) {

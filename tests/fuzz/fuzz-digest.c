@@ -42,11 +42,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_auto(GStrv) lines = g_strsplit(text, "\n", 64);
     DmDigestChallenge challenge;
     DmDigestExpected expected = {
-        .key = "k",
-        .realm = "r",
         .user = "u",
         .password = "p",
-        .now_s = 1000,
         .request = {"INVITE", "sip:1@example.net", NULL, 0},
     };
     DmAddress source;
@@ -55,7 +52,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     dm_address_parse(&source, "192.0.2.1", 5060);
-    expected.source = &source;
+    expected.ask = (DmDigestAsk){"k", "r", &source, 1000};
     if (dm_digest_challenge_parse(&challenge, lines[0], (const char *const *)lines + 1)) {
         g_assert_cmpint(challenge.algorithm, <, DM_DIGEST_UNKNOWN);
         g_assert_null(strpbrk(challenge.nonce, "\r\n"));

@@ -309,7 +309,10 @@ answer_of(const char *user,
     DmDigestChallenge c;
     char *header = NULL;
 
-    dm_digest_server_challenge("secret", "demarc", source, 1000, algorithm, false, text);
+    dm_digest_server_challenge(&(DmDigestAsk){"secret", "demarc", source, 1000},
+                               algorithm,
+                               false,
+                               text);
     g_assert_true(parse(&c, text->str + strlen("Digest ")));
     dm_digest_client_take(client, false, &c, 1);
     dm_digest_client_authorize(client,
@@ -324,12 +327,9 @@ answer_of(const char *user,
 static DmDigestExpected
 expect(const DmAddress *source)
 {
-    return (DmDigestExpected){.key = "secret",
-                              .realm = "demarc",
+    return (DmDigestExpected){.ask = {"secret", "demarc", source, 1000},
                               .user = "alice",
                               .password = "wonder",
-                              .source = source,
-                              .now_s = 1000,
                               .request = {"INVITE", "sip:1@example.net", NULL, 0}};
 }
 
@@ -366,7 +366,7 @@ test_server(void)
         expected = expect(&other);
         g_assert_cmpint(check(&expected, right), ==, DM_DIGEST_STALE);
         expected = expect(&source);
-        expected.now_s += DM_DIGEST_NONCE_LIFE_S + 1;
+        expected.ask.now_s += DM_DIGEST_NONCE_LIFE_S + 1;
         g_assert_cmpint(check(&expected, right), ==, DM_DIGEST_STALE);
         expected = expect(&source);
         expected.request.method = "BYE";
