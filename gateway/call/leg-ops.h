@@ -74,7 +74,8 @@ typedef struct {
     /* re-INVITE; @sdp NULL asks the peer for an offer. One at a time: DM_LEG_REANSWER or
      * DM_LEG_REOFFER_FAILED follows. Glare (491) is retried by the leg (RFC 3261, 14.1). */
     void (*reoffer)(DmLeg *leg, const DmSdp *sdp);
-    /* 200 to the pending DM_LEG_REOFFER. */
+    /* 200 to the pending DM_LEG_REOFFER. After DM_LEG_ANSWERED or DM_LEG_REANSWER to an INVITE of
+     * ours without an offer: the answer, which goes into the ACK; the ACK waits for it. */
     void (*reanswer)(DmLeg *leg, const DmSdp *sdp);
     void (*refuse_reoffer)(DmLeg *leg, uint16_t status);
     /* Ends it whatever its state: rejects with why->status, CANCEL or BYE with a Reason.
