@@ -7,6 +7,7 @@
 #include "gateway/base/thread.h"
 #include "gateway/call-counters.h"
 #include "gateway/call/call-table.h"
+#include "gateway/route/policy.h"
 #include "gateway/signal-worker.h"
 #include "gateway/sip/counters.h"
 #include "gateway/sip/resolver.h"
@@ -77,14 +78,14 @@ start_writer(DmGateway *gateway, GError **error)
 {
     const DmConfig *config = gateway->config;
 
-    gateway->writer =
-        dm_cdr_writer_start(gateway->store,
-                            &(DmCdrWriterOptions){
-                                .file_path = config->cdr.file_sink ? config->cdr.file_path : NULL,
-                                .node = config->system.node,
-                                .retention_days = config->cdr.retention_days,
-                            },
-                            error);
+    gateway->writer = dm_cdr_writer_start(
+        gateway->store,
+        &(DmCdrWriterOptions){
+            .file_path = config->cdr.file_sink ? config->cdr.file_path : NULL,
+            .node = *config->system.node != '\0' ? config->system.node : g_get_host_name(),
+            .retention_days = config->cdr.retention_days,
+        },
+        error);
     return gateway->writer != NULL;
 }
 
@@ -194,6 +195,7 @@ dm_gateway_start(const DmGatewayOptions *options, GError **error)
     gateway->started_wall_us = dm_clock_wall_us(dm_clock_system());
     gateway->started_mono_us = dm_clock_mono_us(dm_clock_system());
     gateway->registry = dm_trunk_registry_new();
+    dm_route_prepare(gateway->config);
     if (!start_all(gateway, error)) {
         dm_gateway_stop(gateway);
         return NULL;
@@ -328,6 +330,8 @@ dm_gateway_apply(DmGateway *gateway, DmConfig *config, json_t **out_needs_restar
 {
     DmConfig *old;
 
+    /* Here, and not at the first call on a signalling thread. */
+    dm_route_prepare(config);
     g_mutex_lock(&gateway->lock);
     old = gateway->config;
     gateway->config = dm_config_ref(config);

@@ -24,7 +24,7 @@ def test_success_is_answered_and_recorded(gateways, sipp):
     assert cdr["a"]["trunk"] == "pbx" and cdr["b"]["trunk"] == "carrier"
     assert cdr["release"]["side"] == "a" and cdr["direction"] == "outbound"
     assert 800 <= cdr["duration_ms"] <= 10000
-    assert cdr["answer_at"] and cdr["pdd_ms"] is not None
+    assert cdr["answer_at"] and cdr["pdd_ms"] is not None and cdr["node"]
     assert [a["code"] for a in cdr["attempts"]] == [200]
 
 
