@@ -401,7 +401,7 @@ post_record(DmCdrWriter *writer, const DmRecord *record, int64_t end_wall_us)
     note->json = dm_record_to_json(record);
     note->start_wall_us = record->start_wall_us;
     note->end_wall_us = end_wall_us;
-    if (record->node == NULL && writer->node != NULL) {
+    if ((record->node == NULL || *record->node == '\0') && writer->node != NULL) {
         json_object_set_new(note->json, "node", json_string(writer->node));
     }
     dm_mailbox_post(writer->mailbox, &note->message);
