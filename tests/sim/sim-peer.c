@@ -219,6 +219,7 @@ over(void *data)
     call->state = SIM_OVER;
 }
 
+/* Nobody answered or acknowledged for 64*T1. */
 static void
 timed_out(void *data)
 {
@@ -316,7 +317,7 @@ send_bye(SimCall *call)
     bye = request(call, "BYE", branch, "", "");
     dm_timer_disarm(&call->act_timer);
     call->state = SIM_ENDING;
-    send_until(call, bye, over);
+    send_until(call, bye, timed_out);
 }
 
 static void
@@ -375,6 +376,7 @@ reinvite_gave_up(void *data)
     SimCall *call = data;
 
     call->reinviting = false;
+    call->peer->counts.timed_out++;
     send_bye(call);
 }
 
@@ -565,6 +567,7 @@ answer_gave_up(void *data)
     SimCall *call = data;
 
     /* Our 2xx was never acknowledged. */
+    call->peer->counts.timed_out++;
     send_bye(call);
 }
 
@@ -598,7 +601,7 @@ on_answer_time(DmTimer *timer, void *user_data)
                    codes[dm_random_range(call->peer->options.random, 0, 5)],
                    "No",
                    "",
-                   over);
+                   timed_out);
     } else {
         send_final(call, call->invite, 200, "OK", body, answer_gave_up);
         now_up(call);
@@ -657,7 +660,7 @@ on_cancel(SimCall *call, const char *text)
     respond(call, text, 200, "OK", "");
     if (call->state == SIM_RINGING) {
         dm_timer_disarm(&call->act_timer);
-        send_final(call, invite, 487, "Request Terminated", "", over);
+        send_final(call, invite, 487, "Request Terminated", "", timed_out);
         call->state = SIM_OVER;
     }
 }

@@ -43,7 +43,8 @@ typedef struct {
     unsigned placed, taken; /* INVITEs sent; INVITEs received, retransmissions apart */
     unsigned answered;      /* calls that were up, either way */
     unsigned rejected;      /* INVITEs of ours that got a final answer other than 2xx */
-    unsigned timed_out;     /* of ours that got none: the network, or the gateway's silence */
+    unsigned timed_out;     /* what we sent was not answered or acknowledged in 64*T1: the network's
+                               doing,     or the gateway's silence */
     unsigned held;          /* re-INVITEs of ours that were answered */
 } SimPeerCounts;
 const SimPeerCounts *sim_peer_counts(const SimPeer *peer);
