@@ -11,6 +11,7 @@
 #include "gateway/signal-worker.h"
 #include "gateway/sip/counters.h"
 #include "gateway/sip/resolver.h"
+#include "gateway/sip/transport/udp.h"
 
 DM_LOG_TOPIC("gateway");
 
@@ -179,9 +180,10 @@ take_secret(DmGateway *gateway, GError **error)
 static bool
 start_all(DmGateway *gateway, GError **error)
 {
-    return take_secret(gateway, error) && start_media(gateway, error) &&
-           start_writer(gateway, error) && make_workers(gateway, error) &&
-           start_workers(gateway, error) && start_resolver(gateway, error);
+    return dm_udp_check_free(gateway->config->listeners, error) && take_secret(gateway, error) &&
+           start_media(gateway, error) && start_writer(gateway, error) &&
+           make_workers(gateway, error) && start_workers(gateway, error) &&
+           start_resolver(gateway, error);
 }
 
 DmGateway *

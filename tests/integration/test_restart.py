@@ -86,3 +86,12 @@ def test_reload_takes_a_good_file_and_refuses_a_bad_one(gateways):
     lab.wait_for(lambda: "the old one stays" in gateway.log(), "the refusal")
     assert "did you mean" in gateway.log() and "/routes/0/action/trunks/0" in gateway.log()
     assert gateway.api.get("/routes/out")["action"]["trunks"] == ["carrier"]
+
+
+def test_second_gateway_on_the_same_port_does_not_start(gateways):
+    """OPS-1: two gateways of one user would each hear half of everything"""
+    first = gateways()
+    second = gateways(start=False, sip=first.sip_port)
+    second.start(ready=False)
+    assert second.process.wait() == 1
+    assert f"127.0.0.1:{first.sip_port}: Address already in use" in second.log()

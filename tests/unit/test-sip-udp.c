@@ -303,6 +303,28 @@ test_two_workers(Fixture *f, gconstpointer data)
 }
 
 static void
+test_second_gateway(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    DmListenerConfig *config = listener("edge", "127.0.0.1:0");
+
+    g_test_summary("A port that a gateway of the same user listens on is not free, though the "
+                   "system would share it");
+    g_ptr_array_add(f->b.listeners, listener("edge", "127.0.0.1:0"));
+    f->b.udp = open_udp(f, &f->b, &error);
+    g_assert_no_error(error);
+    config->address = *dm_udp_ops()->advertised(f->b.udp, 0);
+    g_ptr_array_add(f->a.listeners, config);
+    g_assert_false(dm_udp_check_free(f->a.listeners, &error));
+    g_assert_error(error, DM_ERROR, DM_ERROR_IO);
+    g_assert_nonnull(strstr(error->message, "listener 'edge': 127.0.0.1:"));
+    g_clear_error(&error);
+    g_clear_pointer(&f->b.udp, dm_udp_free);
+    g_assert_true(dm_udp_check_free(f->a.listeners, &error));
+    g_assert_no_error(error);
+}
+
+static void
 test_listeners(Fixture *f, gconstpointer data)
 {
     const DmSipWireOps *ops = dm_udp_ops();
@@ -368,6 +390,7 @@ main(int argc, char **argv)
     TEST("unreachable", test_unreachable);
     TEST("address-in-use", test_address_in_use);
     TEST("two-workers", test_two_workers);
+    TEST("second-gateway", test_second_gateway);
     TEST("listeners", test_listeners);
     TEST("queue-is-bounded", test_queue_is_bounded);
     return g_test_run();

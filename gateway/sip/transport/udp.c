@@ -362,6 +362,43 @@ decide_advertised(Listener *l)
     }
 }
 
+/* Bound without SO_REUSEPORT, which would let it share the port with another process of this user.
+ */
+static bool
+is_free(const DmListenerConfig *config, GError **error)
+{
+    const DmAddress *address = &config->address;
+    int fd = socket(dm_address_family(address), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool free =
+        fd >= 0 &&
+        (dm_address_family(address) != AF_INET6 || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) &&
+        bind(fd, &address->any, dm_address_len(address)) == 0;
+
+    if (!free) {
+        char text[DM_ADDRESS_TEXT_MAX];
+
+        dm_error_set_errno(error, errno, dm_address_text(address, text));
+        g_prefix_error(error, "listener '%s': ", config->id);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return free;
+}
+
+bool
+dm_udp_check_free(const GPtrArray *listeners, GError **error)
+{
+    for (guint i = 0; i < listeners->len; i++) {
+        const DmListenerConfig *config = listeners->pdata[i];
+
+        if (config->transport == DM_TRANSPORT_UDP && !is_free(config, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool
 open_listener(Listener *l, GError **error)
 {

@@ -18,6 +18,10 @@ typedef struct {
     DmCounter *counters; /* of gateway/sip/sip.def */
 } DmUdpOptions;
 
+/* Whether nobody listens there yet, ourselves included: to be asked before the first dm_udp_new().
+ * Workers share their ports, and the system would share them with a second gateway of the same user
+ * too, each hearing half of everything. Error: as of dm_udp_new(). */
+bool dm_udp_check_free(const GPtrArray *listeners, GError **error);
 /* Listeners of other transports are passed over. on_unreachable also tells of datagrams that the
  * system would not send; both callbacks come from the loop. Error: DM_ERROR_IO, "listener 'x':
  * 127.0.0.1:5060: Address already in use". */
