@@ -27,12 +27,17 @@ void dm_admin_stop(DmAdmin *admin);
 /* Where it listens. */
 void dm_admin_address(const DmAdmin *admin, DmAddress *out);
 
+/* The first token, for who starts the gateway without reading what it prints. */
+#define DM_ADMIN_TOKEN_ENV "DEMARC_ADMIN_TOKEN"
+
 /**
  * dm_admin_first_token:
  *
- * Makes the first admin token when the store has no token at all. It is shown this once: only its
- * hash is kept.
+ * Makes the first admin token when the store has no token at all: the one in the environment
+ * (DM_ADMIN_TOKEN_ENV, at least 32 characters), else a random one that is shown this once. Only its
+ * hash is kept. Errors: DM_ERROR_CONFIG when the one in the environment will not do.
  *
- * Returns: (transfer full) (nullable): the secret; %NULL without @error when there are tokens
+ * Returns: (transfer full) (nullable): the secret to show; %NULL without @error when there are
+ * tokens, or it was given
  */
 char *dm_admin_first_token(DmStore *store, GError **error);

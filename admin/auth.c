@@ -12,6 +12,10 @@ DM_LOG_TOPIC("admin-auth");
 
 #define SECRET_BYTES  32
 #define SECRET_PREFIX "dmt_"
+/* Of a secret that somebody made up. */
+#define GIVEN_MIN 32
+/* RFC 6750, 2.1 */
+#define BEARER_CHARS G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-._~+/="
 /* "last used" is for people: once a minute is enough, and spares a commit a request. */
 #define USED_STEP_US (INT64_C(60) * G_USEC_PER_SEC)
 /* Refused tokens logged a second. */
@@ -139,12 +143,37 @@ dm_auth_check(DmApi *api, DmRequest *request, const DmOperation *operation, DmRe
     return true;
 }
 
-char *
-dm_admin_first_token(DmStore *store, GError **error)
+/* What whoever starts a container wants the first token to be; NULL: nothing said. False: it would
+ * be too easy to guess. */
+static bool
+given_secret(const char **out_secret, GError **error)
 {
-    g_autoptr(GPtrArray) tokens = dm_store_tokens(store, error);
+    const char *secret = g_getenv(DM_ADMIN_TOKEN_ENV);
+
+    *out_secret = secret != NULL && *secret != '\0' ? secret : NULL;
+    if (*out_secret != NULL && strlen(secret) < GIVEN_MIN) {
+        g_set_error(error,
+                    DM_ERROR,
+                    DM_ERROR_CONFIG,
+                    DM_ADMIN_TOKEN_ENV " has %zu characters; it needs at least %d",
+                    strlen(secret),
+                    GIVEN_MIN);
+        return false;
+    }
+    if (*out_secret != NULL && strspn(secret, BEARER_CHARS) < strlen(secret)) {
+        g_set_error(error,
+                    DM_ERROR,
+                    DM_ERROR_CONFIG,
+                    DM_ADMIN_TOKEN_ENV " may hold letters, digits and - . _ ~ + / = only");
+        return false;
+    }
+    return true;
+}
+
+static bool
+add_first_token(DmStore *store, const char *secret, GError **error)
+{
     g_autofree char *id = dm_auth_make_id();
-    g_autofree char *secret = dm_auth_make_secret();
     g_autofree char *hash = dm_store_hash_secret(secret);
     DmStoreToken token = {
         .id = id,
@@ -153,8 +182,23 @@ dm_admin_first_token(DmStore *store, GError **error)
         .created_wall_us = g_get_real_time(),
     };
 
-    if (tokens == NULL || tokens->len > 0 || !dm_store_token_add(store, &token, hash, error)) {
+    return dm_store_token_add(store, &token, hash, error);
+}
+
+char *
+dm_admin_first_token(DmStore *store, GError **error)
+{
+    g_autoptr(GPtrArray) tokens = dm_store_tokens(store, error);
+    g_autofree char *made = NULL;
+    const char *given;
+
+    if (tokens == NULL || tokens->len > 0 || !given_secret(&given, error)) {
         return NULL;
     }
-    return g_steal_pointer(&secret);
+    if (given != NULL) {
+        add_first_token(store, given, error);
+        return NULL; /* who gave it knows it */
+    }
+    made = dm_auth_make_secret();
+    return add_first_token(store, made, error) ? g_steal_pointer(&made) : NULL;
 }

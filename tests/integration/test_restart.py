@@ -95,3 +95,18 @@ def test_second_gateway_on_the_same_port_does_not_start(gateways):
     second.start(ready=False)
     assert second.process.wait() == 1
     assert f"127.0.0.1:{first.sip_port}: Address already in use" in second.log()
+
+
+def test_first_token_may_be_given(gateways, monkeypatch):
+    """SEC-6: DEMARC_ADMIN_TOKEN is the first token and is not printed; a short one stops the start"""
+    token = "given-by-the-test-0123456789abcdef"
+    monkeypatch.setenv("DEMARC_ADMIN_TOKEN", "too-short")
+    refused = gateways(start=False)
+    refused.start(ready=False)
+    assert refused.process.wait() == 3 and "at least 32" in refused.log()
+    monkeypatch.setenv("DEMARC_ADMIN_TOKEN", token)
+    gateway = gateways(start=False)
+    gateway.token = token
+    gateway.start()
+    assert gateway.api.get("/system")
+    assert "The first API token" not in gateway.log() and token not in gateway.log()

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "admin/admin.h"
+#include "gateway/base/error.h"
 #include "gateway/base/log.h"
 #include "tests/lib/api-fixture.h"
 
@@ -602,6 +603,37 @@ test_first_token(DmApiFixture *f, gconstpointer data)
 }
 
 static void
+test_given_token(DmApiFixture *f, gconstpointer data)
+{
+    static const char secret[] = "given-0123456789abcdef0123456789";
+    g_autoptr(DmStore) store = dm_store_open(":memory:", NULL);
+    g_autofree char *hash = dm_store_hash_secret(secret);
+    g_autoptr(DmStoreToken) token = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_test_summary("The first token may be given in the environment; one too short or that no "
+                   "header can carry stops the start (SEC-6)");
+    g_setenv(DM_ADMIN_TOKEN_ENV, "short", TRUE);
+    g_assert_null(dm_admin_first_token(store, &error));
+    g_assert_error(error, DM_ERROR, DM_ERROR_CONFIG);
+    g_assert_nonnull(strstr(error->message, "at least 32"));
+    g_clear_error(&error);
+    g_setenv(DM_ADMIN_TOKEN_ENV, "given 0123456789abcdef 0123456789", TRUE);
+    g_assert_null(dm_admin_first_token(store, &error));
+    g_assert_error(error, DM_ERROR, DM_ERROR_CONFIG);
+    g_clear_error(&error);
+    g_setenv(DM_ADMIN_TOKEN_ENV, secret, TRUE);
+    g_assert_null(dm_admin_first_token(store, &error));
+    g_assert_no_error(error);
+    token = dm_store_token_by_hash(store, hash, NULL);
+    g_assert_cmpint(token->role, ==, DM_ROLE_ADMIN);
+    g_setenv(DM_ADMIN_TOKEN_ENV, "short", TRUE);
+    g_assert_null(dm_admin_first_token(store, &error));
+    g_assert_no_error(error); /* there is one: the environment has no say any more */
+    g_unsetenv(DM_ADMIN_TOKEN_ENV);
+}
+
+static void
 test_audit(DmApiFixture *f, gconstpointer data)
 {
     g_test_summary("Whoever changes something, or tries to, is in the audit log; who looks is not "
@@ -706,6 +738,7 @@ main(int argc, char **argv)
     ADD("config/validate", test_validate);
     ADD("tokens/life", test_tokens);
     ADD("tokens/first", test_first_token);
+    ADD("tokens/given", test_given_token);
     ADD("audit", test_audit);
     ADD("system", test_system);
     ADD("metrics", test_metrics);
