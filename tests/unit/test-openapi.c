@@ -9,6 +9,7 @@
 #include "gateway/base/log.h"
 #include "gateway/cdr/record.h"
 #include "tests/lib/api-fixture.h"
+#include "tests/lib/call-world.h"
 
 /* docs/api/openapi.yaml, as the program serves it. */
 static json_t *
@@ -294,6 +295,26 @@ holds_text(const json_t *array, const char *text)
     return false;
 }
 
+/* The members a schema describes, those of what it is made of included. */
+static json_t *
+described_members(const json_t *document, const json_t *schema)
+{
+    json_t *members = json_object();
+    const json_t *part;
+    size_t i;
+
+    schema = resolve(document, schema);
+    json_object_update(members, json_object_get(schema, "properties"));
+    json_array_foreach(json_object_get(schema, "allOf"), i, part)
+    {
+        json_t *inner = described_members(document, part);
+
+        json_object_update(members, inner);
+        json_decref(inner);
+    }
+    return members;
+}
+
 static void check_members(const json_t *schema, const DmJsonMember *members, const char *where);
 
 static void
@@ -370,15 +391,14 @@ test_schemas(void)
 static void
 check_value(const json_t *document, const json_t *value, const json_t *schema, const char *where)
 {
-    const json_t *properties;
+    json_t *properties;
     const char *name;
     json_t *inner;
 
-    schema = resolve(document, schema);
-    properties = json_object_get(schema, "properties");
     if (!json_is_object(value)) {
         return;
     }
+    properties = described_members(document, schema);
     json_object_foreach((json_t *)value, name, inner)
     {
         g_autofree char *place = g_strdup_printf("%s/%s", where, name);
@@ -394,6 +414,7 @@ check_value(const json_t *document, const json_t *value, const json_t *schema, c
         g_test_message("%s: more is described than there is", where);
         g_test_fail();
     }
+    json_decref(properties);
 }
 
 static void
@@ -415,6 +436,49 @@ test_record_schema(void)
                 json_object_get(schemas, "Attempt"),
                 "Attempt");
     json_decref(json);
+    json_decref(document);
+}
+
+/* Each state a call goes through is one that is described. */
+static void
+assert_state_described(const json_t *schema, DmCall *call)
+{
+    const json_t *own = json_array_get(json_object_get(schema, "allOf"), 1);
+    const json_t *states =
+        json_object_get(json_object_get(json_object_get(own, "properties"), "state"), "enum");
+
+    if (!holds_text(states, dm_call_state_name(call))) {
+        g_test_message("state '%s' is not described", dm_call_state_name(call));
+        g_test_fail();
+    }
+}
+
+static void
+test_call_schema(void)
+{
+    json_t *document = load_document();
+    const json_t *schema =
+        json_object_get(json_object_get(json_object_get(document, "components"), "schemas"),
+                        "Call");
+    World *world = world_new(1, NULL);
+    DmCall *call = world_call(world, "pbx", "+442079460000", "m=audio 4000 RTP/AVP 0 8");
+    json_t *json;
+
+    g_test_summary("A call in progress has the members described, and no others, in every state");
+    assert_state_described(schema, call);
+    peer_does(world_leg(world, "b1"), DM_LEG_PROGRESS, 180, NULL);
+    assert_state_described(schema, call);
+    peer_does(world_leg(world, "b1"), DM_LEG_ANSWERED, 200, "m=audio 4000 RTP/AVP 0");
+    assert_state_described(schema, call);
+    peer_does(world_leg(world, "a1"), DM_LEG_ACKED, 0, NULL);
+    assert_state_described(schema, call);
+    json = dm_call_to_json(call);
+    check_value(document, json, schema, "Call");
+    json_decref(json);
+    dm_call_hang_up(call, &(DmRelease){.status = 503});
+    assert_state_described(schema, call);
+    world_finish(world, 60000);
+    world_free(world);
     json_decref(document);
 }
 
@@ -466,6 +530,7 @@ main(int argc, char **argv)
     g_test_add_func("/openapi/references", test_references);
     g_test_add_func("/openapi/schemas", test_schemas);
     g_test_add_func("/openapi/record", test_record_schema);
+    g_test_add_func("/openapi/call", test_call_schema);
     g_test_add_func("/openapi/answers", test_answers);
     return g_test_run();
 }
