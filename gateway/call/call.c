@@ -374,7 +374,10 @@ dm_call_new(const DmCallDeps *deps, DmConfig *config, const DmIncoming *incoming
     call->parties = g_ptr_array_new();
     call->sessions = g_ptr_array_new_with_free_func(g_free);
     call->record = dm_record_new();
-    dm_call_id_make(call->record->id, wall_us, deps->random);
+    g_strlcpy(call->record->id, incoming->leg->call_id, sizeof(call->record->id));
+    if (call->record->id[0] == '\0') {
+        dm_call_id_make(call->record->id, wall_us, deps->random);
+    }
     call->log.call = call->record->id;
     dm_call_record_open(call, incoming);
     take_caller(call, incoming);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gateway/base/id.h"
 #include "gateway/route/policy.h"
 #include "gateway/sdp/session.h"
 #include "gateway/trunk/pool.h"
@@ -89,7 +90,8 @@ typedef struct {
 /* Embedded first in every implementation. */
 struct DmLeg {
     const DmLegOps *ops;
-    DmLegEventFunc on_event; /* set by the call as soon as it has the leg */
+    char call_id[DM_CALL_ID_MAX]; /* of the call it belongs to, for the log; "": not known */
+    DmLegEventFunc on_event;      /* set by the call as soon as it has the leg */
     void *user_data;
 };
 
@@ -100,7 +102,7 @@ typedef struct {
     DmTrunk *trunk;
     const DmSdp *offer;    /* NULL: delayed offer */
     unsigned max_forwards; /* the caller's, already one less */
-    const char *call_id;   /* ours, for the log and for X-headers nobody sees: not sent */
+    const char *call_id;   /* ours, for the log: not sent */
 } DmDial;
 
 /* Makes calling legs. Implemented by gateway/sip; @factory is its own. The INVITE leaves before it
@@ -113,7 +115,7 @@ typedef struct {
 /* A call that arrives: what the sip side knows when the first INVITE of a dialog is welcome. 100
  * has been sent. */
 typedef struct {
-    DmLeg *leg;
+    DmLeg *leg;     /* with the id the call is to have, or "" */
     DmTrunk *trunk; /* source; borrowed */
     const DmIdentity *identity;
     const DmSdp *offer; /* or NULL: delayed offer */

@@ -332,6 +332,8 @@ dm_sip_leg_accept(DmSipCore *core,
     }
     send_trying(tx, request);
     leg = dm_sip_leg_new(core, trunk, &request->flow);
+    leg->log.leg = "a";
+    dm_call_id_make(leg->base.call_id, dm_clock_wall_us(dm_loop_clock(core->loop)), core->random);
     leg->is_caller_side = true;
     leg->facts.call_id = g_strndup(request->sip->sip_call_id->i_id, 256);
     leg->request_key = dm_sip_request_key(request);

@@ -586,6 +586,8 @@ dm_sip_leg_dial(DmSipCore *core, const DmDial *dial, DmLegEventFunc on_event, vo
                                         &address->address,
                                         &flow);
     leg = dm_sip_leg_new(core, dial->trunk, &flow);
+    leg->log.leg = "b";
+    g_strlcpy(leg->base.call_id, dial->call_id, sizeof leg->base.call_id);
     leg->base.on_event = on_event;
     leg->base.user_data = user_data;
     leg->facts.endpoint = address->endpoint;

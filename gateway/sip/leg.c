@@ -511,7 +511,7 @@ dm_sip_leg_new(DmSipCore *core, DmTrunk *trunk, const DmSipFlow *flow)
     leg->facts.transport = flow->transport;
     leg->facts.remote = flow->remote;
     leg->facts.local = flow->local;
-    leg->log.trunk = dm_trunk_id(trunk);
+    leg->log = (DmLogContext){.call = leg->base.call_id, .trunk = dm_trunk_id(trunk)};
     dm_sip_token(core, leg->local_tag);
     if (*config->auth.user != '\0') {
         leg->digest =

@@ -207,7 +207,8 @@ dm_sim_gateway_dial(DmSimGateway *gateway,
                                         .address = &address,
                                         .trunk = trunk,
                                         .offer = offer,
-                                        .max_forwards = 68},
+                                        .max_forwards = 68,
+                                        .call_id = "dialled"},
                               on_event,
                               gateway);
     g_ptr_array_add(gateway->legs, gateway->leg);

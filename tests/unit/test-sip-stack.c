@@ -960,6 +960,58 @@ test_in_dialog(void)
 }
 
 static void
+keep_line(DmLogLevel level, const char *line, void *user_data)
+{
+    if (strstr(line, "sip-leg: ") != NULL) {
+        g_ptr_array_add(user_data, g_strdup(line));
+    }
+}
+
+static void
+assert_lines_name(const GPtrArray *lines, const char *call_id, const char *leg)
+{
+    g_autofree char *context = g_strdup_printf("call=%s leg=%s", call_id, leg);
+
+    g_assert_cmpuint(lines->len, >, 1);
+    for (guint i = 0; i < lines->len; i++) {
+        sip_text_assert_has(lines->pdata[i], context);
+    }
+}
+
+static void
+test_log_names_call(void)
+{
+    Fixture f;
+    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+    DmLogLevel level = dm_log_level();
+    char call_id[DM_CALL_ID_MAX];
+
+    g_test_summary("every move of a leg is logged with its call, so that one grep finds all of it");
+    set_up(&f);
+    dm_log_set_level(DM_LOG_DEBUG);
+    dm_log_set_sink(keep_line, lines);
+    pbx_calls(&f);
+    g_strlcpy(call_id, f.gateway->leg->call_id, sizeof call_id);
+    g_assert_cmpuint(strlen(call_id), ==, DM_CALL_ID_MAX - 1);
+    f.gateway->leg->ops->close(f.gateway->leg, &(DmRelease){.status = 480});
+    dm_sim_peer_expect(f.pbx, "SIP/2.0 480");
+    assert_lines_name(lines, call_id, "a");
+    g_ptr_array_set_size(lines, 0);
+    dm_sim_gateway_dial(f.gateway, "carrier", "+442", f.sdp);
+    dm_sim_peer_respond(f.carrier,
+                        dm_sim_peer_expect(f.carrier, "INVITE "),
+                        "486 Busy Here",
+                        "ct",
+                        "",
+                        NULL);
+    dm_sim_peer_expect(f.carrier, "ACK ");
+    assert_lines_name(lines, "dialled", "b");
+    dm_log_set_sink(NULL, NULL);
+    dm_log_set_level(level);
+    tear_down(&f);
+}
+
+static void
 test_bye_unanswered(void)
 {
     Fixture f;
@@ -1298,6 +1350,7 @@ main(int argc, char **argv)
     g_test_add_func("/sip-stack/reinvite/waits", test_reoffer_waits);
     g_test_add_func("/sip-stack/reinvite/lost", test_reinvite_lost);
     g_test_add_func("/sip-stack/in-dialog", test_in_dialog);
+    g_test_add_func("/sip-stack/log-names-call", test_log_names_call);
     g_test_add_func("/sip-stack/bye-unanswered", test_bye_unanswered);
     g_test_add_func("/sip-stack/register", test_register);
     g_test_add_func("/sip-stack/register/refused", test_register_refused);
