@@ -33,6 +33,7 @@ take_options(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     g_autoptr(DmSipMessage) owned = request;
     g_autoptr(DmSipMessage) response = dm_sip_response_new(request, 200, NULL, leg->local_tag);
 
+    dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
     dm_sip_add_abilities(response);
     dm_sip_message_add(response, "Accept", DM_SIP_ACCEPT);
     dm_server_tx_respond(tx, response);
@@ -81,6 +82,43 @@ overtook_its_2xx(const DmSipLeg *leg, const DmSipMessage *request)
            strcmp(request->sip->sip_call_id->i_id, leg->facts.call_id) == 0;
 }
 
+/* --- before the 2xx --- */
+
+/* Our offer has no answer yet: another has to wait (RFC 3261, 14.2; RFC 3311, 5.2). */
+static void
+refuse_for_now(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
+{
+    dm_server_tx_reject(tx, request, 491, NULL);
+    dm_sip_message_free(request);
+}
+
+static void
+take_early_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
+{
+    const sip_t *sip = request->sip;
+
+    if (sip->sip_payload != NULL && sip->sip_payload->pl_len > 0) {
+        refuse_for_now(leg, tx, request);
+    } else {
+        take_options(leg, tx, request);
+    }
+}
+
+/* What a called peer may say while it rings. There may be several of them: nothing is kept. */
+static const Handler early_handlers[DM_N_METHODS] = {
+    [DM_METHOD_INVITE] = refuse_for_now,
+    [DM_METHOD_UPDATE] = take_early_update,
+    [DM_METHOD_OPTIONS] = take_options,
+    [DM_METHOD_INFO] = take_info,
+};
+
+static bool
+is_of_early_dialog(const DmSipLeg *leg, const DmSipMessage *request)
+{
+    return leg->dialog == NULL && leg->state == DM_SIP_LEG_EARLY &&
+           strcmp(request->sip->sip_call_id->i_id, leg->facts.call_id) == 0;
+}
+
 void
 dm_sip_leg_request(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 {
@@ -99,6 +137,11 @@ dm_sip_leg_request(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
         leg->peer_said_bye = true;
         dm_server_tx_reject(tx, request, 200, NULL);
         dm_sip_message_free(request);
+        return;
+    }
+    if (is_of_early_dialog(leg, request)) {
+        handler = early_handlers[request->method];
+        (handler != NULL ? handler : refuse)(leg, tx, request);
         return;
     }
     if (!is_ours(leg, request)) {

@@ -655,6 +655,52 @@ test_early_bye(void)
     tear_down(&f);
 }
 
+static void
+test_early_requests(void)
+{
+    static const struct {
+        const char *method, *body, *answer;
+    } cases[] = {
+        {"UPDATE", NULL, "SIP/2.0 200"},
+        {"UPDATE", dm_sim_sdp_text, "SIP/2.0 491"},
+        {"INVITE", dm_sim_sdp_text, "SIP/2.0 491"},
+        {"OPTIONS", NULL, "SIP/2.0 200"},
+        {"INFO", NULL, "SIP/2.0 200"},
+        {"PRACK", NULL, "SIP/2.0 405"},
+    };
+    Fixture f;
+    g_autofree char *invite = NULL;
+    g_autofree char *from = NULL;
+    g_autofree char *call_id = NULL;
+
+    g_test_summary("what a called peer says while it rings is answered: 481 would make it hang up "
+                   "(SIG-12, RFC 3311)");
+    set_up(&f);
+    dial(&f);
+    invite = g_strdup(dm_sim_peer_expect(f.carrier, "INVITE "));
+    from = dm_sim_header(invite, "From");
+    call_id = dm_sim_header(invite, "Call-ID");
+    dm_sim_peer_respond(f.carrier, invite, "180 Ringing", "ct", "", NULL);
+    dm_sim_network_run(f.network, 100 * MS);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *branch = g_strdup_printf("er%u", i);
+        g_autofree char *headers =
+            g_strdup_printf("From: <sip:c@carrier.example>;tag=ct\r\nTo: %s\r\nCall-ID: %s\r\n"
+                            "CSeq: %u %s\r\n",
+                            from,
+                            call_id,
+                            i + 1,
+                            cases[i].method);
+
+        dm_sim_peer_request(f.carrier, cases[i].method, "sip:gw", branch, headers, cases[i].body);
+        dm_sim_peer_expect(f.carrier, cases[i].answer);
+    }
+    dm_sim_peer_respond(f.carrier, invite, "200 OK", "ct", "", dm_sim_sdp_text);
+    dm_sim_peer_expect(f.carrier, "ACK ");
+    g_assert_cmpstr(f.gateway->events->str, ==, "progress:180 answered:200 ");
+    tear_down(&f);
+}
+
 /* --- credentials --- */
 
 static const char with_password[] =
@@ -1340,6 +1386,7 @@ main(int argc, char **argv)
     g_test_add_func("/sip-stack/outgoing/failures", test_failures);
     g_test_add_func("/sip-stack/outgoing/foreign-answer", test_foreign_answer);
     g_test_add_func("/sip-stack/outgoing/early-bye", test_early_bye);
+    g_test_add_func("/sip-stack/outgoing/early-requests", test_early_requests);
     g_test_add_func("/sip-stack/outgoing/delayed-offer", test_delayed_offer);
     g_test_add_func("/sip-stack/credentials", test_credentials);
     g_test_add_func("/sip-stack/credentials/loop", test_auth_loop);
