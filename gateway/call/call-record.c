@@ -166,7 +166,7 @@ dm_call_record_answer(DmCall *call)
 
 /* A CANCEL may carry the number of another call's success (RFC 3326, 2); this one had none. */
 static uint16_t
-final_code(const DmRelease *why, bool answered)
+final_code(const DmRelease *why, DmReleasedBy by, bool answered)
 {
     if (answered) {
         return why->status != 0 ? why->status : 200;
@@ -174,7 +174,7 @@ final_code(const DmRelease *why, bool answered)
     if (why->status >= 300) {
         return why->status;
     }
-    return why->cause == DM_RELEASE_PEER_CANCEL ? 487 : 480;
+    return by == DM_RELEASED_BY_A ? 487 : 480; /* the caller may give up with BYE as well */
 }
 
 void
@@ -186,7 +186,7 @@ dm_call_record_release(DmCall *call, DmReleasedBy by, const DmRelease *why)
     record->end_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps.loop));
     record->end_mono_us = dm_loop_now_us(call->deps.loop);
     record->release.by = by;
-    record->release.code = final_code(why, answered);
+    record->release.code = final_code(why, by, answered);
     record->release.q850 = why->q850 != 0 ? why->q850 : dm_q850_from_status(record->release.code);
     set(&record->release.reason,
         why->reason[0] != '\0' ? why->reason : dm_status_phrase(why->status));

@@ -160,7 +160,8 @@ dm_call_on_leg_event(DmLeg *leg, const DmLegEvent *event, void *user_data)
 }
 
 /* Numbers cross, a peer's own words do not (SIG-1); but a phone must not show a call as missed that
- * was taken elsewhere (RFC 3326, 2). */
+ * was taken elsewhere (RFC 3326, 2), and must show one that was given up: a success as the cause of
+ * CANCEL would tell it the former. */
 static void
 put_in_our_words(DmRelease *told)
 {
@@ -172,6 +173,9 @@ put_in_our_words(DmRelease *told)
         g_strlcpy(told->reason,
                   taken_elsewhere ? "Call completed elsewhere" : dm_status_phrase(told->status),
                   sizeof(told->reason));
+    }
+    if (told->status < 300 && !taken_elsewhere) {
+        told->status = 0;
     }
     told->cause = DM_RELEASE_LOCAL;
 }

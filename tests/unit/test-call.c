@@ -526,6 +526,22 @@ test_taken_elsewhere(void)
 }
 
 static void
+test_given_up_by_bye(void)
+{
+    World *world = world_new(1, NULL);
+
+    g_test_summary("SIG-7: a caller's BYE while it rings is a call given up, and not one that was "
+                   "taken elsewhere");
+    world_call(world, "pbx", "+442079461111", BOTH);
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 200);
+    g_assert_cmpuint(world_leg(world, "b1")->why.status, ==, 0);
+    g_assert_cmpuint(world_leg(world, "b1")->why.q850, ==, 16);
+    world_run(world, 1000);
+    assert_story(world, "b1:dial(198.51.100.1) b1:close(0) media:close ended(a,487)");
+    world_free(world);
+}
+
+static void
 test_glare(void)
 {
     World *world = world_new(1, NULL);
@@ -787,6 +803,7 @@ main(int argc, char **argv)
     g_test_add_func("/call/callee-moves", test_callee_moves);
     g_test_add_func("/call/words-of-a-peer-do-not-cross", test_words_of_a_peer_do_not_cross);
     g_test_add_func("/call/taken-elsewhere", test_taken_elsewhere);
+    g_test_add_func("/call/given-up-by-bye", test_given_up_by_bye);
     g_test_add_func("/call/budget", test_budget);
     g_test_add_func("/call/disabled-trunk", test_disabled_trunk);
     g_test_add_func("/call/private-address", test_private_address);
