@@ -43,6 +43,9 @@ def sipp(tmp_path):
 
 def lab_bound(port):
     """Whether a UDP socket is bound to this loopback port."""
-    wanted = f"0100007F:{port:04X}"
-    with open("/proc/net/udp", encoding="ascii") as table:
-        return any(wanted in line for line in table)
+    wanted = (f" 0100007F:{port:04X} ", f":{port:04X} 00000000000000000000000000000000:0000 ")
+    for path in ("/proc/net/udp", "/proc/net/udp6"):
+        with open(path, encoding="ascii") as table:
+            if any(each in line for line in table for each in wanted):
+                return True
+    return False

@@ -228,11 +228,11 @@ def document(sip=None, admin=None, media=None, pbx=None, carrier=None, **more):
 class Sipp(Process):
     """One SIPp with one scenario."""
 
-    def __init__(self, directory, scenario, port, remote=None, calls=1, args=(), name=None):
+    def __init__(self, directory, scenario, port, remote=None, calls=1, args=(), name=None, host="127.0.0.1"):
         self.name = name or scenario
         self.port = port
         self.dir = pathlib.Path(directory)
-        command = ["sipp", "-sf", SCENARIOS / f"{scenario}.xml", "-i", "127.0.0.1", "-p", port, "-m", calls, "-nostdin",
+        command = ["sipp", "-sf", SCENARIOS / f"{scenario}.xml", "-i", host, "-p", port, "-m", calls, "-nostdin",
                    "-trace_err", "-error_file", self.dir / f"{self.name}.err", "-trace_msg", "-message_file",
                    self.dir / f"{self.name}.msg", "-timeout", "90s", "-timeout_error", *args]
         command += [remote or "127.0.0.1"]

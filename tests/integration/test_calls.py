@@ -213,3 +213,23 @@ def test_two_workers_carry_calls(gateways, sipp):
     caller.expect_success()
     called.expect_success()
     assert len(gateway.wait_cdrs(40)) == 40
+
+
+def test_ipv6_to_ipv4(gateways, sipp):
+    """SIG-25: a PBX on IPv6 calls a carrier on IPv4: each side sees its own family only"""
+    pbx, carrier, port = lab.free_port(), lab.free_port(), lab.free_port()
+    gateway = gateways(start=False, carrier=carrier)
+    document = gateway.document
+    document["listeners"].append({"id": "six", "address": "::1", "port": port, "transport": "udp", "media_pool": "six"})
+    media = document["media_pools"][0]["port_min"]
+    document["media_pools"].append({"id": "six", "address": "::1", "port_min": media, "port_max": media + 39})
+    document["trunks"][0].update(endpoints=[{"uri": f"sip:[::1]:{pbx}"}], listener="six", media_pool="six")
+    gateway.write_config()
+    gateway.start()
+    called = sipp("uas-answer", carrier)
+    caller = sipp("uac-call", pbx, host="[::1]", remote=f"[::1]:{port}", args=["-s", "+442079460000", "-d", "300"])
+    caller.expect_success()
+    called.expect_success()
+    assert gateway.cdr()["a"]["remote_ip"] == "::1"
+    assert "IP6 ::1" in "\n".join(caller.received())
+    assert "::1" not in "\n".join(called.received())
