@@ -10,6 +10,7 @@
 
 #define ALAW_INVERSION 0x55
 #define ULAW_BIAS      33
+#define ULAW_MAX       0x1fff
 
 int16_t
 dm_g711_from_ulaw(uint8_t octet)
@@ -41,10 +42,29 @@ alaw_of_magnitude(unsigned magnitude)
     unsigned chord = 0;
 
     magnitude = MIN(magnitude, 4095);
-    while (magnitude >> chord >= 32) {
-        chord++;
+    if (magnitude >= 32) {
+        chord = 27 - (unsigned)__builtin_clz(magnitude);
     }
     return (uint8_t)(chord << 4 | (magnitude >> MAX(chord, 1) & 0x0f));
+}
+
+uint8_t
+dm_g711_to_alaw(int16_t linear)
+{
+    unsigned magnitude = (unsigned)(linear >= 0 ? linear : ~linear) >> 3;
+    uint8_t sign = linear >= 0 ? SIGN_BIT : 0;
+
+    return (uint8_t)((alaw_of_magnitude(magnitude) | sign) ^ ALAW_INVERSION);
+}
+
+uint8_t
+dm_g711_to_ulaw(int16_t linear)
+{
+    unsigned magnitude = MIN((unsigned)ABS((int)linear) / 4 + ULAW_BIAS, ULAW_MAX);
+    unsigned chord = 26 - (unsigned)__builtin_clz(magnitude);
+    uint8_t octet = (uint8_t)(chord << 4 | STEP(magnitude >> (chord + 1)));
+
+    return (uint8_t) ~(octet | (linear < 0 ? SIGN_BIT : 0));
 }
 
 /* Mu-law's 14 bit value on A-law's 13 bit scale, halves rounded outward. */
@@ -101,6 +121,8 @@ make_tables(G_GNUC_UNUSED gpointer data)
     static DmG711Tables tables;
 
     for (unsigned i = 0; i < 256; i++) {
+        tables.ulaw_to_linear[i] = dm_g711_from_ulaw((uint8_t)i);
+        tables.alaw_to_linear[i] = dm_g711_from_alaw((uint8_t)i);
         tables.ulaw_to_alaw[i] = alaw_of_ulaw((uint8_t)i);
     }
     for (unsigned i = 0; i < 256; i++) {

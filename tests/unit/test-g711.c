@@ -23,6 +23,26 @@ test_values_and_tables_agree_with_spandsp(void)
 }
 
 static void
+test_samples_become_the_nearest_octet(void)
+{
+    const DmG711Tables *tables = dm_g711_tables();
+
+    g_test_summary("All 65536 samples, as SpanDSP does; an octet comes back as itself");
+
+    for (int i = INT16_MIN; i <= INT16_MAX; i++) {
+        g_assert_cmphex(dm_g711_to_ulaw((int16_t)i), ==, linear_to_ulaw(i));
+        g_assert_cmphex(dm_g711_to_alaw((int16_t)i), ==, linear_to_alaw(i));
+    }
+    for (unsigned i = 0; i < 256; i++) {
+        /* Mu-law has two zeros, and a sample one. */
+        uint8_t ulaw = i == 0x7f ? 0xff : (uint8_t)i;
+
+        g_assert_cmphex(dm_g711_to_ulaw(tables->ulaw_to_linear[i]), ==, ulaw);
+        g_assert_cmphex(dm_g711_to_alaw(tables->alaw_to_linear[i]), ==, i);
+    }
+}
+
+static void
 test_silence_stays_silence(void)
 {
     uint8_t frame[160];
@@ -39,6 +59,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/g711/spandsp", test_values_and_tables_agree_with_spandsp);
+    g_test_add_func("/g711/samples", test_samples_become_the_nearest_octet);
     g_test_add_func("/g711/silence", test_silence_stays_silence);
     return g_test_run();
 }
