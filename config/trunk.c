@@ -445,7 +445,8 @@ static const DmJsonMember registration_members[] = {
      .max = 64,
      .convert = dm_json_check_user,
      .shown = "a token nobody can guess, the same after a restart",
-     .doc = "User part of our Contact: calls to it are this trunk's."},
+     .doc = "User part of our Contact: calls to it are this trunk's. The token counts wherever a "
+            "call comes from, a name of your own only from the trunk's addresses."},
     {"expires",
      DM_JSON_INTEGER,
      DM_JSON_AT(DmTrunkConfig, registration.expires_s),

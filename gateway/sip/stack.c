@@ -27,7 +27,7 @@ struct DmSipStack {
     DmLegFactory factory;
     GHashTable *registrations; /* trunk id -> DmRegister */
     GHashTable *pings;         /* trunk id -> DmOptions */
-    GHashTable *tokens;        /* contact user of a registering trunk -> trunk id (REG-1) */
+    GHashTable *tokens;        /* contact user nobody can guess -> trunk id (REG-1) */
     unsigned max_transactions;
     bool shutting_down;
     int64_t shutdown_until_us;
@@ -577,7 +577,7 @@ take_trunks(DmSipStack *stack, DmConfig *config)
     for (unsigned i = 0; i < config->trunks->len; i++) {
         const DmTrunkConfig *trunk = g_ptr_array_index(config->trunks, i);
 
-        if (trunk->enabled && trunk->auth.mode == DM_AUTH_REGISTER) {
+        if (trunk->enabled && trunk->registration.contact_is_token) {
             g_hash_table_insert(stack->tokens,
                                 dm_sip_contact_user(&stack->core, trunk),
                                 g_strdup(trunk->id));

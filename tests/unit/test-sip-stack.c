@@ -63,7 +63,7 @@ assert_all_gone(Fixture *f)
     "\r\nCall-ID: pbx-call\r\nCSeq: " cseq "\r\n"
 
 static void
-pbx_calls(Fixture *f)
+pbx_invites(Fixture *f)
 {
     dm_sim_peer_request(f->pbx,
                         "INVITE",
@@ -71,6 +71,12 @@ pbx_calls(Fixture *f)
                         "1",
                         PBX_PARTIES("1 INVITE", ""),
                         dm_sim_sdp_text);
+}
+
+static void
+pbx_calls(Fixture *f)
+{
+    pbx_invites(f);
     sip_text_assert_has(dm_sim_peer_expect(f->pbx, "SIP/2.0 100"), "branch=z9hG4bK1");
 }
 
@@ -1163,6 +1169,34 @@ test_register(void)
 }
 
 static void
+test_named_contact(void)
+{
+    Fixture f;
+
+    g_test_summary(
+        "REG-1 SEC-3: a contact_user that was configured can be guessed: it tells trunks "
+        "of one address apart, and opens no door to a stranger");
+    set_up_with(&f,
+                "security: {unknown_silent: true}\n"
+                "trunks:\n"
+                "  - {id: carrier, role: carrier, endpoints: [{uri: 192.0.2.20}],\n"
+                "     auth: {mode: register, user: me, password: pw},\n"
+                "     registration: {contact_user: '+442'}}\n");
+    pbx_invites(&f);
+    dm_sim_network_run(f.network, 1LL * S);
+    g_assert_cmpuint(dm_sim_peer_count(f.pbx, "SIP/2.0"), ==, 0);
+    dm_sim_peer_request(f.carrier,
+                        "INVITE",
+                        "sip:+442@gw.example",
+                        "c1",
+                        PBX_PARTIES("1 INVITE", ""),
+                        dm_sim_sdp_text);
+    dm_sim_peer_expect(f.carrier, "SIP/2.0 100");
+    g_assert_cmpstr(f.gateway->events->str, ==, "incoming:carrier ");
+    tear_down(&f);
+}
+
+static void
 test_register_refused(void)
 {
     Fixture f;
@@ -1400,6 +1434,7 @@ main(int argc, char **argv)
     g_test_add_func("/sip-stack/log-names-call", test_log_names_call);
     g_test_add_func("/sip-stack/bye-unanswered", test_bye_unanswered);
     g_test_add_func("/sip-stack/register", test_register);
+    g_test_add_func("/sip-stack/register/named-contact", test_named_contact);
     g_test_add_func("/sip-stack/register/refused", test_register_refused);
     g_test_add_func("/sip-stack/register/retry", test_register_retry);
     g_test_add_func("/sip-stack/pings", test_pings);
