@@ -374,7 +374,8 @@ dm_call_new(const DmCallDeps *deps, DmConfig *config, const DmIncoming *incoming
     DM_RUNS_ON(DM_THREAD_SIGNAL);
     call->deps = *deps;
     call->config = dm_config_ref(config);
-    call->max_forwards = incoming->max_forwards;
+    /* RFC 7332, 3: a loop through several B2BUAs ends as one through proxies does. */
+    call->max_forwards = incoming->max_forwards > 0 ? incoming->max_forwards - 1 : 0;
     call->parties = g_ptr_array_new();
     call->sessions = g_ptr_array_new_with_free_func(g_free);
     call->record = dm_record_new();

@@ -118,7 +118,7 @@ typedef struct {
     DmLeg *leg;     /* with the id the call is to have, or "" */
     DmTrunk *trunk; /* source; borrowed */
     const DmIdentity *identity;
-    const DmSdp *offer; /* or NULL: delayed offer */
-    unsigned max_forwards;
-    const char *auth; /* "ip", "digest", "reg" */
+    const DmSdp *offer;    /* or NULL: delayed offer */
+    unsigned max_forwards; /* as received: what goes on has one less */
+    const char *auth;      /* "ip", "digest", "reg" */
 } DmIncoming;

@@ -117,7 +117,11 @@ dm_sip_reason_text(const DmRelease *why)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
-    append_reason(text, "SIP", why->status, why->reason);
+    /* A call that ends as calls do has no SIP reason; 200 with a text is RFC 3326's "Call completed
+     * elsewhere". */
+    if (why->status >= 300 || *why->reason != '\0') {
+        append_reason(text, "SIP", why->status, why->reason);
+    }
     append_reason(text, "Q.850", why->q850, "");
     return text->len > 0 ? g_strdup(text->str) : NULL;
 }

@@ -51,7 +51,8 @@ dm_request_max_forwards(const DmSipMessage *request)
 {
     const sip_max_forwards_t *header = request->sip->sip_max_forwards;
 
-    return header != NULL ? (unsigned)MIN(header->mf_count, 255) : 70;
+    /* Without one the hop is the first: what goes on carries the usual 70 (SIG-2). */
+    return header != NULL ? (unsigned)MIN(header->mf_count, 255) : 71;
 }
 
 /* RFC 3261, 11: who is asked for abilities with 0 hops left is the one meant. */

@@ -618,6 +618,7 @@ on_new_invite(SimPeer *peer, const char *text, char *call_id)
 
     peer->counts.taken++;
     g_assert_nonnull(strstr(text, "m=audio"));
+    g_assert_nonnull(strstr(text, "\r\nMax-Forwards: 69\r\n")); /* RFC 7332, 3 */
     call->state = SIM_RINGING;
     call->number = g_strdup(peer->options.name);
     call->remote_tag = tag_of(from);

