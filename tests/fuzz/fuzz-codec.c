@@ -12,9 +12,12 @@ static void
 check_packet(DmDecoder *decoder, const uint8_t *payload, size_t len)
 {
     /* Copies of their own, so that a byte too much is found. */
-    g_autofree uint8_t *copy = g_memdup2(payload, MAX(len, 1));
+    g_autofree uint8_t *copy = g_malloc(MAX(len, 1));
     g_autofree int16_t *samples = g_new(int16_t, DM_CODEC_MAX_SAMPLES);
 
+    if (len > 0) {
+        memcpy(copy, payload, len);
+    }
     if (len % 2 == 1) {
         g_autofree int16_t *hole = g_new(int16_t, len);
 
