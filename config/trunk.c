@@ -70,6 +70,27 @@ static const DmJsonChoice codecs[] = {
     {NULL},
 };
 
+static const DmJsonChoice abilities[] = {
+    {"supported", DM_ABILITY_SUPPORTED},
+    {"off", DM_ABILITY_OFF},
+    {"required", DM_ABILITY_REQUIRED},
+    {NULL},
+};
+
+static const DmJsonChoice refreshers[] = {
+    {"auto", DM_REFRESHER_AUTO},
+    {"gateway", DM_REFRESHER_GATEWAY},
+    {"peer", DM_REFRESHER_PEER},
+    {NULL},
+};
+
+static const DmJsonChoice refresh_methods[] = {
+    {"auto", DM_REFRESH_AUTO},
+    {"update", DM_REFRESH_UPDATE},
+    {"invite", DM_REFRESH_INVITE},
+    {NULL},
+};
+
 static const DmJsonChoice nat_policies[] = {
     {"never", DM_NAT_NEVER},
     {"prefix", DM_NAT_PREFIX},
@@ -633,12 +654,56 @@ static const DmJsonMember timers_members[] = {
     {NULL},
 };
 
+static const DmJsonMember session_timer_members[] = {
+    {"mode",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, sip.session_timer.mode),
+     .choices = abilities,
+     .doc = "`supported`: used with peers that know it, and others keep their calls. `required`: "
+            "no call without it."},
+    {"expires",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, sip.session_timer.expires_s),
+     .min = 90,
+     .max = 86400,
+     .value = 1800,
+     .doc = "Seconds after which a session that nobody refreshed is over."},
+    {"min_se",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, sip.session_timer.min_se_s),
+     .min = 90,
+     .max = 86400,
+     .value = 90,
+     .doc = "Fewer seconds than that are refused with 422."},
+    {"refresher",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, sip.session_timer.refresher),
+     .choices = refreshers,
+     .doc = "Who refreshes when the peer leaves it open; `auto`: the one who called."},
+    {"method",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, sip.session_timer.method),
+     .choices = refresh_methods,
+     .doc = "What we refresh with; `auto`: UPDATE when the peer allows it, else re-INVITE."},
+    {NULL},
+};
+
 static const DmJsonMember sip_members[] = {
     {"timers", DM_JSON_OBJECT, .members = timers_members, .doc = "How long we wait."},
     {"user_phone",
      DM_JSON_BOOL,
      DM_JSON_AT(DmTrunkConfig, sip.user_phone),
      .doc = "Add `;user=phone` to addresses with a number."},
+    {"session_timer",
+     DM_JSON_OBJECT,
+     .members = session_timer_members,
+     .doc = "Session timers (RFC 4028), on this side alone: the other side has its own."},
+    {"absorb_refresh",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, sip.absorb_refresh),
+     .value = true,
+     .doc = "Whether a re-INVITE or UPDATE that changes nothing is answered without the other side "
+            "hearing of it."},
     {NULL},
 };
 

@@ -51,6 +51,26 @@ typedef enum {
     DM_CALLER_RPID,
 } DmCallerHeader;
 
+/* An extension of SIP that a peer may be asked for. */
+typedef enum {
+    DM_ABILITY_OFF,
+    DM_ABILITY_SUPPORTED, /* used with peers that know it */
+    DM_ABILITY_REQUIRED,  /* a peer without it is refused, and refuses us */
+} DmAbility;
+
+/* Who keeps a session alive when nothing else says it (RFC 4028). */
+typedef enum {
+    DM_REFRESHER_AUTO, /* the peer says, or else is it */
+    DM_REFRESHER_GATEWAY,
+    DM_REFRESHER_PEER,
+} DmRefresher;
+
+typedef enum {
+    DM_REFRESH_AUTO, /* UPDATE when the peer allows it */
+    DM_REFRESH_UPDATE,
+    DM_REFRESH_INVITE,
+} DmRefreshMethod;
+
 /* A caller we may not vouch for (ID-3). */
 typedef enum {
     DM_SCREEN_PASS,
@@ -135,6 +155,13 @@ typedef struct {
         unsigned max_duration_s; /* 0: none */
         bool user_phone;         /* ;user=phone */
         bool options_reply_any;  /* reserved for peers that ping with odd URIs */
+        bool absorb_refresh;     /* what changes nothing is answered without the other side */
+        struct {
+            DmAbility mode;
+            unsigned expires_s, min_se_s;
+            DmRefresher refresher;
+            DmRefreshMethod method;
+        } session_timer; /* RFC 4028 */
     } sip;
 
     struct {

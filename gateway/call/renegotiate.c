@@ -91,7 +91,7 @@ answer_locally(DmParty *party, const DmSdp *offer)
 static bool
 answer_refresh(DmParty *party, const DmSdp *offer)
 {
-    if (!dm_sdp_same_media(offer, party->theirs)) {
+    if (!party->config->sip.absorb_refresh || !dm_sdp_same_media(offer, party->theirs)) {
         return false;
     }
     if (!party->ours_was_answer) {
@@ -232,8 +232,13 @@ finish(DmCall *call, const DmSdp *answer)
 void
 dm_renegotiate_on_reanswer(DmParty *party, const DmLegEvent *event)
 {
-    if (party->call->renegotiation.to == party) {
-        finish(party->call, event->sdp);
+    DmCall *call = party->call;
+
+    if (call->renegotiation.to == party) {
+        finish(call, event->sdp);
+    } else if (!is_pending(call) && event->sdp != NULL &&
+               take(party, party->ours, event->sdp, false) == DM_SDP_OK) {
+        check_bridge(call); /* the answer to a refresh of the leg's own: the peer has moved */
     }
 }
 

@@ -72,6 +72,38 @@ dm_sip_add_abilities(DmSipMessage *message)
                        DM_SIP_USER_AGENT);
 }
 
+static void
+append_tag(GString *list, const char *tag)
+{
+    g_string_append_printf(list, "%s%s", list->len > 0 ? ", " : "", tag);
+}
+
+void
+dm_sip_add_extensions(DmSipMessage *message, const DmTrunkConfig *trunk)
+{
+    const struct {
+        const char *tag;
+        DmAbility ability;
+    } extensions[] = {
+        {"timer", trunk->sip.session_timer.mode},
+    };
+    g_autoptr(GString) supported = g_string_new(NULL);
+    g_autoptr(GString) required = g_string_new(NULL);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(extensions); i++) {
+        if (extensions[i].ability != DM_ABILITY_OFF) {
+            append_tag(supported, extensions[i].tag);
+        }
+        if (extensions[i].ability == DM_ABILITY_REQUIRED) {
+            append_tag(required, extensions[i].tag);
+        }
+    }
+    dm_sip_message_add(message, "Supported", supported->str);
+    if (required->len > 0 && message->sip->sip_request != NULL) {
+        dm_sip_message_add(message, "Require", required->str);
+    }
+}
+
 int
 dm_sip_listener_of(const DmSipCore *core, const DmTrunkConfig *trunk)
 {

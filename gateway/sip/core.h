@@ -45,6 +45,8 @@ void dm_sip_add_contact(const DmSipCore *core,
                         const DmSipFlow *flow);
 /* Allow, and who we are. */
 void dm_sip_add_abilities(DmSipMessage *message);
+/* Supported and, in a request, Require: the extensions used with a trunk. */
+void dm_sip_add_extensions(DmSipMessage *message, const DmTrunkConfig *trunk);
 
 /* Index of the listener a trunk is bound to; -1: any. */
 int dm_sip_listener_of(const DmSipCore *core, const DmTrunkConfig *trunk);

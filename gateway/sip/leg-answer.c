@@ -197,7 +197,8 @@ dm_sip_leg_send_2xx(DmSipLeg *leg, const DmSdp *sdp)
     response = new_response(leg, 200, NULL);
     dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
     dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
-    dm_sip_message_add(response, "Supported", "");
+    dm_sip_add_extensions(response, dm_trunk_config(leg->trunk));
+    dm_sip_leg_agree_session(leg, response);
     dm_sip_leg_write_sdp(leg, response, sdp);
     dm_sip_leg_read_sdp(leg->incoming.request, &offer);
     dm_sip_leg_set_remote_sdp(leg, offer);
@@ -330,8 +331,13 @@ dm_sip_leg_accept(DmSipCore *core,
         dm_sip_message_free(request);
         return NULL;
     }
-    send_trying(tx, request);
     leg = dm_sip_leg_new(core, trunk, &request->flow);
+    if (!dm_sip_leg_check_session(leg, tx, request)) {
+        dm_sip_leg_discard(leg);
+        dm_sip_message_free(request);
+        return NULL;
+    }
+    send_trying(tx, request);
     leg->log.leg = "a";
     dm_call_id_make(leg->base.call_id, dm_clock_wall_us(dm_loop_clock(core->loop)), core->random);
     leg->is_caller_side = true;
@@ -339,7 +345,7 @@ dm_sip_leg_accept(DmSipCore *core,
     leg->request_key = dm_sip_request_key(request);
     g_hash_table_insert(core->requests, leg->request_key, leg);
     leg->dialog = dm_dialog_new_uas(request, leg->local_tag);
-    dm_sip_leg_take_user_agent(leg, request);
+    dm_sip_leg_learn(leg, request);
     dm_sip_leg_set_remote_sdp(leg, offer);
     dm_sip_leg_set_incoming(leg, tx, request);
     dm_sip_leg_move(leg, DM_SIP_LEG_INCOMING);

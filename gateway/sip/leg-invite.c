@@ -145,7 +145,7 @@ dm_sip_invite_ack_kept(DmInviteOut *invite, const DmSdp *sdp)
     }
 }
 
-/* --- repetition with credentials --- */
+/* --- repetition with what was missing --- */
 
 static void
 remove_vias(DmSipMessage *request)
@@ -169,30 +169,43 @@ set_cseq(DmSipMessage *request, uint32_t cseq)
         (msg_header_t *)sip_cseq_create(request->home, cseq, sip_method_invite, "INVITE"));
 }
 
-/* Sends the same INVITE with the credentials it was asked for. False: there are none that could
- * help. */
+/* Whether the same INVITE with something more may be welcome: credentials, or a longer session. */
 static bool
-retry_with_credentials(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
+is_worth_repeating(DmSipLeg *leg, const DmInviteOut *invite, const DmSipMessage *response)
 {
     int status = response->sip->sip_status->st_status;
+
+    if (invite->request == NULL || leg->state == DM_SIP_LEG_CANCELLING) {
+        return false;
+    }
+    if (status == 401 || status == 407) {
+        return leg->digest != NULL && dm_auth_take(leg->digest, response) == DM_DIGEST_RETRY;
+    }
+    return dm_sip_leg_take_too_small(leg, response);
+}
+
+static bool
+repeat(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
+{
     DmSipMessage *request;
     DmSipFlow flow;
-    bool offered = invite->offered;
+    bool offered = invite->offered, is_refresh = invite->is_refresh;
 
-    if ((status != 401 && status != 407) || leg->digest == NULL || invite->request == NULL ||
-        leg->state == DM_SIP_LEG_CANCELLING ||
-        dm_auth_take(leg->digest, response) != DM_DIGEST_RETRY) {
+    if (!is_worth_repeating(leg, invite, response)) {
         return false;
     }
     request = g_steal_pointer(&invite->request);
     flow = request->flow;
     remove_vias(request);
     set_cseq(request, invite->cseq + 1);
+    if (response->sip->sip_status->st_status == 422) {
+        dm_sip_leg_rewrite_session(leg, request);
+    }
     if (leg->dialog != NULL) {
         dm_dialog_set_cseq(leg->dialog, invite->cseq + 1);
     }
     dm_sip_invite_leave(invite);
-    dm_sip_invite_start(leg, request, &flow, offered);
+    dm_sip_invite_start(leg, request, &flow, offered)->is_refresh = is_refresh;
     return true;
 }
 
@@ -220,7 +233,7 @@ take_provisional(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *respons
     if (leg->state == DM_SIP_LEG_CALLING) {
         dm_sip_leg_move(leg, DM_SIP_LEG_EARLY);
     }
-    dm_sip_leg_take_user_agent(leg, response);
+    dm_sip_leg_learn(leg, response);
     /* SIG-9: the first fork with early media keeps it until one answers */
     ours = leg->early_tag == NULL || strcmp(leg->early_tag, to_tag_of(response)) == 0;
     if (ours && dm_sip_leg_read_sdp(response, &sdp) && sdp != NULL) {
@@ -237,7 +250,7 @@ confirm(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
 {
     invite->confirmed_tag = g_strdup(to_tag_of(response));
     leg->dialog = dm_dialog_new_uac(response);
-    dm_sip_leg_take_user_agent(leg, response);
+    dm_sip_leg_learn(leg, response);
 }
 
 /* The 2xx that crossed our CANCEL (SIG-7). */
@@ -280,6 +293,7 @@ take_answer(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response)
     }
     dm_sip_leg_set_remote_sdp(leg, sdp);
     dm_sip_leg_move(leg, DM_SIP_LEG_UP);
+    dm_sip_leg_settle_session(leg, response);
     dm_sip_invite_ack_or_keep(invite, response, sdp);
     if (leg->peer_said_bye) {
         if (leg->invite != NULL) {
@@ -298,7 +312,7 @@ note_failure(DmSipLeg *leg, const DmSipMessage *response)
     const sip_t *sip = response->sip;
     const sip_status_t *status = sip->sip_status;
 
-    dm_sip_leg_take_user_agent(leg, response);
+    dm_sip_leg_learn(leg, response);
     if (leg->state == DM_SIP_LEG_CANCELLING) {
         return; /* why it ended was said when we cancelled */
     }
@@ -352,20 +366,32 @@ take_2xx(DmInviteOut *invite, DmSipMessage *response)
 }
 
 static void
+fail_reinvite(DmInviteOut *invite, uint16_t status)
+{
+    DmSipLeg *leg = invite->leg;
+
+    dm_sip_invite_leave(invite);
+    if (invite->is_refresh) {
+        dm_sip_leg_refresh_failed(leg, status);
+    } else {
+        dm_sip_leg_reinvite_failed(leg, status);
+    }
+}
+
+static void
 take_failure(DmInviteOut *invite, const DmSipMessage *response)
 {
     DmSipLeg *leg = invite->leg;
 
     if (leg == NULL || leg->invite != invite || invite->confirmed_tag != NULL ||
-        retry_with_credentials(leg, invite, response)) {
+        repeat(leg, invite, response)) {
         return;
     }
     if (is_first_invite(leg)) {
         note_failure(leg, response);
         dm_sip_leg_finish(leg);
     } else {
-        dm_sip_invite_leave(invite);
-        dm_sip_leg_reinvite_failed(leg, (uint16_t)response->sip->sip_status->st_status);
+        fail_reinvite(invite, (uint16_t)response->sip->sip_status->st_status);
     }
 }
 
@@ -413,8 +439,7 @@ on_failed(DmClientTx *tx, DmTxFailure failure, void *user_data)
         return;
     }
     if (!is_first_invite(leg)) {
-        dm_sip_invite_leave(invite);
-        dm_sip_leg_reinvite_failed(leg, timeout ? 408 : 503);
+        fail_reinvite(invite, timeout ? 408 : 503);
         return;
     }
     if (leg->state != DM_SIP_LEG_CANCELLING) {
@@ -433,11 +458,11 @@ end_without_answer(DmInviteOut *invite)
 {
     DmSipLeg *leg = invite->leg;
 
-    dm_sip_invite_leave(invite);
     if (!is_first_invite(leg)) {
-        dm_sip_leg_reinvite_failed(leg, 500);
+        fail_reinvite(invite, 500);
         return;
     }
+    dm_sip_invite_leave(invite);
     if (leg->state != DM_SIP_LEG_CANCELLING) {
         dm_sip_leg_set_release(leg, DM_RELEASE_PROTOCOL, 500, "No usable answer", "");
     }
@@ -565,6 +590,7 @@ new_invite(DmSipLeg *leg, const DmDial *dial)
     dm_sip_message_add(request, "CSeq", "1 INVITE");
     dm_sip_add_contact(leg->core, request, dial->target->trunk, &leg->flow);
     dm_sip_add_abilities(request);
+    dm_sip_leg_write_session(leg, request);
     dm_identity_write(request, dial->target, domain_of(dial));
     dm_sip_leg_write_sdp(leg, request, dial->offer);
     return request;

@@ -5,6 +5,7 @@
 #include "gateway/sip/dialog.h"
 #include "gateway/sip/digest.h"
 #include "gateway/sip/leg.h"
+#include "gateway/sip/session-timer.h"
 
 /* What the files leg*.c share. */
 
@@ -39,7 +40,8 @@ typedef struct {
     DmSipMessage
         *request; /* kept for a repetition with credentials and for the ACK's; NULL afterwards */
     uint32_t cseq;
-    bool offered; /* it carried a description; else the ACK must */
+    bool offered;    /* it carried a description; else the ACK must */
+    bool is_refresh; /* of ours, to keep the session alive: the call knows nothing of it */
     bool provisional_came;
     char *confirmed_tag;   /* of the fork that became the dialog; NULL: none yet */
     DmSipMessage *unacked; /* a 2xx with an offer, until the call has answered it */
@@ -51,6 +53,18 @@ typedef struct {
     DmServerTx *tx; /* NULL: none is pending */
     DmSipMessage *request;
 } DmInviteIn;
+
+/* The life of the session on this leg (RFC 4028; leg-session.c). */
+typedef struct {
+    DmSessionTerms terms;
+    DmSessionWord asked;  /* by the request that is being answered */
+    unsigned min_s;       /* what a 422 has asked for */
+    unsigned n_too_small; /* 422 in a row */
+    bool due;             /* a refresh is to be sent as soon as it may */
+    bool no_update;       /* the peer does not take UPDATE, whatever its Allow says */
+    int64_t ends_us;      /* when it is over unless refreshed */
+    DmTimer timer;        /* for the refresh, then for the end */
+} DmLegSession;
 
 /* A 2xx of ours that waits for its ACK (RFC 3261, 13.3.1.4). */
 typedef struct {
@@ -75,6 +89,8 @@ struct DmSipLeg {
     DmLegFacts facts;
     DmLogContext log;
 
+    uint32_t peer_methods; /* bits of DmSipMethod: its last Allow; 0: it has not said */
+
     DmSdpOrigin origin; /* what we said */
     DmSdp *remote_sdp;  /* what the peer said last that holds */
 
@@ -95,6 +111,9 @@ struct DmSipLeg {
     unsigned glares;
     DmTimer glare_timer;
 
+    DmLegSession session;
+    DmClientTx *update; /* ours, without a final answer */
+
     DmClientTx *bye;    /* ours; tells this leg of its end */
     bool peer_said_bye; /* before its 2xx to our INVITE came */
     bool ending;        /* close() came; BYE as soon as it may */
@@ -104,6 +123,8 @@ struct DmSipLeg {
 
 /* --- leg.c --- */
 DmSipLeg *dm_sip_leg_new(DmSipCore *core, DmTrunk *trunk, const DmSipFlow *flow);
+/* Before anybody has heard of it. */
+void dm_sip_leg_discard(DmSipLeg *leg);
 bool dm_sip_leg_move(DmSipLeg *leg, unsigned state);
 void dm_sip_leg_emit(DmSipLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp);
 /* DM_LEG_CLOSED and the end of @leg: nothing may be done with it afterwards. */
@@ -121,19 +142,22 @@ void dm_sip_leg_take_reason(DmSipLeg *leg, const sip_reason_t *reason);
 uint16_t dm_sip_reason_cause(const sip_reason_t *reason, unsigned max);
 /* "SIP;cause=...;text=..., Q.850;cause=..."; NULL: nothing to say. (transfer full) */
 char *dm_sip_reason_text(const DmRelease *why);
-void dm_sip_leg_take_user_agent(DmSipLeg *leg, const DmSipMessage *message);
 
 /* BYE with what the release says; DM_LEG_CLOSED when it is answered. */
 void dm_sip_leg_send_bye(DmSipLeg *leg);
 /* BYE that nobody waits for. */
 void dm_sip_send_lone_bye(DmSipCore *core, DmDialog *dialog, const char *reason);
 
+/* --- leg-peer.c: what messages tell of the peer --- */
 /* The description in a message; NULL: none. False: there is one that cannot be read. (transfer
  * full) */
 bool dm_sip_leg_read_sdp(const DmSipMessage *message, DmSdp **out_sdp);
 void dm_sip_leg_write_sdp(DmSipLeg *leg, DmSipMessage *message, const DmSdp *sdp);
 /* @sdp may be NULL: nothing new was said. */
 void dm_sip_leg_set_remote_sdp(DmSipLeg *leg, const DmSdp *sdp);
+/* Its name and what it allows. */
+void dm_sip_leg_learn(DmSipLeg *leg, const DmSipMessage *message);
+bool dm_sip_leg_peer_allows(const DmSipLeg *leg, DmSipMethod method);
 
 /* --- leg-invite.c: INVITEs of ours --- */
 /* (transfer full: @request) */
@@ -173,7 +197,38 @@ void dm_sip_leg_send_queued(DmSipLeg *leg);
 /* (transfer full) */
 void dm_sip_leg_take_reinvite(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
 void dm_sip_leg_take_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
+/* Whether anything that changes or refreshes the session may be sent now. */
+bool dm_sip_leg_may_send_invite(const DmSipLeg *leg);
+/* A re-INVITE with @sdp, or without: it asks for an offer. */
+DmInviteOut *dm_sip_leg_send_reinvite(DmSipLeg *leg, const DmSdp *sdp);
+/* 491 came: whatever is queued waits (RFC 3261, 14.1). */
+void dm_sip_leg_wait_after_glare(DmSipLeg *leg);
+/* The peer has lost the dialog, or is gone: BYE, and the leg is over. */
+void dm_sip_leg_lost(DmSipLeg *leg, uint16_t status, const char *reason, const char *diagnosis);
 /* Final answers to our re-INVITE (transfer full: @response); a status when there was none to be
  * used. */
 void dm_sip_leg_reinvite_failed(DmSipLeg *leg, uint16_t status);
 void dm_sip_leg_reinvite_answered(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response);
+
+/* --- leg-session.c: the life of a session (RFC 4028) --- */
+/* Extensions and Session-Expires of an INVITE or UPDATE of ours. */
+void dm_sip_leg_write_session(DmSipLeg *leg, DmSipMessage *request);
+/* Looks at an INVITE or UPDATE of the peer. False: it has been refused; @request is the caller's.
+ */
+bool dm_sip_leg_check_session(DmSipLeg *leg, DmServerTx *tx, const DmSipMessage *request);
+/* Headers of our 2xx to it; the session is refreshed. */
+void dm_sip_leg_agree_session(DmSipLeg *leg, DmSipMessage *response);
+/* A 2xx to a request of ours: the session is refreshed. */
+void dm_sip_leg_settle_session(DmSipLeg *leg, const DmSipMessage *response);
+/* 422: notes what it asks for. False: sending again would not help. */
+bool dm_sip_leg_take_too_small(DmSipLeg *leg, const DmSipMessage *response);
+/* Puts the session's headers of a request anew, as it is sent again. */
+void dm_sip_leg_rewrite_session(DmSipLeg *leg, DmSipMessage *request);
+/* Sends a refresh that is due. */
+void dm_sip_leg_send_refresh(DmSipLeg *leg);
+/* No 2xx to it: @status. The session lives on until it expires (RFC 4028, 10). */
+void dm_sip_leg_refresh_failed(DmSipLeg *leg, uint16_t status);
+
+/* --- leg-update.c: UPDATE of ours --- */
+/* One without a description. */
+void dm_sip_leg_send_update(DmSipLeg *leg);

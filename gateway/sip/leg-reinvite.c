@@ -13,35 +13,44 @@ DM_LOG_TOPIC("sip-leg");
 
 /* --- ours --- */
 
-static bool
-may_send_invite(const DmSipLeg *leg)
+bool
+dm_sip_leg_may_send_invite(const DmSipLeg *leg)
 {
-    return leg->state == DM_SIP_LEG_UP && leg->invite == NULL && leg->incoming.tx == NULL &&
-           !leg->ack.due && !dm_timer_is_armed(&leg->glare_timer);
+    return leg->state == DM_SIP_LEG_UP && leg->invite == NULL && leg->update == NULL &&
+           leg->incoming.tx == NULL && !leg->ack.due && !leg->ending &&
+           !dm_timer_is_armed(&leg->glare_timer);
 }
 
-static void
-send_reinvite(DmSipLeg *leg)
+DmInviteOut *
+dm_sip_leg_send_reinvite(DmSipLeg *leg, const DmSdp *sdp)
 {
     DmSipMessage *request = dm_dialog_request(leg->dialog, DM_METHOD_INVITE, 0);
     DmSipFlow flow;
 
-    leg->queued = false;
     dm_sip_add_contact(leg->core, request, dm_trunk_config(leg->trunk), &leg->flow);
     dm_sip_add_abilities(request);
-    dm_sip_leg_write_sdp(leg, request, leg->offer);
+    dm_sip_leg_write_session(leg, request);
+    dm_sip_leg_write_sdp(leg, request, sdp);
     if (leg->digest != NULL) {
         dm_digest_client_begin(leg->digest);
     }
     dm_dialog_flow(leg->dialog, &leg->core->wire, &flow);
-    dm_sip_invite_start(leg, request, &flow, leg->offer != NULL);
+    return dm_sip_invite_start(leg, request, &flow, sdp != NULL);
 }
 
+/* What the call wants goes first: it refreshes as well. */
 void
 dm_sip_leg_send_queued(DmSipLeg *leg)
 {
-    if (leg->queued && may_send_invite(leg)) {
-        send_reinvite(leg);
+    if (!dm_sip_leg_may_send_invite(leg)) {
+        return;
+    }
+    if (leg->queued) {
+        leg->queued = false;
+        leg->session.due = false;
+        dm_sip_leg_send_reinvite(leg, leg->offer);
+    } else if (leg->session.due) {
+        dm_sip_leg_send_refresh(leg);
     }
 }
 
@@ -67,16 +76,25 @@ on_glare_timer(DmTimer *timer, void *user_data)
 }
 
 /* RFC 3261, 14.1: who made the Call-ID waits longer (SIG-13). */
-static void
-wait_after_glare(DmSipLeg *leg)
+void
+dm_sip_leg_wait_after_glare(DmSipLeg *leg)
 {
     DmRandom *random = leg->core->random;
     int64_t tens_ms =
         leg->is_caller_side ? dm_random_range(random, 0, 200) : dm_random_range(random, 210, 400);
 
-    leg->glares++;
-    leg->queued = true;
     dm_loop_arm(leg->core->loop, &leg->glare_timer, tens_ms * 10 * MS_US, on_glare_timer, leg);
+}
+
+/* RFC 3261, 12.2.1.2 */
+void
+dm_sip_leg_lost(DmSipLeg *leg, uint16_t status, const char *reason, const char *diagnosis)
+{
+    g_autofree char *said = g_strdup_printf("SIP;cause=408;text=\"%s\"", reason);
+
+    dm_sip_leg_set_release(leg, DM_RELEASE_PROTOCOL, status, reason, diagnosis);
+    dm_sip_send_lone_bye(leg->core, leg->dialog, said);
+    dm_sip_leg_finish(leg);
 }
 
 void
@@ -86,18 +104,34 @@ dm_sip_leg_reinvite_failed(DmSipLeg *leg, uint16_t status)
         return;
     }
     if (status == 491 && leg->glares < MAX_GLARES) {
-        wait_after_glare(leg);
+        leg->glares++;
+        leg->queued = true;
+        dm_sip_leg_wait_after_glare(leg);
         return;
     }
     leg->reoffering = false;
     if (status == 481 || status == 408) {
-        /* RFC 3261, 12.2.1.2: the peer has lost the dialog, or is gone */
-        dm_sip_leg_set_release(leg, DM_RELEASE_PROTOCOL, status, "Dialog lost", "");
-        dm_sip_send_lone_bye(leg->core, leg->dialog, "SIP;cause=408;text=\"Dialog lost\"");
-        dm_sip_leg_finish(leg);
+        dm_sip_leg_lost(leg, status, "Dialog lost", "");
         return;
     }
     dm_sip_leg_emit(leg, DM_LEG_REOFFER_FAILED, status, NULL);
+    dm_sip_leg_send_queued(leg);
+}
+
+/* A refresh is nobody's business but ours, unless its answer says something new. */
+static void
+tell_of_answer(DmSipLeg *leg, const DmInviteOut *invite, uint16_t status, const DmSdp *sdp)
+{
+    bool is_new =
+        leg->remote_sdp == NULL || sdp == NULL || !dm_sdp_same_media(sdp, leg->remote_sdp);
+
+    dm_sip_leg_set_remote_sdp(leg, sdp);
+    if (!invite->is_refresh) {
+        leg->reoffering = false;
+        dm_sip_leg_emit(leg, DM_LEG_REANSWER, status, sdp);
+    } else if (sdp != NULL && is_new) {
+        dm_sip_leg_emit(leg, DM_LEG_REANSWER, status, sdp);
+    }
 }
 
 void
@@ -110,13 +144,17 @@ dm_sip_leg_reinvite_answered(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *r
     dm_dialog_refresh_target(leg->dialog, response);
     invite->confirmed_tag = g_strdup(tag != NULL ? tag : "");
     dm_sip_leg_read_sdp(response, &sdp);
-    dm_sip_invite_ack_or_keep(invite, response, leg->state == DM_SIP_LEG_UP ? sdp : NULL);
-    leg->reoffering = false;
-    if (leg->state != DM_SIP_LEG_UP) {
-        return;
+    dm_sip_leg_learn(leg, response);
+    if (leg->state == DM_SIP_LEG_UP) {
+        dm_sip_leg_settle_session(leg, response);
     }
-    dm_sip_leg_set_remote_sdp(leg, sdp);
-    dm_sip_leg_emit(leg, DM_LEG_REANSWER, status, sdp);
+    dm_sip_invite_ack_or_keep(invite, response, leg->state == DM_SIP_LEG_UP ? sdp : NULL);
+    if (leg->state == DM_SIP_LEG_UP) {
+        tell_of_answer(leg, invite, status, sdp);
+        dm_sip_leg_send_queued(leg);
+    } else {
+        leg->reoffering = false;
+    }
 }
 
 /* --- the peer's --- */
@@ -154,7 +192,8 @@ why_not_now(const DmSipLeg *leg)
 static bool
 is_refresh(const DmSipLeg *leg, const DmSdp *offer)
 {
-    return offer != NULL && leg->remote_sdp != NULL && leg->origin.last != NULL &&
+    return dm_trunk_config(leg->trunk)->sip.absorb_refresh && offer != NULL &&
+           leg->remote_sdp != NULL && leg->origin.last != NULL &&
            dm_sdp_version(offer) == dm_sdp_version(leg->remote_sdp) &&
            dm_sdp_same_media(offer, leg->remote_sdp);
 }
@@ -186,9 +225,32 @@ dm_sip_leg_take_reinvite(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
         reject(leg, tx, request, status);
         return;
     }
+    if (!dm_sip_leg_check_session(leg, tx, request)) {
+        dm_sip_message_free(request);
+        return;
+    }
+    dm_sip_leg_learn(leg, request);
     trying = dm_sip_response_new(request, 100, NULL, NULL);
     dm_server_tx_respond(tx, trying);
     take_offer(leg, tx, request, offer);
+}
+
+/* Takes @request over. */
+static void
+accept_bare_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
+{
+    g_autoptr(DmSipMessage) owned = request;
+    g_autoptr(DmSipMessage) response = dm_sip_response_new(request, 200, NULL, leg->local_tag);
+
+    dm_dialog_refresh_target(leg->dialog, request);
+    dm_sip_leg_learn(leg, request);
+    dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
+    dm_sip_add_extensions(response, dm_trunk_config(leg->trunk));
+    if (leg->state == DM_SIP_LEG_UP) {
+        dm_sip_leg_agree_session(leg, response);
+    }
+    dm_server_tx_respond(tx, response);
 }
 
 /* RFC 3311: with a description as a re-INVITE, without one only a new target (and a session
@@ -199,14 +261,10 @@ dm_sip_leg_take_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     g_autoptr(DmSdp) offer = NULL;
     bool readable = dm_sip_leg_read_sdp(request, &offer);
 
-    if (readable && offer == NULL) {
-        g_autoptr(DmSipMessage) response = dm_sip_response_new(request, 200, NULL, leg->local_tag);
-
-        dm_dialog_refresh_target(leg->dialog, request);
-        dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
-        dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
-        dm_server_tx_respond(tx, response);
+    if (!dm_sip_leg_check_session(leg, tx, request)) {
         dm_sip_message_free(request);
+    } else if (readable && offer == NULL) {
+        accept_bare_update(leg, tx, request);
     } else if (!readable) {
         reject(leg, tx, request, 488);
     } else if (leg->state == DM_SIP_LEG_INCOMING) {

@@ -2,7 +2,6 @@
 #include "gateway/sip/leg.h"
 
 #include <sofia-sip/msg_header.h>
-#include <sofia-sip/msg_mime.h>
 #include <sofia-sip/sip_header.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +137,10 @@ leave_transactions(DmSipLeg *leg)
     if (leg->bye != NULL) {
         dm_client_tx_forget_user(leg->bye);
     }
+    if (leg->update != NULL) {
+        dm_client_tx_forget_user(leg->update);
+    }
+    dm_timer_disarm(&leg->session.timer);
     dm_timer_disarm(&leg->ringing_timer);
     dm_timer_disarm(&leg->glare_timer);
     dm_timer_disarm(&leg->close_timer);
@@ -165,6 +168,12 @@ leg_free(DmSipLeg *leg)
     g_free((char *)leg->facts.user_agent);
     dm_trunk_unref(leg->trunk);
     g_free(leg);
+}
+
+void
+dm_sip_leg_discard(DmSipLeg *leg)
+{
+    leg_free(leg);
 }
 
 void
@@ -317,97 +326,7 @@ dm_sip_send_lone_bye(DmSipCore *core, DmDialog *dialog, const char *reason)
     dm_client_tx_start(core->tx, bye, &flow, NULL, NULL);
 }
 
-/* --- descriptions --- */
-
-static bool
-is_type(const sip_content_type_t *type, const char *name)
-{
-    return type != NULL && type->c_type != NULL && strcasecmp(type->c_type, name) == 0;
-}
-
-/* The first part of a multipart body that is a description (RFC 5621). */
-static const sip_payload_t *
-find_part(const DmSipMessage *message)
-{
-    const sip_t *sip = message->sip;
-    msg_multipart_t *part =
-        msg_multipart_parse(message->home, sip->sip_content_type, sip->sip_payload);
-
-    for (unsigned n = 0; part != NULL && n < 16; n++, part = part->mp_next) {
-        if (is_type(part->mp_content_type, DM_SIP_ACCEPT)) {
-            return part->mp_payload;
-        }
-    }
-    return NULL;
-}
-
-bool
-dm_sip_leg_read_sdp(const DmSipMessage *message, DmSdp **out_sdp)
-{
-    const sip_t *sip = message->sip;
-    const sip_payload_t *body = NULL;
-
-    *out_sdp = NULL;
-    if (sip->sip_payload == NULL || sip->sip_payload->pl_len == 0) {
-        return true;
-    }
-    if (is_type(sip->sip_content_type, DM_SIP_ACCEPT)) {
-        body = sip->sip_payload;
-    } else if (sip->sip_content_type != NULL && sip->sip_content_type->c_type != NULL &&
-               strncasecmp(sip->sip_content_type->c_type, "multipart/", 10) == 0) {
-        body = find_part(message);
-    }
-    if (body == NULL || body->pl_len == 0) {
-        return true;
-    }
-    *out_sdp = dm_sdp_parse(body->pl_data, body->pl_len, NULL);
-    return *out_sdp != NULL;
-}
-
-void
-dm_sip_leg_write_sdp(DmSipLeg *leg, DmSipMessage *message, const DmSdp *sdp)
-{
-    g_autoptr(GString) text = g_string_sized_new(400);
-    const DmAddress *ours =
-        leg->core->wire.ops->advertised(leg->core->wire.wire, leg->flow.listener);
-
-    if (sdp == NULL) {
-        return;
-    }
-    dm_sdp_print(sdp, &leg->origin, ours, dm_random_u64(leg->core->random), text);
-    dm_sip_message_set_body(message, DM_SIP_ACCEPT, text->str, text->len);
-}
-
-void
-dm_sip_leg_set_remote_sdp(DmSipLeg *leg, const DmSdp *sdp)
-{
-    if (sdp != NULL) {
-        DmSdp *kept = dm_sdp_ref(sdp);
-
-        g_clear_pointer(&leg->remote_sdp, dm_sdp_unref);
-        leg->remote_sdp = kept;
-    }
-}
-
 /* --- what is known --- */
-
-void
-dm_sip_leg_take_user_agent(DmSipLeg *leg, const DmSipMessage *message)
-{
-    const sip_t *sip = message->sip;
-    const char *text = "";
-
-    if (*leg->facts.user_agent != '\0') {
-        return;
-    }
-    if (sip->sip_user_agent != NULL) {
-        text = sip->sip_user_agent->g_string;
-    } else if (sip->sip_server != NULL) {
-        text = sip->sip_server->g_string;
-    }
-    g_free((char *)leg->facts.user_agent);
-    leg->facts.user_agent = g_utf8_make_valid(text, (gssize)strnlen(text, 128));
-}
 
 static const DmLegFacts *
 facts(DmLeg *base)

@@ -63,20 +63,33 @@ check_hops(const DmSipMessage *request, DmRequestFault *fault)
            fail(fault, 483, NULL, "");
 }
 
-/* Nothing that can be required is offered: every tag is refused. */
+static bool
+is_known_extension(const char *tag)
+{
+    static const char *const known[] = {"timer"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(known); i++) {
+        if (strcasecmp(tag, known[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 check_require(const DmSipMessage *request, DmRequestFault *fault)
 {
     const sip_require_t *require = request->sip->sip_require;
     g_autoptr(GString) tags = g_string_new(NULL);
 
-    if (require == NULL || require->k_items == NULL || require->k_items[0] == NULL) {
-        return true;
+    for (unsigned i = 0; require != NULL && require->k_items != NULL &&
+                         require->k_items[i] != NULL && tags->len < 200;
+         i++) {
+        if (!is_known_extension(require->k_items[i])) {
+            g_string_append_printf(tags, "%s%s", tags->len > 0 ? ", " : "", require->k_items[i]);
+        }
     }
-    for (unsigned i = 0; require->k_items[i] != NULL && tags->len < 200; i++) {
-        g_string_append_printf(tags, "%s%s", i > 0 ? ", " : "", require->k_items[i]);
-    }
-    return fail(fault, 420, "Unsupported", tags->str);
+    return tags->len == 0 || fail(fault, 420, "Unsupported", tags->str);
 }
 
 static bool

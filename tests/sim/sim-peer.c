@@ -6,6 +6,7 @@
 
 #define T1_US      (500 * 1000)
 #define T2_US      (4 * G_USEC_PER_SEC)
+#define ALLOW      "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE\r\n"
 #define GIVE_UP_US (32 * G_USEC_PER_SEC) /* 64 * T1 */
 
 typedef enum {
@@ -25,14 +26,20 @@ typedef struct {
     bool caller;
     char *call_id, *local_tag, *remote_tag; /* remote_tag NULL until known */
     char *number, *target;                  /* target: their Contact's URI */
-    unsigned cseq, remote_cseq;
+    unsigned cseq, invite_cseq, remote_cseq;
+    uint64_t seen;         /* CSeq numbers of theirs, below 64 */
     char *invite, *branch; /* of our last INVITE */
     bool provisional, cancelled, acked, holding, reinviting;
     char *final;        /* our last final answer to an INVITE, to repeat until acknowledged */
     char *last_request; /* theirs, by its CSeq line, and our answer to it: for retransmissions */
     char *last_answer;
-    char *ack;        /* ours, for repeated 2xx */
-    unsigned version; /* of our SDP */
+    char *extra;        /* headers of the next answer */
+    char *ack;          /* ours, for repeated 2xx */
+    unsigned version;   /* of our SDP */
+    unsigned session_s; /* 0: it does not expire */
+    bool we_refresh;
+    DmTimer session_timer, update_timer;
+    char *update; /* ours, not answered yet */
     DmTimer send_timer, act_timer;
     char *sending; /* what send_timer repeats */
     int64_t interval_us, give_up_us;
@@ -176,12 +183,21 @@ act_in(SimCall *call, int64_t low_ms, int64_t high_ms, DmTimerFunc act)
 /* --- a call's life --- */
 
 static void
+stop_refreshing(SimCall *call)
+{
+    dm_timer_disarm(&call->session_timer);
+    dm_timer_disarm(&call->update_timer);
+    g_clear_pointer(&call->update, g_free);
+}
+
+static void
 call_free(void *data)
 {
     SimCall *call = data;
 
     stop_sending(call);
     dm_timer_disarm(&call->act_timer);
+    stop_refreshing(call);
     g_free(call->call_id);
     g_free(call->local_tag);
     g_free(call->remote_tag);
@@ -193,6 +209,7 @@ call_free(void *data)
     g_free(call->last_request);
     g_free(call->last_answer);
     g_free(call->ack);
+    g_free(call->extra);
     g_free(call);
 }
 
@@ -215,6 +232,7 @@ over(void *data)
     SimCall *call = data;
 
     stop_sending(call);
+    stop_refreshing(call);
     dm_timer_disarm(&call->act_timer);
     call->state = SIM_OVER;
 }
@@ -247,7 +265,7 @@ request(SimCall *call, const char *method, const char *branch, const char *extra
     return g_strdup_printf(
         "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s;rport\r\n"
         "From: <sip:%s@%s>;tag=%s\r\nTo: <sip:%s@%s>%s\r\nCall-ID: %s\r\nCSeq: %u %s\r\n"
-        "Contact: <sip:%s-inside@%s>\r\nMax-Forwards: 70\r\nUser-Agent: sim-%s\r\n%s"
+        "Contact: <sip:%s-inside@%s>\r\nMax-Forwards: 70\r\nUser-Agent: sim-%s\r\n" ALLOW "%s"
         "Content-Length: %zu\r\n\r\n%s",
         method,
         uri,
@@ -260,7 +278,7 @@ request(SimCall *call, const char *method, const char *branch, const char *extra
         gateway,
         remote_tag,
         call->call_id,
-        call->cseq,
+        strcmp(method, "ACK") == 0 ? call->invite_cseq : call->cseq,
         method,
         options->name,
         us,
@@ -284,7 +302,8 @@ respond(SimCall *call, const char *text, unsigned code, const char *phrase, cons
     dm_address_text(&options->address, us);
     answer = g_strdup_printf(
         "SIP/2.0 %u %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s%s%s\r\nCall-ID: %s\r\nCSeq: %s\r\n"
-        "Contact: <sip:%s-inside@%s>\r\nServer: sim-%s\r\n%sContent-Length: %zu\r\n\r\n%s",
+        "Contact: <sip:%s-inside@%s>\r\nServer: sim-%s\r\n" ALLOW
+        "%s%sContent-Length: %zu\r\n\r\n%s",
         code,
         phrase,
         via,
@@ -297,6 +316,7 @@ respond(SimCall *call, const char *text, unsigned code, const char *phrase, cons
         options->name,
         us,
         options->name,
+        call->extra != NULL ? call->extra : "",
         *body != '\0' ? "Content-Type: application/sdp\r\n" : "",
         strlen(body),
         body);
@@ -304,6 +324,7 @@ respond(SimCall *call, const char *text, unsigned code, const char *phrase, cons
     g_free(call->last_answer);
     call->last_request = g_steal_pointer(&cseq);
     call->last_answer = answer;
+    g_clear_pointer(&call->extra, g_free);
     transmit(call->peer, answer);
 }
 
@@ -316,6 +337,7 @@ send_bye(SimCall *call)
     call->cseq++;
     bye = request(call, "BYE", branch, "", "");
     dm_timer_disarm(&call->act_timer);
+    stop_refreshing(call);
     call->state = SIM_ENDING;
     send_until(call, bye, timed_out);
 }
@@ -352,6 +374,137 @@ ack_failure(SimCall *call, const char *answer)
     transmit(call->peer, ack);
 }
 
+/* --- session timers (RFC 4028): some peers know of them, in every role --- */
+
+static void on_session_timer(DmTimer *timer, void *user_data);
+
+static void
+start_session(SimCall *call, unsigned expires_s, bool we_refresh)
+{
+    call->session_s = expires_s;
+    call->we_refresh = we_refresh;
+    dm_timer_disarm(&call->session_timer);
+    if (expires_s > 0 && we_refresh &&
+        !chance(call->peer, call->peer->options.habits.lazy_refresher)) {
+        dm_loop_arm(call->peer->options.loop,
+                    &call->session_timer,
+                    expires_s * (G_USEC_PER_SEC / 2),
+                    on_session_timer,
+                    call);
+    }
+}
+
+/* What a request of ours says of the session. (transfer full) */
+static char *
+session_wish(SimCall *call)
+{
+    if (call->session_s > 0) {
+        return g_strdup_printf("Supported: timer\r\nSession-Expires: %u;refresher=%s\r\n",
+                               call->session_s,
+                               call->we_refresh ? "uac" : "uas");
+    }
+    if (call->state != SIM_CALLING || !chance(call->peer, call->peer->options.habits.timers)) {
+        return g_strdup("");
+    }
+    return g_strdup(chance(call->peer, 50) ? "Supported: timer\r\n"
+                                           : "Supported: timer\r\nSession-Expires: 90\r\n");
+}
+
+/* A 2xx to a request of ours. */
+static void
+take_session(SimCall *call, const char *text)
+{
+    g_autofree char *expires = header(text, "Session-Expires");
+
+    if (expires == NULL) {
+        start_session(call, 0, false);
+    } else {
+        start_session(call, (unsigned)strtoul(expires, NULL, 10), strstr(expires, "=uac") != NULL);
+    }
+}
+
+/* Before our 2xx to a request of theirs: what it will say. */
+static void
+answer_session(SimCall *call, const char *text)
+{
+    g_autofree char *expires = header(text, "Session-Expires");
+    bool asked_uas = expires != NULL && strstr(expires, "=uas") != NULL;
+    bool asked_uac = expires != NULL && strstr(expires, "=uac") != NULL;
+    bool we = asked_uas || (!asked_uac && chance(call->peer, 50));
+
+    g_clear_pointer(&call->extra, g_free);
+    if (expires == NULL || (call->session_s == 0 && call->state != SIM_RINGING) ||
+        (call->session_s == 0 && !chance(call->peer, call->peer->options.habits.timers))) {
+        start_session(call, 0, false);
+        return;
+    }
+    start_session(call, call->session_s > 0 ? call->session_s : 90, we);
+    call->extra = g_strdup_printf("%sSession-Expires: %u;refresher=%s\r\n",
+                                  we ? "" : "Require: timer\r\n",
+                                  call->session_s,
+                                  we ? "uas" : "uac");
+}
+
+static void
+on_update_timer(DmTimer *timer, void *user_data)
+{
+    SimCall *call = user_data;
+
+    if (call->state == SIM_UP && call->update != NULL) {
+        transmit(call->peer, call->update);
+        dm_loop_arm(call->peer->options.loop, timer, T2_US, on_update_timer, call);
+    }
+}
+
+static void
+on_session_timer(DmTimer *timer, void *user_data)
+{
+    SimCall *call = user_data;
+    g_autofree char *branch = token(call->peer);
+    g_autofree char *session = NULL;
+
+    if (call->state != SIM_UP) {
+        return;
+    }
+    if (call->sending != NULL || call->reinviting || call->update != NULL) {
+        dm_loop_arm(call->peer->options.loop, timer, G_USEC_PER_SEC, on_session_timer, call);
+        return;
+    }
+    session = session_wish(call);
+    call->cseq++;
+    call->update = request(call, "UPDATE", branch, session, "");
+    on_update_timer(&call->update_timer, call);
+}
+
+static void
+on_update_answered(SimCall *call, const char *text, unsigned code)
+{
+    g_autofree char *cseq = header(text, "CSeq");
+
+    if (call->update == NULL || strtoul(cseq, NULL, 10) != call->cseq || code < 200) {
+        return;
+    }
+    dm_timer_disarm(&call->update_timer);
+    g_clear_pointer(&call->update, g_free);
+    g_assert_cmpuint(code, !=, 405);
+    if (code < 300) {
+        call->peer->counts.refreshed++;
+        take_session(call, text);
+    }
+}
+
+static void
+on_update(SimCall *call, const char *text)
+{
+    if (call->state != SIM_UP) {
+        respond(call, text, 481, "Gone", "");
+        return;
+    }
+    call->peer->counts.refreshes_seen++;
+    answer_session(call, text);
+    respond(call, text, 200, "OK", "");
+}
+
 /* --- what a peer does of its own accord --- */
 
 static void on_talked(DmTimer *timer, void *user_data);
@@ -361,11 +514,14 @@ send_invite(SimCall *call, const char *direction, void (*give_up)(void *))
 {
     g_autofree char *body = sdp(call, direction);
 
-    call->cseq++;
+    g_autofree char *session = session_wish(call);
+    g_autofree char *extra = g_strconcat(session, "Content-Type: application/sdp\r\n", NULL);
+
+    call->invite_cseq = ++call->cseq;
     g_free(call->branch);
     g_free(call->invite);
     call->branch = token(call->peer);
-    call->invite = request(call, "INVITE", call->branch, "Content-Type: application/sdp\r\n", body);
+    call->invite = request(call, "INVITE", call->branch, extra, body);
     send_until(call, call->invite, give_up);
 }
 
@@ -398,8 +554,9 @@ on_talked(DmTimer *timer, void *user_data)
     }
     if (chance(call->peer, call->peer->options.habits.vanish)) {
         stop_sending(call);
+        stop_refreshing(call);
         call->state = SIM_GONE;
-    } else if (!call->reinviting && call->sending == NULL &&
+    } else if (!call->reinviting && call->sending == NULL && call->update == NULL &&
                chance(call->peer, call->peer->options.habits.hold)) {
         hold_or_resume(call);
         act_in(call, 5000, 60000, on_talked);
@@ -482,6 +639,7 @@ on_first_answer(SimCall *call, const char *text)
 {
     stop_sending(call);
     learn_dialog(call, text);
+    take_session(call, text);
     if (chance(call->peer, call->peer->options.habits.no_ack) && !call->cancelled) {
         /* The gateway has to notice by itself, and will say BYE. */
         call->state = SIM_GONE;
@@ -504,6 +662,7 @@ on_invite_answered(SimCall *call, const char *text)
     } else if (call->reinviting) {
         stop_sending(call);
         call->reinviting = false;
+        take_session(call, text);
         call->peer->counts.held++;
         g_assert_true(!call->holding || strstr(text, "a=recvonly") != NULL ||
                       strstr(text, "a=inactive") != NULL);
@@ -534,7 +693,7 @@ static void
 on_response(SimCall *call, const char *text, unsigned code)
 {
     g_autofree char *cseq = header(text, "CSeq");
-    bool current = strtoul(cseq, NULL, 10) == call->cseq;
+    bool current = strtoul(cseq, NULL, 10) == call->invite_cseq;
 
     if (strstr(cseq, "INVITE") != NULL && current) {
         if (code < 200) {
@@ -554,6 +713,8 @@ on_response(SimCall *call, const char *text, unsigned code)
         } else {
             on_invite_refused(call, text, code);
         }
+    } else if (strstr(cseq, "UPDATE") != NULL) {
+        on_update_answered(call, text, code);
     } else if (strstr(cseq, "BYE") != NULL && code >= 200 && call->state == SIM_ENDING) {
         over(call);
     }
@@ -603,6 +764,7 @@ on_answer_time(DmTimer *timer, void *user_data)
                    "",
                    timed_out);
     } else {
+        answer_session(call, call->invite);
         send_final(call, call->invite, 200, "OK", body, answer_gave_up);
         now_up(call);
     }
@@ -624,6 +786,7 @@ on_new_invite(SimPeer *peer, const char *text, char *call_id)
     call->remote_tag = tag_of(from);
     call->target = uri_of(contact);
     call->remote_cseq = (unsigned)strtoul(cseq, NULL, 10);
+    call->seen = UINT64_C(1) << MIN(call->remote_cseq, 63);
     call->invite = g_strdup(text);
     if (chance(peer, peer->options.habits.silent)) {
         call->state = SIM_GONE;
@@ -649,6 +812,7 @@ on_reinvite(SimCall *call, const char *text)
     } else {
         g_free(call->invite);
         call->invite = g_strdup(text);
+        answer_session(call, text);
         send_final(call, text, 200, "OK", body, answer_gave_up);
     }
 }
@@ -701,15 +865,23 @@ on_bye(SimCall *call, const char *text)
     over(call);
 }
 
-/* RFC 3261, 12.2.2: a dialog's sequence numbers only go up. */
-static void
+/* RFC 3261, 12.2.2: a dialog's sequence numbers only go up; a lower one is an old datagram. True:
+ * it is new. */
+static bool
 check_cseq(SimCall *call, const char *text)
 {
     g_autofree char *cseq = header(text, "CSeq");
     unsigned number = (unsigned)strtoul(cseq, NULL, 10);
+    uint64_t bit = UINT64_C(1) << MIN(number, 63);
 
-    g_assert_cmpuint(number, >=, call->remote_cseq);
+    if (number < call->remote_cseq) {
+        /* or one of which the first copy was lost, overtaken by the BYE */
+        g_assert_true((call->seen & bit) != 0 || strstr(cseq, "UPDATE") != NULL);
+        return false;
+    }
+    call->seen |= bit;
     call->remote_cseq = number;
+    return true;
 }
 
 static void
@@ -729,9 +901,13 @@ on_request(SimCall *call, const char *text)
         on_cancel(call, text);
         return;
     }
-    check_cseq(call, text);
+    if (!check_cseq(call, text)) {
+        return;
+    }
     if (g_str_has_prefix(text, "BYE ")) {
         on_bye(call, text);
+    } else if (g_str_has_prefix(text, "UPDATE ")) {
+        on_update(call, text);
     } else if (g_str_has_prefix(text, "INVITE ") && call->state == SIM_UP) {
         on_reinvite(call, text);
     } else {

@@ -16,6 +16,7 @@ typedef struct {
     unsigned reject, silent, never_final, early_media, vanish; /* as the called side */
     unsigned cancel, no_ack;                                   /* as the caller */
     unsigned hold, refuse_hold;                                /* either side, once up */
+    unsigned timers, lazy_refresher;                           /* session timers (RFC 4028) */
 } SimHabits;
 
 typedef struct {
@@ -46,6 +47,7 @@ typedef struct {
     unsigned timed_out;     /* what we sent was not answered or acknowledged in 64*T1: the network's
                                doing,     or the gateway's silence */
     unsigned held;          /* re-INVITEs of ours that were answered */
+    unsigned refreshed, refreshes_seen; /* UPDATEs of ours that were answered, and of theirs */
 } SimPeerCounts;
 const SimPeerCounts *sim_peer_counts(const SimPeer *peer);
 /* Every Call-ID this peer has made or seen: the gateway must not show one to the other side. */
