@@ -5,6 +5,8 @@
 
 /* A pair is one number: from when on it may be taken. Taking is a compare and swap to TAKEN. */
 #define TAKEN INT64_MAX
+/* MED-10: what a pair rests at least, when no other has rested longer. */
+#define SHORTEST_REST_US (5 * G_USEC_PER_SEC)
 
 struct DmPorts {
     /* set when made */
@@ -48,20 +50,30 @@ try_take(_Atomic int64_t *free_from_us, int64_t now_us)
     return from_us <= now_us && atomic_compare_exchange_strong(free_from_us, &from_us, TAKEN);
 }
 
-bool
-dm_ports_take(DmPorts *ports, uint32_t random, int64_t now_us, uint16_t *out_rtp_port)
+/* One that may be taken by @by_us. */
+static bool
+take_by(DmPorts *ports, uint32_t random, int64_t by_us, uint16_t *out_rtp_port)
 {
     unsigned start = random % ports->n_pairs;
 
     for (unsigned i = 0; i < ports->n_pairs; i++) {
         unsigned pair = (start + i) % ports->n_pairs;
 
-        if (try_take(&ports->free_from_us[pair], now_us)) {
+        if (try_take(&ports->free_from_us[pair], by_us)) {
             *out_rtp_port = (uint16_t)(ports->first + 2 * pair);
             return true;
         }
     }
     return false;
+}
+
+bool
+dm_ports_take(DmPorts *ports, uint32_t random, int64_t now_us, uint16_t *out_rtp_port)
+{
+    int64_t early_us = MAX(0, ports->quarantine_us - SHORTEST_REST_US);
+
+    return take_by(ports, random, now_us, out_rtp_port) ||
+           take_by(ports, random, now_us + early_us, out_rtp_port);
 }
 
 void

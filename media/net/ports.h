@@ -16,7 +16,8 @@ void dm_ports_free(DmPorts *ports);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmPorts, dm_ports_free)
 
 /* Takes a free pair, looking from a place that @random chooses, so that the next port cannot be
- * guessed from the last. False: none is free. */
+ * guessed from the last. When all that are free still rest, one that has rested 5 s is taken all
+ * the same: better than to refuse a call (MED-10). False: none. */
 bool dm_ports_take(DmPorts *ports, uint32_t random, int64_t now_us, uint16_t *out_rtp_port);
 void dm_ports_give_back(DmPorts *ports, uint16_t rtp_port, int64_t now_us);
 

@@ -44,15 +44,21 @@ test_last_port_there_is_can_be_used(void)
 static void
 test_a_pair_given_back_rests(void)
 {
-    g_autoptr(DmPorts) ports = dm_ports_new(41000, 41001, 30 * SEC);
-    uint16_t port;
+    g_autoptr(DmPorts) ports = dm_ports_new(41000, 41003, 30 * SEC);
+    uint16_t port, other;
 
+    g_test_summary("MED-10: a pair rests 30 s while there is another, and 5 s at the least");
     g_assert_true(dm_ports_take(ports, 0, SEC, &port));
     dm_ports_give_back(ports, port, 2 * SEC);
-    g_assert_false(dm_ports_take(ports, 0, 31 * SEC, &port));
     g_assert_cmpuint(dm_ports_used(ports, 31 * SEC), ==, 2);
     g_assert_cmpuint(dm_ports_used(ports, 32 * SEC), ==, 0);
-    g_assert_true(dm_ports_take(ports, 0, 32 * SEC, &port));
+    /* The other one, although the search begins at the one that rests. */
+    g_assert_true(dm_ports_take(ports, 0, 3 * SEC, &other));
+    g_assert_cmpuint(other, !=, port);
+    /* Only the resting one is left. */
+    g_assert_false(dm_ports_take(ports, 0, 7 * SEC - 1, &other));
+    g_assert_true(dm_ports_take(ports, 0, 7 * SEC, &other));
+    g_assert_cmpuint(other, ==, port);
 }
 
 /* Takes and gives back; @owners says who has which pair. */
