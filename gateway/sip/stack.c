@@ -390,7 +390,8 @@ hash_span(uint32_t hash, DmSpan span)
 }
 
 /* Our own tokens name their worker; what is new goes where its repetitions and its CANCEL will go
- * as well. */
+ * as well. A new request with a From tag of ours has come back in a loop: the worker whose leg it
+ * is will know it (SIG-2). */
 static unsigned
 owner_of(const DmSipStack *stack, const DmScan *scan)
 {
@@ -400,6 +401,8 @@ owner_of(const DmSipStack *stack, const DmScan *scan)
         worker = dm_tx_branch_worker(scan->branch);
     } else if (scan->to_tag.len > 0) {
         worker = dm_token_worker(scan->to_tag.p, scan->to_tag.len);
+    } else if (scan->from_tag.len > 0) {
+        worker = dm_token_worker(scan->from_tag.p, scan->from_tag.len);
     }
     if (worker >= 0 && (unsigned)worker < stack->core.n_workers) {
         return (unsigned)worker;

@@ -4,6 +4,7 @@
 import re
 
 import lab
+import wire
 
 
 def place(gateways, sipp, uac, uas, service="+442079460000", uac_args=(), **config):
@@ -234,3 +235,16 @@ def test_ipv6_to_ipv4(gateways, sipp):
     assert gateway.cdr()["a"]["remote_ip"] == "::1"
     assert "IP6 ::1" in "\n".join(caller.received())
     assert "::1" not in "\n".join(called.received())
+
+
+def test_loop_is_found_by_any_worker(gateways):
+    """SIG-2: a carrier that sends our own INVITE back gets 482, whichever worker hears it"""
+    port = lab.free_port()
+    gateway = gateways(sip=port, carrier=port, system={"workers": 4})
+    caller = wire.Peer(port=int(gateway.document["trunks"][0]["endpoints"][0]["uri"].rsplit(":", 1)[1]))
+    for number in range(6):
+        caller.send(wire.message("INVITE", f"sip:+442079460000@127.0.0.1:{port}", caller, f"loop-{number}",
+                                 extra="Content-Type: application/sdp\r\n", body=wire.sdp()), ("127.0.0.1", port))
+        assert caller.responses(f"loop-{number}".encode(), 10)[-1] == 482
+    assert len(gateway.wait_cdrs(6)) == 6
+    caller.close()

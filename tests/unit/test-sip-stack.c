@@ -1345,6 +1345,28 @@ one_call_each(DmSimPeer *peer, Pair *pair, const char *call_id)
     dm_sim_peer_request(peer, "ACK", "sip:2@y", call_id, more, NULL);
 }
 
+/* An INVITE as worker @worker of ours would have sent it, come back by a proxy. */
+static void
+one_loop(DmSimPeer *peer, Pair *pair, DmRandom *random, unsigned worker)
+{
+    char tag[DM_TOKEN_MAX];
+    char call_id[DM_TOKEN_MAX];
+    g_autofree char *headers = NULL;
+    unsigned handed_over = pair->handed_over;
+
+    dm_token_make(tag, worker, random);
+    dm_token_make(call_id, worker, random);
+    headers = g_strdup_printf("From: <sip:1@x>;tag=%s\r\nTo: <sip:2@y>\r\nCall-ID: %s\r\n"
+                              "CSeq: 1 INVITE\r\n",
+                              tag,
+                              call_id);
+    dm_sim_peer_request(peer, "INVITE", "sip:2@y", call_id, headers, NULL);
+    dm_sim_peer_expect(peer, "SIP/2.0 100");
+    g_assert_cmpuint(pair->handed_over - handed_over, ==, worker);
+    pair->leg->ops->close(pair->leg, &(DmRelease){.status = 486});
+    dm_sim_peer_expect(peer, "SIP/2.0 486");
+}
+
 static void
 test_two_workers(void)
 {
@@ -1386,6 +1408,10 @@ test_two_workers(void)
     g_assert_cmpuint(pair.handed_over % 2, ==, 0); /* each INVITE with its ACK */
     g_assert_cmpint(dm_counter_value(&counters[SIP_tx_active]), ==, 0);
     g_assert_cmpint(dm_counter_value(&counters[SIP_ack_timeout]), ==, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        one_loop(peer, &pair, random, i % 2); /* SIG-2: whose leg it was can tell that it is one */
+    }
+    dm_sim_network_run(network, 100LL * S);
     dm_sip_stack_free(pair.stack[0]);
     dm_sip_stack_free(pair.stack[1]);
     dm_sim_peer_free(peer);
