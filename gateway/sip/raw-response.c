@@ -227,6 +227,30 @@ request_hash(const DmScan *scan)
     return hash_span(hash, scan->branch) ^ scan->cseq;
 }
 
+static void
+append_key(GString *out, const char *name_and_colon, DmSpan value)
+{
+    if (value.len > 0) {
+        append_line(out, name_and_colon, value);
+    }
+}
+
+/* Those that the request has: it may be refused for the lack of one. */
+static void
+append_keys(GString *out, const DmScan *scan, unsigned status)
+{
+    append_key(out, "From: ", scan->from);
+    if (scan->to.len > 0) {
+        append_unfolded(out, "To: ", scan->to);
+        if (scan->to_tag.len == 0 && status > 100) {
+            g_string_append_printf(out, ";tag=%016" PRIx64, request_hash(scan));
+        }
+        g_string_append(out, "\r\n");
+    }
+    append_key(out, "Call-ID: ", scan->call_id);
+    append_key(out, "CSeq: ", scan->cseq_text);
+}
+
 bool
 dm_sip_raw_response(const char *data,
                     const DmScan *scan,
@@ -243,14 +267,7 @@ dm_sip_raw_response(const char *data,
     }
     g_string_append_printf(out, "SIP/2.0 %u %s\r\n", status, phrase);
     append_headers(out, data, scan, flow, status);
-    append_unfolded(out, "From: ", scan->from);
-    append_unfolded(out, "\r\nTo: ", scan->to);
-    if (scan->to_tag.len == 0 && status > 100) {
-        g_string_append_printf(out, ";tag=%016" PRIx64, request_hash(scan));
-    }
-    append_unfolded(out, "\r\nCall-ID: ", scan->call_id);
-    append_unfolded(out, "\r\nCSeq: ", scan->cseq_text);
-    g_string_append(out, "\r\n");
+    append_keys(out, scan, status);
     if (status == 503) {
         g_string_append(out, OVERLOAD_RETRY_TEXT);
     }

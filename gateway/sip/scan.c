@@ -649,13 +649,16 @@ scan_start(Scanner *s, bool stream)
     return scan_request_line(s, text);
 }
 
-/* What an answer copies is there. Too many Vias cannot be copied whole. */
+/* What an answer copies is there, or it is just this that is told. Too many Vias cannot be copied
+ * whole, and without one there is nobody to tell. */
 static bool
 is_answerable(const Scanner *s)
 {
+    bool has_keys = s->has_from && s->has_to && s->has_call_id && s->has_cseq;
+
     return s->out->is_request && s->out->method != DM_METHOD_ACK &&
-           s->verdict != DM_SCAN_INCOMPLETE && s->has_from && s->has_to && s->has_call_id &&
-           s->has_cseq && s->n_vias > 0 && s->n_vias <= DM_SIP_MAX_VIAS;
+           s->verdict != DM_SCAN_INCOMPLETE && (has_keys || s->verdict == DM_SCAN_NO_KEY) &&
+           s->n_vias > 0 && s->n_vias <= DM_SIP_MAX_VIAS;
 }
 
 DmScanVerdict

@@ -62,7 +62,7 @@ typedef struct {
     size_t head_len; /* up to and with the empty line; when bad, up to where the scan stopped */
     size_t body_len; /* by Content-Length, else the rest of the datagram */
     /* A request that can be answered with dm_sip_raw_response() although it is bad: Via, From, To,
-     * Call-ID and CSeq can be copied. Never an ACK. */
+     * Call-ID and CSeq can be copied, those at least that are there. Never an ACK. */
     bool answerable;
 } DmScan;
 

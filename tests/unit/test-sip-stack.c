@@ -276,6 +276,19 @@ test_refusals(void)
         {"a method", "MESSAGE", PBX_PARTIES("1 MESSAGE", ""), "SIP/2.0 405"},
         {"a strange method", "FETCH", PBX_PARTIES("1 FETCH", ""), "SIP/2.0 501"},
         {"a wrong CSeq", "INVITE", PBX_PARTIES("1 BYE", ""), "SIP/2.0 400"},
+        {"no To",
+         "INVITE",
+         "From: <sip:1@x>;tag=f\r\nCall-ID: q\r\nCSeq: 1 INVITE\r\n",
+         "SIP/2.0 400"},
+        {"no From", "INVITE", "To: <sip:1@x>\r\nCall-ID: q\r\nCSeq: 1 INVITE\r\n", "SIP/2.0 400"},
+        {"no Call-ID",
+         "INVITE",
+         "From: <sip:1@x>;tag=f\r\nTo: <sip:1@x>\r\nCSeq: 1 INVITE\r\n",
+         "SIP/2.0 400"},
+        {"no CSeq",
+         "INVITE",
+         "From: <sip:1@x>;tag=f\r\nTo: <sip:1@x>\r\nCall-ID: q\r\n",
+         "SIP/2.0 400"},
     };
     Fixture f;
 
