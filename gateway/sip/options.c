@@ -178,6 +178,9 @@ on_timer(DmTimer *timer, void *user_data)
 {
     Ping *ping = user_data;
 
+    if (dm_timer_is_armed(&ping->deadline)) {
+        report(ping, false); /* pings that follow each other closely: this one had its time */
+    }
     wait_for_next(ping);
     send_ping(ping);
 }

@@ -1294,6 +1294,23 @@ test_pings(void)
     tear_down(&f);
 }
 
+static void
+test_close_pings(void)
+{
+    Fixture f;
+
+    g_test_summary("HLT-1: silence is noticed however short the interval is");
+    set_up_with(
+        &f,
+        "trunks:\n"
+        "  - {id: carrier, role: carrier, endpoints: [{uri: 192.0.2.20}],\n"
+        "     health: {options: {enabled: true, interval_s: 2, up_after: 1, down_after: 2}}}\n");
+    dm_sim_host_set_state(dm_sim_peer_host(f.carrier), DM_SIM_SILENT);
+    dm_sim_network_run(f.network, 6LL * S);
+    g_assert_false(trunk_status(&f).endpoints[0].up);
+    tear_down(&f);
+}
+
 /* --- two workers --- */
 
 typedef struct {
@@ -1477,6 +1494,7 @@ main(int argc, char **argv)
     g_test_add_func("/sip-stack/register/refused", test_register_refused);
     g_test_add_func("/sip-stack/register/retry", test_register_retry);
     g_test_add_func("/sip-stack/pings", test_pings);
+    g_test_add_func("/sip-stack/pings/close", test_close_pings);
     g_test_add_func("/sip-stack/two-workers", test_two_workers);
     return g_test_run();
 }
