@@ -3,6 +3,134 @@
 
 #include <string.h>
 
+/* --- TLS profiles --- */
+
+static const DmJsonChoice verify_choices[] = {
+    {"none", DM_VERIFY_NONE},
+    {"optional", DM_VERIFY_OPTIONAL},
+    {"required", DM_VERIFY_REQUIRED},
+    {NULL},
+};
+
+static const DmJsonChoice tls_versions[] = {{"1.2", false}, {"1.3", true}, {NULL}};
+
+/* "AB:CD:..." or "abcd...", as openssl x509 -fingerprint -sha256 prints it; kept as 64 lower-case
+ * digits. */
+static void *
+make_fingerprint(const json_t *element, DmJsonReader *reader)
+{
+    const char *text = json_is_string(element) ? json_string_value(element) : "";
+    g_autoptr(GString) digits = g_string_new(NULL);
+
+    for (const char *p = text; *p != '\0'; p++) {
+        if (g_ascii_isxdigit(*p)) {
+            g_string_append_c(digits, g_ascii_tolower(*p));
+        } else if (*p != ':') {
+            g_string_truncate(digits, 0);
+            break;
+        }
+    }
+    if (digits->len != 64) {
+        dm_json_problem(reader, "format", "expected the 64 hexadecimal digits of a SHA-256");
+        return NULL;
+    }
+    return g_string_free(g_steal_pointer(&digits), FALSE);
+}
+
+static const DmJsonMember tls_profile_members[] = {
+    {"id",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTlsProfileConfig, id),
+     .required = true,
+     .min = 1,
+     .max = 64,
+     .convert = dm_json_check_id,
+     .doc = "Its name."},
+    {"cert",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTlsProfileConfig, cert),
+     .doc = "File with our certificate and its chain (PEM), shown to clients, and to servers that "
+            "ask."},
+    {"key", DM_JSON_STRING, DM_JSON_AT(DmTlsProfileConfig, key), .doc = "File with its key (PEM)."},
+    {"ca",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTlsProfileConfig, ca),
+     .shown = "those of the system",
+     .doc = "File with the authorities that are trusted (PEM)."},
+    {"verify_client",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTlsProfileConfig, verify_client),
+     .choices = verify_choices,
+     .doc = "Whether clients must prove who they are: mutual TLS."},
+    {"verify_server",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTlsProfileConfig, verify_server),
+     .value = true,
+     .doc = "Whether servers must prove the name that the trunk has for them (RFC 5922)."},
+    {"min_version",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTlsProfileConfig, tls13_only),
+     .choices = tls_versions,
+     .doc = "The lowest version of TLS that is spoken."},
+    {"client_names",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTlsProfileConfig, client_names),
+     .max = 64,
+     .make = dm_json_make_string,
+     .free = g_free,
+     .doc = "Names of which a client's certificate must have one; none: any will do."},
+    {"server_names",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTlsProfileConfig, server_names),
+     .max = 64,
+     .make = dm_json_make_string,
+     .free = g_free,
+     .doc = "Names that are good for a server besides its host in the trunk's endpoint."},
+    {"server_fingerprints",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTlsProfileConfig, server_fingerprints),
+     .max = 64,
+     .make = make_fingerprint,
+     .free = g_free,
+     .doc = "SHA-256 of certificates that are good for a server by themselves, self-signed ones "
+            "too."},
+    {NULL},
+};
+
+static void
+free_tls_profile(gpointer data)
+{
+    DmTlsProfileConfig *profile = data;
+
+    g_free(profile->id);
+    g_free(profile->cert);
+    g_free(profile->key);
+    g_free(profile->ca);
+    g_clear_pointer(&profile->client_names, g_ptr_array_unref);
+    g_clear_pointer(&profile->server_names, g_ptr_array_unref);
+    g_clear_pointer(&profile->server_fingerprints, g_ptr_array_unref);
+    g_free(profile);
+}
+
+static void *
+make_tls_profile(const json_t *element, DmJsonReader *reader)
+{
+    DmTlsProfileConfig *profile = g_new0(DmTlsProfileConfig, 1);
+    guint before = reader->problems->list->len;
+
+    if (dm_json_read(reader, element, tls_profile_members, profile) &&
+        (*profile->cert != '\0') != (*profile->key != '\0')) {
+        dm_json_problem_at(reader,
+                           *profile->cert != '\0' ? "key" : "cert",
+                           "required",
+                           "is missing: certificate and key belong together");
+    }
+    if (reader->problems->list->len > before) {
+        g_clear_pointer(&profile, free_tls_profile);
+    }
+    return profile;
+}
+
 /* --- listeners --- */
 
 static const DmJsonChoice transports[] = {
@@ -66,6 +194,12 @@ static const DmJsonMember listener_members[] = {
      DM_JSON_AT(ListenerDraft, listener.fqdn_contact),
      .convert = dm_json_check_host,
      .doc = "Host name in Contact instead of the address."},
+    {"tls_profile",
+     DM_JSON_STRING,
+     DM_JSON_AT(ListenerDraft, listener.tls_profile),
+     .reference = "tls_profiles",
+     .doc = "Certificate and trust, for clients and for the servers of its trunks; needed with "
+            "TLS."},
     {"media_pool",
      DM_JSON_STRING,
      DM_JSON_AT(ListenerDraft, listener.media_pool),
@@ -102,6 +236,7 @@ free_listener(gpointer data)
 
     g_free(listener->id);
     g_free(listener->fqdn_contact);
+    g_free(listener->tls_profile);
     g_free(listener->media_pool);
     g_free(listener);
 }
@@ -143,6 +278,12 @@ make_listener(const json_t *element, DmJsonReader *reader)
 
     if (dm_json_read(reader, element, listener_members, &draft)) {
         check_reachable(&listener->address, &listener->advertised, reader);
+        if (listener->transport == DM_TRANSPORT_TLS && *listener->tls_profile == '\0') {
+            dm_json_problem_at(reader,
+                               "tls_profile",
+                               "required",
+                               "is missing: a TLS listener needs a certificate");
+        }
         if (listener->transport == DM_TRANSPORT_TLS && json_object_get(element, "port") == NULL) {
             draft.port = 5061;
         }
@@ -400,6 +541,35 @@ static const DmJsonMember security_members[] = {
      .max = 1000000,
      .value = 10000,
      .doc = "Calls at once."},
+    {"max_connections",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, security.max_connections),
+     .min = 4,
+     .max = 1000000,
+     .value = 4096,
+     .doc = "TCP and TLS connections at once. Strangers get three quarters of them at most."},
+    {"max_connections_per_source",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, security.max_connections_per_source),
+     .min = 1,
+     .max = 1000000,
+     .value = 32,
+     .doc = "Connections at once from one stranger's address, for each signalling worker."},
+    {"first_message_s",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, security.first_message_s),
+     .min = 1,
+     .max = 600,
+     .value = 10,
+     .doc = "Seconds a connection has for TLS and its first message, and every message from its "
+            "first byte to its last."},
+    {"connection_idle_s",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, security.connection_idle_s),
+     .min = 10,
+     .max = 86400,
+     .value = 900,
+     .doc = "Seconds a connection may be idle. Those to endpoints of trunks are kept."},
     {"scanner_block",
      DM_JSON_BOOL,
      DM_JSON_AT(DmConfig, security.scanner_block),
@@ -442,6 +612,14 @@ free_route(gpointer route)
 }
 
 const DmJsonMember dm_config_members[] = {
+    {"tls_profiles",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmConfig, tls_profiles),
+     .max = 64,
+     .members = tls_profile_members,
+     .make = make_tls_profile,
+     .free = free_tls_profile,
+     .doc = "Certificates and whom to trust."},
     {"listeners",
      DM_JSON_ARRAY,
      DM_JSON_AT(DmConfig, listeners),
@@ -590,17 +768,46 @@ check_admin(const DmConfig *config, DmJsonReader *reader)
     }
 }
 
+/* A profile without a certificate can only call others. */
+static void
+check_certificates(const DmConfig *config, DmJsonReader *reader)
+{
+    for (guint i = 0; i < config->listeners->len; i++) {
+        const DmListenerConfig *listener = config->listeners->pdata[i];
+        const DmTlsProfileConfig *profile = dm_config_tls_profile(config, listener->tls_profile);
+
+        if (listener->transport != DM_TRANSPORT_TLS || profile == NULL || *profile->cert != '\0') {
+            continue;
+        }
+        size_t before = dm_json_enter(reader, "listeners");
+        dm_json_enter_index(reader, i);
+        dm_json_problem_at(reader,
+                           "tls_profile",
+                           "conflict",
+                           "profile '%s' has no certificate to show",
+                           profile->id);
+        dm_json_leave(reader, before);
+    }
+}
+
 /* What the pieces cannot see by themselves. @sound: every piece was read well. */
 static void
 check_whole(const DmConfig *config, const json_t *document, bool sound, DmJsonReader *reader)
 {
-    static const char *const collections[] = {"listeners", "media_pools", "trunks", "routes"};
+    static const char *const collections[] = {
+        "tls_profiles",
+        "listeners",
+        "media_pools",
+        "trunks",
+        "routes",
+    };
 
     for (size_t i = 0; i < G_N_ELEMENTS(collections); i++) {
         check_unique(document, collections[i], reader);
     }
     if (sound) {
         check_listeners(config, reader);
+        check_certificates(config, reader);
         check_pools(config, reader);
         check_admin(config, reader);
     }
@@ -662,6 +869,7 @@ clear_config(DmConfig *config)
         ((GDestroyNotify)config->route_index_free)(config->route_index);
     }
     g_clear_pointer(&config->trunks_by_id, g_hash_table_unref);
+    g_clear_pointer(&config->tls_profiles, g_ptr_array_unref);
     g_clear_pointer(&config->listeners, g_ptr_array_unref);
     g_clear_pointer(&config->media_pools, g_ptr_array_unref);
     g_clear_pointer(&config->routes, g_ptr_array_unref);
@@ -741,6 +949,18 @@ dm_config_listener(const DmConfig *config, const char *id)
         const DmListenerConfig *listener = config->listeners->pdata[i];
         if (id == NULL || *id == '\0' || strcmp(listener->id, id) == 0) {
             return listener;
+        }
+    }
+    return NULL;
+}
+
+const DmTlsProfileConfig *
+dm_config_tls_profile(const DmConfig *config, const char *id)
+{
+    for (guint i = 0; id != NULL && i < config->tls_profiles->len; i++) {
+        const DmTlsProfileConfig *profile = config->tls_profiles->pdata[i];
+        if (strcmp(profile->id, id) == 0) {
+            return profile;
         }
     }
     return NULL;

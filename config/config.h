@@ -11,6 +11,27 @@
 #include "gateway/base/address.h"
 #include "gateway/base/log.h"
 
+/* What a TLS server asks of its clients. */
+typedef enum {
+    DM_VERIFY_NONE,
+    DM_VERIFY_OPTIONAL, /* a certificate that is shown must be good */
+    DM_VERIFY_REQUIRED,
+} DmVerifyClient;
+
+/* How TLS is spoken: files are read when a configuration is taken, and again on reload. */
+typedef struct {
+    char *id;
+    char *cert, *key; /* paths (PEM); "": none, for outbound connections only */
+    char *ca;         /* path (PEM) of the authorities trusted; "": the system's */
+    DmVerifyClient verify_client;
+    bool verify_server;
+    bool tls13_only;
+    GPtrArray *client_names;        /* char *: of which a client must prove one; empty: any */
+    GPtrArray *server_names;        /* char *: good for a server besides its host in the trunk */
+    GPtrArray *server_fingerprints; /* char *: SHA-256 of a server's certificate, good without any
+                                       authority or name */
+} DmTlsProfileConfig;
+
 /* A SIP listener. */
 typedef struct {
     char *id;
@@ -18,6 +39,7 @@ typedef struct {
     DmTransport transport;
     DmAddress advertised; /* what Via and Contact say; not set: @address */
     char *fqdn_contact;   /* host for Contact instead of the address; "": none */
+    char *tls_profile;    /* profile id; never "" with TLS */
     char *media_pool;     /* pool id; "": the first */
     uint8_t dscp;
     unsigned udp_mtu, max_message_bytes;
@@ -34,6 +56,7 @@ typedef struct {
 typedef struct {
     uint64_t revision; /* 0: the file alone */
 
+    GPtrArray *tls_profiles;  /* DmTlsProfileConfig */
     GPtrArray *listeners;     /* DmListenerConfig */
     GPtrArray *media_pools;   /* DmMediaPoolConfig */
     GPtrArray *trunks;        /* DmTrunkConfig */
@@ -67,6 +90,10 @@ typedef struct {
         bool unknown_silent;  /* strangers get no answer */
         unsigned source_rate; /* requests a second from one stranger */
         unsigned max_transactions, max_calls;
+        unsigned max_connections;            /* TCP and TLS, together */
+        unsigned max_connections_per_source; /* of one stranger */
+        unsigned first_message_s; /* connecting, TLS and the first message; any message */
+        unsigned connection_idle_s;
         bool scanner_block;
     } security;
 
@@ -132,5 +159,6 @@ gpointer dm_config_route_index(const DmConfig *config); /* NULL: none yet */
 const DmTrunkConfig *dm_config_trunk(const DmConfig *config, const char *id);
 const DmListenerConfig *dm_config_listener(const DmConfig *config,
                                            const char *id); /* "" or NULL: the first */
+const DmTlsProfileConfig *dm_config_tls_profile(const DmConfig *config, const char *id);
 const DmMediaPoolConfig *dm_config_media_pool(const DmConfig *config, const char *id);
 unsigned dm_config_media_pool_index(const DmConfig *config, const char *id);
