@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/gateway.h"
 
+#include <string.h>
+
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
 #include "gateway/base/log.h"
@@ -11,6 +13,7 @@
 #include "gateway/signal-worker.h"
 #include "gateway/sip/counters.h"
 #include "gateway/sip/resolver.h"
+#include "gateway/sip/transport/streams.h"
 #include "gateway/sip/transport/udp.h"
 
 DM_LOG_TOPIC("gateway");
@@ -31,6 +34,7 @@ struct DmGateway {
     _Atomic bool draining;
     GMutex lock; /* protects config */
     DmConfig *config;
+    DmTlsContexts *tls; /* protected by @lock */
     DmCounter sip_counters[DM_N_SIP_COUNTERS];
     DmCounter call_counters[DM_N_CALL_COUNTERS];
 };
@@ -44,6 +48,29 @@ on_foreign(unsigned number, const DmSipFlow *flow, const char *data, size_t len,
 
     if (number < gateway->n_workers) {
         dm_signal_worker_post_datagram(gateway->workers[number], flow, data, len);
+    }
+}
+
+static void
+send_foreign(unsigned number, const DmSipFlow *flow, const void *data, size_t len, void *user_data)
+{
+    DmGateway *gateway = user_data;
+
+    if (number < gateway->n_workers) {
+        dm_signal_worker_post_send(gateway->workers[number], flow, data, len);
+    }
+}
+
+/* Any worker may wait for an answer on a stream of worker @number's. */
+static void
+flow_failed(unsigned number, const DmSipFlow *flow, void *user_data)
+{
+    DmGateway *gateway = user_data;
+
+    for (unsigned i = 0; i < gateway->n_workers; i++) {
+        if (i != number) {
+            dm_signal_worker_post_flow_failed(gateway->workers[i], flow);
+        }
     }
 }
 
@@ -106,6 +133,9 @@ make_workers(DmGateway *gateway, GError **error)
                 .call_counters = gateway->call_counters,
                 .token_secret = gateway->token_secret,
                 .on_foreign = on_foreign,
+                .send_foreign = send_foreign,
+                .flow_failed = flow_failed,
+                .tls = gateway->tls,
                 .user_data = gateway,
             },
             error);
@@ -178,9 +208,18 @@ take_secret(DmGateway *gateway, GError **error)
 }
 
 static bool
+load_certificates(DmGateway *gateway, GError **error)
+{
+    gateway->tls = dm_tls_contexts_new(gateway->config, error);
+    return gateway->tls != NULL;
+}
+
+static bool
 start_all(DmGateway *gateway, GError **error)
 {
-    return dm_udp_check_free(gateway->config->listeners, error) && take_secret(gateway, error) &&
+    return dm_udp_check_free(gateway->config->listeners, error) &&
+           dm_streams_check_free(gateway->config->listeners, error) &&
+           take_secret(gateway, error) && load_certificates(gateway, error) &&
            start_media(gateway, error) && start_writer(gateway, error) &&
            make_workers(gateway, error) && start_workers(gateway, error) &&
            start_resolver(gateway, error);
@@ -229,6 +268,7 @@ dm_gateway_stop(DmGateway *gateway)
     dm_cdr_writer_stop(gateway->writer);
     dm_trunk_registry_unref(gateway->registry);
     dm_config_unref(gateway->config);
+    dm_tls_contexts_unref(gateway->tls);
     g_free(gateway->token_secret);
     g_mutex_clear(&gateway->lock);
     g_free(gateway);
@@ -281,7 +321,8 @@ same_listeners(const DmConfig *a, const DmConfig *b)
         const DmListenerConfig *x = a->listeners->pdata[i], *y = b->listeners->pdata[i];
 
         if (!dm_address_equal(&x->address, &y->address) || x->transport != y->transport ||
-            !dm_address_equal(&x->advertised, &y->advertised) || x->dscp != y->dscp) {
+            !dm_address_equal(&x->advertised, &y->advertised) || x->dscp != y->dscp ||
+            strcmp(x->tls_profile, y->tls_profile) != 0) {
             return false;
         }
     }
@@ -327,6 +368,28 @@ needs_restart(const DmConfig *old, const DmConfig *new)
     return names;
 }
 
+/* Certificates that cannot be read leave the old ones in force: a trunk that is up stays up. */
+static void
+take_certificates(DmGateway *gateway, const DmConfig *config)
+{
+    g_autoptr(GError) error = NULL;
+    DmTlsContexts *fresh = dm_tls_contexts_new(config, &error);
+    DmTlsContexts *old;
+
+    if (fresh == NULL) {
+        dm_error(NULL, "certificates not read again, the old ones stay: %s", error->message);
+        return;
+    }
+    for (unsigned i = 0; i < gateway->n_workers; i++) {
+        dm_signal_worker_post_tls(gateway->workers[i], fresh);
+    }
+    g_mutex_lock(&gateway->lock);
+    old = gateway->tls;
+    gateway->tls = fresh;
+    g_mutex_unlock(&gateway->lock);
+    dm_tls_contexts_unref(old);
+}
+
 void
 dm_gateway_apply(DmGateway *gateway, DmConfig *config, json_t **out_needs_restart)
 {
@@ -344,6 +407,7 @@ dm_gateway_apply(DmGateway *gateway, DmConfig *config, json_t **out_needs_restar
     for (unsigned i = 0; i < gateway->n_workers; i++) {
         dm_signal_worker_post_config(gateway->workers[i], config);
     }
+    take_certificates(gateway, config);
     dm_resolver_take_config(gateway->resolver, config);
     dm_notice(NULL, "configuration revision %" G_GUINT64_FORMAT " is in force", config->revision);
     dm_config_unref(old);

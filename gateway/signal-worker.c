@@ -8,7 +8,7 @@
 #include "gateway/base/thread.h"
 #include "gateway/bridge.h"
 #include "gateway/call/call-table.h"
-#include "gateway/sip/transport/udp.h"
+#include "gateway/sip/transport/wire.h"
 
 DM_LOG_TOPIC("worker");
 
@@ -20,7 +20,7 @@ struct DmSignalWorker {
     DmLoop *loop;
     DmRandom *random;
     DmMailbox *mailbox;
-    DmUdp *udp;
+    DmWire *wire;
     DmBridge *bridge;
     DmExchange *exchange;
     DmThread *thread;
@@ -59,18 +59,92 @@ drop_plain(WorkerMessage *message)
     g_free(message);
 }
 
+static void
+post_bytes(DmSignalWorker *worker,
+           void (*run)(DmSignalWorker *worker, WorkerMessage *message),
+           const DmSipFlow *flow,
+           const void *data,
+           size_t len)
+{
+    DatagramMessage *own = g_malloc(sizeof *own + len);
+
+    own->head = (WorkerMessage){.run = run, .drop = drop_plain};
+    own->flow = *flow;
+    own->len = len;
+    memcpy(own->data, data, len);
+    dm_mailbox_post(worker->mailbox, &own->head.message);
+}
+
 void
 dm_signal_worker_post_datagram(DmSignalWorker *worker,
                                const DmSipFlow *flow,
                                const char *data,
                                size_t len)
 {
-    DatagramMessage *own = g_malloc(sizeof *own + len);
+    post_bytes(worker, run_datagram, flow, data, len);
+}
 
-    own->head = (WorkerMessage){.run = run_datagram, .drop = drop_plain};
-    own->flow = *flow;
-    own->len = len;
-    memcpy(own->data, data, len);
+/* --- bytes for a connection of ours, from a worker that does not own it --- */
+
+static void
+run_send(DmSignalWorker *worker, WorkerMessage *message)
+{
+    DatagramMessage *own = (DatagramMessage *)message;
+
+    if (!dm_streams_send_own(dm_wire_streams(worker->wire), &own->flow, own->data, own->len)) {
+        worker->options.flow_failed(worker->options.number, &own->flow, worker->options.user_data);
+    }
+}
+
+static void
+run_flow_failed(DmSignalWorker *worker, WorkerMessage *message)
+{
+    dm_sip_stack_flow_failed(dm_exchange_stack(worker->exchange),
+                             &((DatagramMessage *)message)->flow);
+}
+
+void
+dm_signal_worker_post_send(DmSignalWorker *worker,
+                           const DmSipFlow *flow,
+                           const void *data,
+                           size_t len)
+{
+    post_bytes(worker, run_send, flow, data, len);
+}
+
+void
+dm_signal_worker_post_flow_failed(DmSignalWorker *worker, const DmSipFlow *flow)
+{
+    post_bytes(worker, run_flow_failed, flow, "", 0);
+}
+
+/* --- new certificates --- */
+
+typedef struct {
+    WorkerMessage head;
+    DmTlsContexts *tls;
+} TlsMessage;
+
+static void
+run_tls(DmSignalWorker *worker, WorkerMessage *message)
+{
+    dm_streams_take_tls(dm_wire_streams(worker->wire), ((TlsMessage *)message)->tls);
+}
+
+static void
+drop_tls(WorkerMessage *message)
+{
+    dm_tls_contexts_unref(((TlsMessage *)message)->tls);
+    g_free(message);
+}
+
+void
+dm_signal_worker_post_tls(DmSignalWorker *worker, DmTlsContexts *tls)
+{
+    TlsMessage *own = g_new0(TlsMessage, 1);
+
+    own->head = (WorkerMessage){.run = run_tls, .drop = drop_tls};
+    own->tls = dm_tls_contexts_ref(tls);
     dm_mailbox_post(worker->mailbox, &own->head.message);
 }
 
@@ -334,6 +408,41 @@ on_unreachable(const DmAddress *remote, void *user_data)
     dm_sip_stack_unreachable(dm_exchange_stack(worker->exchange), remote);
 }
 
+static void
+on_closed(const DmSipFlow *flow, bool foreign, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    dm_sip_stack_flow_failed(dm_exchange_stack(worker->exchange), flow);
+    if (foreign) {
+        worker->options.flow_failed(worker->options.number, flow, worker->options.user_data);
+    }
+}
+
+static void
+send_foreign(unsigned number, const DmSipFlow *flow, const void *data, size_t len, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    worker->options.send_foreign(number, flow, data, len, worker->options.user_data);
+}
+
+static bool
+is_known(const DmAddress *remote, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    return dm_pool_knows(dm_exchange_pool(worker->exchange), remote);
+}
+
+static unsigned
+names_of(const DmAddress *remote, const char **out_names, unsigned max, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    return dm_pool_hosts_at(dm_exchange_pool(worker->exchange), remote, out_names, max);
+}
+
 /* --- what is up, for the record of a call that a crash cuts off --- */
 
 static void
@@ -373,7 +482,7 @@ new_exchange(DmSignalWorker *worker)
         &(DmExchangeOptions){
             .loop = worker->loop,
             .random = worker->random,
-            .wire = {dm_udp_ops(), worker->udp},
+            .wire = {dm_wire_ops(), worker->wire},
             .worker = options->number,
             .n_workers = options->n_workers,
             .registry = options->registry,
@@ -388,20 +497,14 @@ new_exchange(DmSignalWorker *worker)
         options->config);
 }
 
-DmSignalWorker *
-dm_signal_worker_new(const DmSignalWorkerOptions *options, GError **error)
+static bool
+open_wire(DmSignalWorker *worker, GError **error)
 {
-    DmSignalWorker *worker = g_new0(DmSignalWorker, 1);
+    const DmSignalWorkerOptions *options = &worker->options;
+    DmStreamLimits limits;
 
-    worker->options = *options;
-    worker->options.config = dm_config_ref(options->config);
-    worker->random = dm_random_new();
-    worker->loop = dm_loop_new(error);
-    if (worker->loop == NULL) {
-        dm_signal_worker_free(worker);
-        return NULL;
-    }
-    worker->udp = dm_udp_new(
+    dm_stream_limits(options->config, &limits);
+    worker->wire = dm_wire_new(
         &(DmUdpOptions){
             .loop = worker->loop,
             .listeners = options->config->listeners,
@@ -410,8 +513,39 @@ dm_signal_worker_new(const DmSignalWorkerOptions *options, GError **error)
             .user_data = worker,
             .counters = options->sip_counters,
         },
+        &(DmStreamsOptions){
+            .loop = worker->loop,
+            .listeners = options->config->listeners,
+            .worker = options->number,
+            .limits = limits,
+            .on_receive = on_receive,
+            .on_closed = on_closed,
+            .send_foreign = send_foreign,
+            .is_known = is_known,
+            .names_of = names_of,
+            .user_data = worker,
+            .counters = options->sip_counters,
+        },
+        options->tls,
         error);
-    if (worker->udp == NULL) {
+    return worker->wire != NULL;
+}
+
+DmSignalWorker *
+dm_signal_worker_new(const DmSignalWorkerOptions *options, GError **error)
+{
+    DmSignalWorker *worker = g_new0(DmSignalWorker, 1);
+
+    worker->options = *options;
+    worker->options.config = dm_config_ref(options->config);
+    worker->options.tls = dm_tls_contexts_ref(options->tls);
+    worker->random = dm_random_new();
+    worker->loop = dm_loop_new(error);
+    if (worker->loop == NULL) {
+        dm_signal_worker_free(worker);
+        return NULL;
+    }
+    if (!open_wire(worker, error)) {
         dm_signal_worker_free(worker);
         return NULL;
     }
@@ -502,10 +636,11 @@ dm_signal_worker_free(DmSignalWorker *worker)
     dm_exchange_free(worker->exchange);
     dm_bridge_free(worker->bridge);
     g_clear_pointer(&worker->mailbox, dm_mailbox_free);
-    dm_udp_free(worker->udp);
+    dm_wire_free(worker->wire);
     dm_loop_free(worker->loop);
     dm_random_free(worker->random);
     dm_config_unref(worker->options.config);
+    dm_tls_contexts_unref(worker->options.tls);
     g_free(worker);
 }
 

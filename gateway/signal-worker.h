@@ -3,6 +3,7 @@
 
 #include "gateway/cdr/writer.h"
 #include "gateway/exchange.h"
+#include "gateway/sip/transport/tls.h"
 #include "media/media.h"
 
 /* A signalling worker: a thread with an exchange on real sockets and the real clock. Nothing is
@@ -23,7 +24,15 @@ typedef struct {
                        const char *data,
                        size_t len,
                        void *user_data);
+    /* Bytes for a connection another worker owns; a stream others have sent on is gone. */
+    void (*send_foreign)(unsigned worker,
+                         const DmSipFlow *flow,
+                         const void *data,
+                         size_t len,
+                         void *user_data);
+    void (*flow_failed)(unsigned worker, const DmSipFlow *flow, void *user_data);
     void *user_data;
+    DmTlsContexts *tls; /* referenced */
 } DmSignalWorkerOptions;
 
 /* Binds its sockets. Everything in @options outlives it; config is referenced. Error: DM_ERROR_IO.
@@ -40,6 +49,14 @@ void dm_signal_worker_post_datagram(DmSignalWorker *worker,
                                     const DmSipFlow *flow,
                                     const char *data,
                                     size_t len);
+/* To be sent on a connection of @worker's. */
+void dm_signal_worker_post_send(DmSignalWorker *worker,
+                                const DmSipFlow *flow,
+                                const void *data,
+                                size_t len);
+void dm_signal_worker_post_flow_failed(DmSignalWorker *worker, const DmSipFlow *flow);
+/* New certificates. */
+void dm_signal_worker_post_tls(DmSignalWorker *worker, DmTlsContexts *tls);
 void dm_signal_worker_post_config(DmSignalWorker *worker, DmConfig *config);
 void dm_signal_worker_post_accepting(DmSignalWorker *worker, bool accepting);
 /* The resolver's news: addresses of one endpoint of a trunk. */

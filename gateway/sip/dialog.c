@@ -262,9 +262,15 @@ dm_dialog_flow(const DmDialog *dialog, const DmSipWire *wire, DmSipFlow *out_flo
     if (port == 0 || port > 65535) {
         port = dialog->flow.transport == DM_TRANSPORT_TLS ? 5061 : 5060;
     }
-    if (dialog->flow.connection != 0 || hop->url_host == NULL ||
-        !dm_address_parse(&address, hop->url_host, (uint16_t)port) ||
+    if (hop->url_host == NULL || !dm_address_parse(&address, hop->url_host, (uint16_t)port) ||
         !is_believable(&address, &dialog->flow.remote)) {
+        address = dialog->flow.remote;
+        dm_address_set_port(&address, (uint16_t)port);
+        out_flow->fallback = address;
+        return;
+    }
+    if (dialog->flow.connection != 0 && dm_address_same_host(&address, &dialog->flow.remote)) {
+        out_flow->fallback = address; /* its connection serves, as long as it lives */
         return;
     }
     if (!wire->ops->flow_to(wire->wire,

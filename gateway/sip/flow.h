@@ -11,7 +11,18 @@
 typedef struct {
     DmTransport transport;
     uint16_t listener;   /* index in the configuration's listeners */
-    uint64_t connection; /* 0 for UDP; never reused */
+    uint64_t connection; /* 0 for UDP, and for a stream: whichever leads to @remote; never reused.
+                            Tells the worker that owns it: dm_flow_worker() */
     DmAddress remote;    /* where it really came from or goes to */
-    DmAddress local;     /* the listener's bound address */
+    DmAddress
+        fallback;    /* streams: whom to connect to when the connection is gone; not set: nobody */
+    DmAddress local; /* the listener's bound address */
 } DmSipFlow;
+
+/* Connections are numbered by their workers. */
+#define DM_FLOW_WORKER_SHIFT 48
+static inline unsigned
+dm_flow_worker(uint64_t connection)
+{
+    return (unsigned)(connection >> DM_FLOW_WORKER_SHIFT);
+}

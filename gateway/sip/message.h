@@ -41,7 +41,7 @@ DmSipMessage *dm_sip_response_new(const DmSipMessage *request,
                                   const char *to_tag);
 /* Where the answer to a request goes: RFC 3581, 4 and RFC 3261, 18.2.2. To the source, and to its
  * port when the request asks for that (rport) or has crossed a NAT; otherwise to the port of its
- * Via. */
+ * Via. Of a stream: on the same connection; when it is gone, on one to the port of the Via. */
 void dm_sip_response_flow(const DmScan *scan, const DmSipFlow *flow, DmSipFlow *out);
 /* Straight from scanned bytes to response bytes, for what Sofia never saw: copies Via, From, To,
  * Call-ID, CSeq; Timestamp for 100; Retry-After for 503. The To tag is a hash of the request, so a

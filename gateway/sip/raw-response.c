@@ -84,6 +84,12 @@ via_asks_for_rport(DmSpan via)
     return false;
 }
 
+static uint16_t
+default_port(DmTransport transport)
+{
+    return transport == DM_TRANSPORT_TLS ? SIP_PORT + 1 : SIP_PORT;
+}
+
 void
 dm_sip_response_flow(const DmScan *scan, const DmSipFlow *flow, DmSipFlow *out)
 {
@@ -91,11 +97,19 @@ dm_sip_response_flow(const DmScan *scan, const DmSipFlow *flow, DmSipFlow *out)
     DmAddress named;
 
     *out = *flow;
-    if (flow->transport != DM_TRANSPORT_UDP || scan->sent_by.len == 0 ||
-        via_asks_for_rport(scan->via)) {
+    if (scan->sent_by.len == 0) {
         return;
     }
     sent_by = split_sent_by(scan->sent_by);
+    if (flow->transport != DM_TRANSPORT_UDP) {
+        out->fallback = flow->remote;
+        dm_address_set_port(&out->fallback,
+                            sent_by.port != 0 ? sent_by.port : default_port(flow->transport));
+        return;
+    }
+    if (via_asks_for_rport(scan->via)) {
+        return;
+    }
     if (parse_host(sent_by.host, &named) && !dm_address_same_host(&named, &flow->remote)) {
         return; /* a NAT lies between: the port of the Via is not reachable */
     }

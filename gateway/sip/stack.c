@@ -510,6 +510,12 @@ dm_sip_stack_unreachable(DmSipStack *stack, const DmAddress *remote)
     dm_tx_layer_unreachable(stack->core.tx, remote);
 }
 
+void
+dm_sip_stack_flow_failed(DmSipStack *stack, const DmSipFlow *flow)
+{
+    dm_tx_layer_flow_failed(stack->core.tx, flow);
+}
+
 /* --- trunks --- */
 
 static bool

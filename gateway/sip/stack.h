@@ -53,6 +53,8 @@ void dm_sip_stack_receive_own(DmSipStack *stack,
                               const char *data,
                               size_t len);
 void dm_sip_stack_unreachable(DmSipStack *stack, const DmAddress *remote);
+/* A stream is gone, or could not be made. */
+void dm_sip_stack_flow_failed(DmSipStack *stack, const DmSipFlow *flow);
 /* How calls make legs. */
 const DmLegFactory *dm_sip_stack_legs(DmSipStack *stack);
 /* An operator's wish for one trunk: "register", "unregister", "probe". False: unknown, or not this

@@ -127,6 +127,34 @@ dm_pool_match(DmPool *pool,
     return dm_sources_match(sources_of(pool), source, ruri_user, ruri_host);
 }
 
+static bool
+is_at(const DmEndpoint *endpoint, const DmAddress *remote)
+{
+    for (size_t i = 0; i < endpoint->n_addresses; i++) {
+        if (dm_address_same_host(&endpoint->addresses[i], remote)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+unsigned
+dm_pool_hosts_at(DmPool *pool, const DmAddress *remote, const char **out_hosts, unsigned max)
+{
+    unsigned n = 0;
+
+    for (guint i = 0; i < pool->trunks->len; i++) {
+        const DmTrunk *trunk = pool->trunks->pdata[i];
+
+        for (unsigned k = 0; k < trunk->n_endpoints && n < max; k++) {
+            if (is_at(&trunk->endpoints[k], remote)) {
+                out_hosts[n++] = dm_trunk_endpoint(trunk, k)->host;
+            }
+        }
+    }
+    return n;
+}
+
 void
 dm_pool_foreach(DmPool *pool, void (*func)(DmTrunk *trunk, void *user_data), void *user_data)
 {

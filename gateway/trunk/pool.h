@@ -41,6 +41,12 @@ DmTrunk *dm_pool_match(DmPool *pool,
 /* Whether any trunk's requests come from there, though it may take a number to say which trunk's.
  */
 bool dm_pool_knows(DmPool *pool, const DmAddress *source);
+/* The hosts of trunks' endpoints that resolve to @remote's host: what a server there may be called.
+ * Borrowed until the pool takes another configuration. Returns how many were written. */
+unsigned dm_pool_hosts_at(DmPool *pool,
+                          const DmAddress *remote,
+                          const char **out_hosts,
+                          unsigned max);
 void dm_pool_foreach(DmPool *pool, void (*func)(DmTrunk *trunk, void *user_data), void *user_data);
 
 /* As configured; valid until the pool takes another configuration. */

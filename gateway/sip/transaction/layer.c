@@ -314,3 +314,24 @@ dm_tx_layer_unreachable(DmTxLayer *layer, const DmAddress *remote)
         }
     }
 }
+
+/* Whether what was sent on @flow left, or would have left, by the stream @gone. */
+static bool
+went_by(const DmSipFlow *flow, const DmSipFlow *gone)
+{
+    if (flow->transport != gone->transport) {
+        return false;
+    }
+    return flow->connection == gone->connection || dm_address_equal(&flow->remote, &gone->remote) ||
+           dm_address_equal(&flow->fallback, &gone->remote);
+}
+
+void
+dm_tx_layer_flow_failed(DmTxLayer *layer, const DmSipFlow *flow)
+{
+    for (GList *l = layer->unanswered.head; l != NULL; l = l->next) {
+        if (went_by(dm_client_tx_flow(l->data), flow)) {
+            dm_client_tx_fail_soon(l->data);
+        }
+    }
+}

@@ -209,6 +209,7 @@ dm_server_tx_accept(DmTxLayer *layer,
     tx->key = *key;
     tx->layer = layer;
     tx->flow = *flow;
+    tx->flow.fallback = back.fallback;
     tx->reply_port = dm_address_port(&back.remote);
     tx->is_invite = scan->method == DM_METHOD_INVITE;
     tx->state = tx->is_invite ? PROCEEDING : TRYING;

@@ -50,6 +50,10 @@ void dm_tx_layer_receive(DmTxLayer *layer,
                          const DmScan *scan);
 /* ICMP said @remote cannot be reached: client transactions toward it fail now. */
 void dm_tx_layer_unreachable(DmTxLayer *layer, const DmAddress *remote);
+/* The stream @flow is gone, or could not be made: client transactions that have had no response on
+ * it fail now. Those that have one wait for the rest: it may come on another connection (RFC 3261,
+ * 18.2.2). */
+void dm_tx_layer_flow_failed(DmTxLayer *layer, const DmSipFlow *flow);
 size_t dm_tx_layer_n_active(const DmTxLayer *layer);
 
 /* The worker that made a Via branch, or -1 when it is none of ours: tells whose transaction a
