@@ -42,10 +42,10 @@ def sipp(tmp_path):
 
 
 def lab_bound(port):
-    """Whether a UDP socket is bound to this loopback port."""
-    wanted = (f" 0100007F:{port:04X} ", f":{port:04X} 00000000000000000000000000000000:0000 ")
-    for path in ("/proc/net/udp", "/proc/net/udp6"):
-        with open(path, encoding="ascii") as table:
-            if any(each in line for line in table for each in wanted):
+    """Whether a UDP or TCP socket is bound to this loopback port, on any address of it."""
+    wanted = (f"00007F:{port:04X} ", f":{port:04X} 00000000000000000000000000000000:0000 ")
+    for name in ("udp", "udp6", "tcp", "tcp6"):
+        with open(f"/proc/net/{name}", encoding="ascii") as table:
+            if any(each in line[:100] for line in table for each in wanted):
                 return True
     return False
