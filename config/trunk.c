@@ -77,6 +77,12 @@ static const DmJsonChoice abilities[] = {
     {NULL},
 };
 
+static const DmJsonChoice forkings[] = {
+    {"first", DM_FORKING_FIRST},
+    {"latest", DM_FORKING_LATEST},
+    {NULL},
+};
+
 static const DmJsonChoice refreshers[] = {
     {"auto", DM_REFRESHER_AUTO},
     {"gateway", DM_REFRESHER_GATEWAY},
@@ -694,6 +700,19 @@ static const DmJsonMember sip_members[] = {
      DM_JSON_BOOL,
      DM_JSON_AT(DmTrunkConfig, sip.user_phone),
      .doc = "Add `;user=phone` to addresses with a number."},
+    {"rel100",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, sip.rel100),
+     .choices = abilities,
+     .doc = "Acknowledged provisional answers (RFC 3262), on this side alone. `supported`: with "
+            "peers that know them; ours then are those with a description, or all when the peer "
+            "requires it. `required`: no call without them."},
+    {"forking",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, sip.forking),
+     .choices = forkings,
+     .doc = "Which of several ringing phones is heard before one answers: the `first` that sends a "
+            "description, or the `latest`."},
     {"session_timer",
      DM_JSON_OBJECT,
      .members = session_timer_members,

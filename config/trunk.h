@@ -71,6 +71,12 @@ typedef enum {
     DM_REFRESH_INVITE,
 } DmRefreshMethod;
 
+/* Which of several called phones is heard before one answers (SIG-9). */
+typedef enum {
+    DM_FORKING_FIRST, /* the first that sends a description */
+    DM_FORKING_LATEST,
+} DmForking;
+
 /* A caller we may not vouch for (ID-3). */
 typedef enum {
     DM_SCREEN_PASS,
@@ -155,7 +161,9 @@ typedef struct {
         unsigned max_duration_s; /* 0: none */
         bool user_phone;         /* ;user=phone */
         bool options_reply_any;  /* reserved for peers that ping with odd URIs */
-        bool absorb_refresh;     /* what changes nothing is answered without the other side */
+        DmAbility rel100;        /* RFC 3262 */
+        DmForking forking;
+        bool absorb_refresh; /* what changes nothing is answered without the other side */
         struct {
             DmAbility mode;
             unsigned expires_s, min_se_s;

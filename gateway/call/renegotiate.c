@@ -67,7 +67,7 @@ take(DmParty *party, const DmSdp *ours, const DmSdp *theirs, bool ours_is_answer
         dm_party_set_theirs(party, keep_theirs);
         return verdict;
     }
-    dm_call_media_update(party->call, true);
+    dm_call_media_update(party->call, party->call->state >= DM_CALL_ANSWERED);
     return verdict;
 }
 
@@ -183,11 +183,32 @@ offer_on_request(DmParty *party)
     party->leg->ops->reanswer(party->leg, call->renegotiation.sent);
 }
 
+/* Before the call is answered: media are anchored here, so the other side, whose own first exchange
+ * may not be over, need not hear of it (SIG-12). */
+static void
+answer_early(DmParty *party, const DmSdp *offer)
+{
+    const DmParty *other = other_party(party);
+
+    if (offer == NULL || other == NULL || other->theirs == NULL || party->theirs == NULL) {
+        refuse(party, 491);
+        return;
+    }
+    party->wish = direction_of(offer);
+    if (!answer_locally(party, offer)) {
+        refuse(party, 488);
+    }
+}
+
 void
 dm_renegotiate_on_reoffer(DmParty *party, const DmLegEvent *event)
 {
     DmCall *call = party->call;
 
+    if (call->state == DM_CALL_DIALING || call->state == DM_CALL_RINGING) {
+        answer_early(party, event->sdp);
+        return;
+    }
     if (call->state != DM_CALL_UP || is_pending(call)) {
         refuse(party, 491);
         return;

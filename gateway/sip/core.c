@@ -85,6 +85,7 @@ dm_sip_add_extensions(DmSipMessage *message, const DmTrunkConfig *trunk)
         const char *tag;
         DmAbility ability;
     } extensions[] = {
+        {"100rel", trunk->sip.rel100},
         {"timer", trunk->sip.session_timer.mode},
     };
     g_autoptr(GString) supported = g_string_new(NULL);

@@ -29,7 +29,7 @@ typedef struct {
 } DmSipCore;
 
 /* What this gateway understands, as header values. */
-#define DM_SIP_ALLOW      "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+#define DM_SIP_ALLOW      "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO"
 #define DM_SIP_ACCEPT     "application/sdp"
 #define DM_SIP_USER_AGENT "Demarc"
 

@@ -193,6 +193,14 @@ dm_dialog_refresh_target(DmDialog *dialog, const DmSipMessage *message)
     }
 }
 
+void
+dm_dialog_confirm(DmDialog *dialog, const DmSipMessage *response)
+{
+    dm_dialog_refresh_target(dialog, response);
+    dialog->route = sip_route_reverse(dialog->home, route_of(response));
+    dialog->flow = response->flow;
+}
+
 /* RFC 3261, 12.2.1.1: to a loose router the target stays in the Request-URI; a strict one is put
  * there itself, and the target ends the route. */
 static void

@@ -36,6 +36,10 @@ uint32_t dm_dialog_cseq(const DmDialog *dialog);
  * credentials). */
 void dm_dialog_set_cseq(DmDialog *dialog, uint32_t cseq);
 
+/* The 2xx to the INVITE of an early dialog: its Contact and its Record-Route hold from now on
+ * (RFC 3261, 13.2.2.4). */
+void dm_dialog_confirm(DmDialog *dialog, const DmSipMessage *response);
+
 /* INVITE, UPDATE and their 2xx bring a new remote target (RFC 3261, 12.2). Without a Contact it
  * stays. */
 void dm_dialog_refresh_target(DmDialog *dialog, const DmSipMessage *message);

@@ -24,6 +24,7 @@ dm_sip_leg_drop_incoming(DmSipLeg *leg)
     }
     g_clear_pointer(&leg->incoming.request, dm_sip_message_free);
     dm_timer_disarm(&leg->ringing_timer);
+    dm_sip_leg_drop_reliable(leg);
 }
 
 static void
@@ -57,6 +58,9 @@ on_ended(DmServerTx *tx, bool acked, void *user_data)
     if (leg->incoming.tx == tx) {
         leg->incoming.tx = NULL;
     }
+    if (leg->change.tx == tx) {
+        leg->change.tx = NULL;
+    }
     if (leg->ack.tx == tx) {
         leg->ack.tx = NULL;
     }
@@ -68,12 +72,18 @@ static const DmServerTxUser server_user = {
 };
 
 void
+dm_sip_leg_watch(DmSipLeg *leg, DmServerTx *tx)
+{
+    dm_server_tx_set_user(tx, &server_user, leg);
+}
+
+void
 dm_sip_leg_set_incoming(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 {
     dm_sip_leg_drop_incoming(leg);
     leg->incoming.tx = tx;
     leg->incoming.request = request;
-    dm_server_tx_set_user(tx, &server_user, leg);
+    dm_sip_leg_watch(leg, tx);
 }
 
 static DmSipMessage *
@@ -90,15 +100,27 @@ new_response(DmSipLeg *leg, uint16_t status, const char *phrase)
 
 static void on_ringing_timer(DmTimer *timer, void *user_data);
 
-static void
-send_provisional(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
+DmSipMessage *
+dm_sip_leg_new_provisional(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 {
-    g_autoptr(DmSipMessage) response = new_response(leg, status, NULL);
+    DmSipMessage *response = new_response(leg, status, NULL);
 
     dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
     dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
     dm_sip_leg_write_sdp(leg, response, sdp);
-    dm_server_tx_respond(leg->incoming.tx, response);
+    return response;
+}
+
+static void
+send_provisional(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
+{
+    if (dm_sip_leg_is_reliable(leg, sdp)) {
+        dm_sip_leg_send_reliable(leg, status, sdp);
+    } else {
+        g_autoptr(DmSipMessage) response = dm_sip_leg_new_provisional(leg, status, sdp);
+
+        dm_server_tx_respond(leg->incoming.tx, response);
+    }
     leg->ringing_status = status;
     dm_loop_arm(leg->core->loop, &leg->ringing_timer, RINGING_US, on_ringing_timer, leg);
 }
@@ -120,7 +142,8 @@ dm_sip_leg_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
         status >= 200) {
         return;
     }
-    send_provisional(leg, status, sdp);
+    /* RFC 6337, 2.2: an answer that was acknowledged is not given again */
+    send_provisional(leg, status, leg->reliable.agreed ? NULL : sdp);
 }
 
 /* --- 2xx and its ACK --- */
@@ -201,7 +224,9 @@ dm_sip_leg_send_2xx(DmSipLeg *leg, const DmSdp *sdp)
     dm_sip_leg_agree_session(leg, response);
     dm_sip_leg_write_sdp(leg, response, sdp);
     dm_sip_leg_read_sdp(leg->incoming.request, &offer);
-    dm_sip_leg_set_remote_sdp(leg, offer);
+    if (sdp != NULL) {
+        dm_sip_leg_set_remote_sdp(leg, offer); /* else it was answered before */
+    }
     dm_server_tx_respond(leg->incoming.tx, response);
     if (leg->incoming.request->method == DM_METHOD_INVITE) {
         wait_for_ack(leg, offer == NULL && sdp != NULL);
@@ -213,9 +238,9 @@ void
 dm_sip_leg_answer(DmSipLeg *leg, const DmSdp *sdp)
 {
     if (leg->state == DM_SIP_LEG_INCOMING && leg->incoming.tx != NULL &&
-        !dm_timer_is_armed(&leg->close_timer)) {
+        !dm_timer_is_armed(&leg->close_timer) && !dm_sip_leg_answer_has_to_wait(leg, sdp)) {
         dm_sip_leg_move(leg, DM_SIP_LEG_ANSWERED);
-        dm_sip_leg_send_2xx(leg, sdp);
+        dm_sip_leg_send_2xx(leg, leg->reliable.agreed ? NULL : sdp);
     }
 }
 
@@ -332,7 +357,8 @@ dm_sip_leg_accept(DmSipCore *core,
         return NULL;
     }
     leg = dm_sip_leg_new(core, trunk, &request->flow);
-    if (!dm_sip_leg_check_session(leg, tx, request)) {
+    if (!dm_sip_leg_check_session(leg, tx, request) ||
+        !dm_sip_leg_check_reliable(leg, tx, request)) {
         dm_sip_leg_discard(leg);
         dm_sip_message_free(request);
         return NULL;
@@ -348,6 +374,7 @@ dm_sip_leg_accept(DmSipCore *core,
     dm_sip_leg_learn(leg, request);
     dm_sip_leg_set_remote_sdp(leg, offer);
     dm_sip_leg_set_incoming(leg, tx, request);
+    leg->reliable.has_offer = offer != NULL;
     dm_sip_leg_move(leg, DM_SIP_LEG_INCOMING);
     *out_offer = leg->remote_sdp;
     return &leg->base;

@@ -205,18 +205,27 @@ repeat(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
         dm_dialog_set_cseq(leg->dialog, invite->cseq + 1);
     }
     dm_sip_invite_leave(invite);
+    g_ptr_array_set_size(leg->forks, 0);
     dm_sip_invite_start(leg, request, &flow, offered)->is_refresh = is_refresh;
     return true;
 }
 
 /* --- answers to the first INVITE --- */
 
+/* SIG-9: whose early media counts until one answers. */
+static bool
+is_heard(const DmSipLeg *leg, const DmSipMessage *response)
+{
+    return leg->early_tag == NULL || strcmp(leg->early_tag, to_tag_of(response)) == 0 ||
+           dm_trunk_config(leg->trunk)->sip.forking == DM_FORKING_LATEST;
+}
+
 static void
 take_provisional(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
 {
     int status = response->sip->sip_status->st_status;
     g_autoptr(DmSdp) sdp = NULL;
-    bool ours;
+    bool readable;
 
     if (status == 100) {
         /* says only that someone is there: the call may stop waiting for a sign of life */
@@ -234,22 +243,28 @@ take_provisional(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *respons
         dm_sip_leg_move(leg, DM_SIP_LEG_EARLY);
     }
     dm_sip_leg_learn(leg, response);
-    /* SIG-9: the first fork with early media keeps it until one answers */
-    ours = leg->early_tag == NULL || strcmp(leg->early_tag, to_tag_of(response)) == 0;
-    if (ours && dm_sip_leg_read_sdp(response, &sdp) && sdp != NULL) {
+    readable = dm_sip_leg_read_sdp(response, &sdp);
+    if (!dm_sip_fork_take(leg, invite, response, sdp)) {
+        return;
+    }
+    if (readable && sdp != NULL && is_heard(leg, response)) {
         g_free(leg->early_tag);
         leg->early_tag = g_strdup(to_tag_of(response));
         g_clear_pointer(&leg->early_sdp, dm_sdp_unref);
         leg->early_sdp = dm_sdp_ref(sdp);
+        dm_sip_leg_emit(leg, DM_LEG_PROGRESS, (uint16_t)status, sdp);
+    } else {
+        dm_sip_leg_emit(leg, DM_LEG_PROGRESS, (uint16_t)status, NULL);
     }
-    dm_sip_leg_emit(leg, DM_LEG_PROGRESS, (uint16_t)status, sdp);
 }
 
+/* @out_agreed: (transfer full): what it has answered before, or NULL. */
 static void
-confirm(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
+confirm(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response, DmSdp **out_agreed)
 {
     invite->confirmed_tag = g_strdup(to_tag_of(response));
-    leg->dialog = dm_dialog_new_uac(response);
+    leg->dialog = dm_sip_fork_confirm(leg, response, out_agreed);
+    g_ptr_array_set_size(leg->forks, 0);
     dm_sip_leg_learn(leg, response);
 }
 
@@ -257,7 +272,9 @@ confirm(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
 static void
 end_crossed(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
 {
-    confirm(leg, invite, response);
+    g_autoptr(DmSdp) agreed = NULL;
+
+    confirm(leg, invite, response, &agreed);
     send_ack(invite, leg->dialog, to_tag_of(response), NULL);
     leg->invite = NULL;
     dm_sip_leg_send_bye(leg);
@@ -285,8 +302,10 @@ take_answer(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response)
     uint16_t status = (uint16_t)response->sip->sip_status->st_status;
     g_autoptr(DmSdp) sdp = NULL;
 
-    confirm(leg, invite, response);
-    dm_sip_leg_read_sdp(response, &sdp);
+    confirm(leg, invite, response, &sdp);
+    if (sdp == NULL) {
+        dm_sip_leg_read_sdp(response, &sdp);
+    }
     if (sdp == NULL && leg->early_sdp != NULL &&
         strcmp(leg->early_tag, invite->confirmed_tag) == 0) {
         sdp = dm_sdp_ref(leg->early_sdp); /* some peers answer in 183 and not again */

@@ -76,6 +76,32 @@ typedef struct {
     DmTimer timer;
 } DmAckWait;
 
+/* Provisional answers of ours that wait for PRACK (RFC 3262; leg-reliable.c). */
+typedef struct {
+    bool usable;    /* the caller knows of it, and the trunk lets us */
+    bool always;    /* every one, not only those with a description */
+    bool has_offer; /* the INVITE has one */
+    bool agreed;    /* an answer of ours was acknowledged: it holds, and is not said again */
+    uint32_t rseq;  /* of the last one; 0: none yet */
+    DmSipMessage *unacked;
+    bool with_sdp; /* that one has a description */
+    int64_t since_us, wait_us;
+    DmTimer timer;
+    uint16_t next_status; /* what waits behind it; 0: nothing */
+    DmSdp *next_sdp;
+    bool answer_waits; /* the call has answered */
+    DmSdp *answer;
+} DmReliable;
+
+/* An early dialog of a call of ours that acknowledges what it says (leg-fork.c). */
+typedef struct {
+    DmDialog *dialog;
+    uint32_t rseq; /* the last that was acknowledged */
+    bool agreed;   /* it has answered our offer for good */
+    DmSdp *sdp;
+} DmSipFork;
+#define DM_SIP_MAX_FORKS 8
+
 struct DmSipLeg {
     DmLeg base;
     DmSipCore *core;
@@ -100,7 +126,11 @@ struct DmSipLeg {
     char *early_tag;        /* of the fork whose early media counts */
     DmSdp *early_sdp;
 
+    GPtrArray *forks; /* DmSipFork, owned */
+
     DmInviteIn incoming;
+    DmInviteIn change; /* an offer of the peer's while its INVITE, or ours, has no final answer */
+    DmReliable reliable;
     DmAckWait ack;
     DmTimer ringing_timer; /* RFC 3261, 13.3.1.1: a provisional a minute, for proxies */
     uint16_t ringing_status;
@@ -188,6 +218,34 @@ void dm_sip_leg_take_ack(DmSipLeg *leg, DmSipMessage *ack);
 /* Watches @tx for CANCEL and its end. */
 void dm_sip_leg_set_incoming(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
 
+/* 101 to 199 to the pending INVITE. (transfer full) */
+DmSipMessage *dm_sip_leg_new_provisional(DmSipLeg *leg, uint16_t status, const DmSdp *sdp);
+
+/* --- leg-reliable.c: provisional answers that are acknowledged --- */
+/* Looks at a first INVITE. False: it has been refused; @request is the caller's. */
+bool dm_sip_leg_check_reliable(DmSipLeg *leg, DmServerTx *tx, const DmSipMessage *request);
+bool dm_sip_leg_is_reliable(const DmSipLeg *leg, const DmSdp *sdp);
+void dm_sip_leg_send_reliable(DmSipLeg *leg, uint16_t status, const DmSdp *sdp);
+/* True: the 2xx will be sent once the description before it is acknowledged (RFC 3262, 3). */
+bool dm_sip_leg_answer_has_to_wait(DmSipLeg *leg, const DmSdp *sdp);
+void dm_sip_leg_drop_reliable(DmSipLeg *leg);
+/* (transfer full) */
+void dm_sip_leg_take_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
+
+/* --- leg-fork.c: early dialogs of a call of ours --- */
+void dm_sip_fork_free(void *data);
+DmSipFork *dm_sip_fork_find(const DmSipLeg *leg, const DmSipMessage *response);
+DmSipFork *dm_sip_fork_of_request(const DmSipLeg *leg, const DmSipMessage *request);
+/* A provisional answer; one that wants to be acknowledged is. False: it was before, or came out of
+ * turn, and nobody else need hear of it. */
+bool dm_sip_fork_take(DmSipLeg *leg,
+                      DmInviteOut *invite,
+                      const DmSipMessage *response,
+                      const DmSdp *sdp);
+/* The dialog of a 2xx, early before or not; and the answer it has given already, or NULL.
+ * (transfer full) */
+DmDialog *dm_sip_fork_confirm(DmSipLeg *leg, const DmSipMessage *response, DmSdp **out_agreed);
+
 /* --- leg-reinvite.c: sessions that change --- */
 void dm_sip_leg_reoffer(DmSipLeg *leg, const DmSdp *sdp);
 void dm_sip_leg_reanswer(DmSipLeg *leg, const DmSdp *sdp);
@@ -197,6 +255,19 @@ void dm_sip_leg_send_queued(DmSipLeg *leg);
 /* (transfer full) */
 void dm_sip_leg_take_reinvite(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
 void dm_sip_leg_take_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
+/* An offer before the final answer to the INVITE: the call answers it with reanswer(). */
+void dm_sip_leg_take_change(DmSipLeg *leg,
+                            DmServerTx *tx,
+                            DmSipMessage *request,
+                            const DmSdp *offer);
+/* UPDATE of a fork of ours. (transfer full: @request) */
+void dm_sip_leg_take_fork_update(DmSipLeg *leg,
+                                 DmSipFork *fork,
+                                 DmServerTx *tx,
+                                 DmSipMessage *request);
+void dm_sip_leg_drop_change(DmSipLeg *leg);
+/* Told of the transaction's end. */
+void dm_sip_leg_watch(DmSipLeg *leg, DmServerTx *tx);
 /* Whether anything that changes or refreshes the session may be sent now. */
 bool dm_sip_leg_may_send_invite(const DmSipLeg *leg);
 /* A re-INVITE with @sdp, or without: it asks for an offer. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sofia-sip/sip_header.h>
+#include <string.h>
 
 #include "gateway/sip/auth.h"
 #include "gateway/sip/leg-priv.h"
@@ -253,6 +254,89 @@ accept_bare_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     dm_server_tx_respond(tx, response);
 }
 
+/* --- offers before the final answer --- */
+
+void
+dm_sip_leg_drop_change(DmSipLeg *leg)
+{
+    if (leg->change.tx != NULL) {
+        dm_server_tx_set_user(leg->change.tx, NULL, NULL);
+        leg->change.tx = NULL;
+    }
+    g_clear_pointer(&leg->change.request, dm_sip_message_free);
+}
+
+void
+dm_sip_leg_take_change(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request, const DmSdp *offer)
+{
+    dm_sip_leg_drop_change(leg);
+    leg->change = (DmInviteIn){tx, request};
+    dm_sip_leg_watch(leg, tx);
+    dm_sip_leg_emit(leg, DM_LEG_REOFFER, 0, offer);
+}
+
+static void
+answer_change(DmSipLeg *leg, const DmSdp *sdp)
+{
+    g_autoptr(DmSdp) offer = NULL;
+    g_autoptr(DmSipMessage) response =
+        dm_sip_response_new(leg->change.request, 200, NULL, leg->local_tag);
+
+    dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
+    dm_sip_leg_write_sdp(leg, response, sdp);
+    dm_sip_leg_read_sdp(leg->change.request, &offer);
+    dm_sip_leg_set_remote_sdp(leg, offer);
+    dm_server_tx_respond(leg->change.tx, response);
+    dm_sip_leg_drop_change(leg);
+}
+
+static void
+refuse_change(DmSipLeg *leg, uint16_t status)
+{
+    DmServerTx *tx = g_steal_pointer(&leg->change.tx);
+
+    dm_server_tx_set_user(tx, NULL, NULL);
+    reject(leg, tx, g_steal_pointer(&leg->change.request), status);
+}
+
+/* RFC 3311, 5.2: only when the first offer is answered for good, and one after the other. */
+static void
+take_caller_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request, const DmSdp *offer)
+{
+    if (!leg->reliable.agreed || leg->change.tx != NULL) {
+        reject(leg, tx, request, 500);
+        return;
+    }
+    dm_dialog_refresh_target(leg->dialog, request);
+    dm_sip_leg_take_change(leg, tx, request, offer);
+}
+
+void
+dm_sip_leg_take_fork_update(DmSipLeg *leg, DmSipFork *fork, DmServerTx *tx, DmSipMessage *request)
+{
+    g_autoptr(DmSdp) offer = NULL;
+    bool readable = dm_sip_leg_read_sdp(request, &offer);
+    bool is_heard =
+        leg->early_tag != NULL && strcmp(leg->early_tag, dm_dialog_remote_tag(fork->dialog)) == 0;
+
+    if (dm_dialog_take_cseq(fork->dialog, request) == DM_CSEQ_OLD || leg->change.tx != NULL) {
+        reject(leg, tx, request, 500);
+    } else if (!readable) {
+        reject(leg, tx, request, 488);
+    } else if (offer != NULL && (!fork->agreed || !is_heard)) {
+        reject(leg, tx, request, 491);
+    } else if (offer != NULL) {
+        dm_dialog_refresh_target(fork->dialog, request);
+        g_clear_pointer(&fork->sdp, dm_sdp_unref);
+        fork->sdp = dm_sdp_ref(offer);
+        dm_sip_leg_take_change(leg, tx, request, offer);
+    } else {
+        dm_dialog_refresh_target(fork->dialog, request);
+        accept_bare_update(leg, tx, request);
+    }
+}
+
 /* RFC 3311: with a description as a re-INVITE, without one only a new target (and a session
  * refreshed). */
 void
@@ -268,7 +352,7 @@ dm_sip_leg_take_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     } else if (!readable) {
         reject(leg, tx, request, 488);
     } else if (leg->state == DM_SIP_LEG_INCOMING) {
-        reject(leg, tx, request, 500); /* our answer to its first offer is still owed */
+        take_caller_update(leg, tx, request, offer);
     } else if (why_not_now(leg) != 0) {
         reject(leg, tx, request, why_not_now(leg));
     } else {
@@ -279,6 +363,10 @@ dm_sip_leg_take_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 void
 dm_sip_leg_reanswer(DmSipLeg *leg, const DmSdp *sdp)
 {
+    if (leg->change.tx != NULL) {
+        answer_change(leg, sdp);
+        return;
+    }
     if (leg->state != DM_SIP_LEG_UP) {
         return;
     }
@@ -294,7 +382,9 @@ dm_sip_leg_reanswer(DmSipLeg *leg, const DmSdp *sdp)
 void
 dm_sip_leg_refuse_reoffer(DmSipLeg *leg, uint16_t status)
 {
-    if (leg->state == DM_SIP_LEG_UP && leg->incoming.tx != NULL) {
+    if (leg->change.tx != NULL) {
+        refuse_change(leg, status);
+    } else if (leg->state == DM_SIP_LEG_UP && leg->incoming.tx != NULL) {
         dm_sip_leg_reject(leg, &(DmRelease){.status = status});
         dm_sip_leg_send_queued(leg);
     }

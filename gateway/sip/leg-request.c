@@ -62,6 +62,7 @@ static const Handler handlers[DM_N_METHODS] = {
     [DM_METHOD_INVITE] = dm_sip_leg_take_reinvite,
     [DM_METHOD_BYE] = take_bye,
     [DM_METHOD_UPDATE] = dm_sip_leg_take_update,
+    [DM_METHOD_PRACK] = dm_sip_leg_take_prack,
     [DM_METHOD_OPTIONS] = take_options,
     [DM_METHOD_INFO] = take_info,
 };
@@ -95,16 +96,19 @@ refuse_for_now(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 static void
 take_early_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 {
+    DmSipFork *fork = dm_sip_fork_of_request(leg, request);
     const sip_t *sip = request->sip;
 
-    if (sip->sip_payload != NULL && sip->sip_payload->pl_len > 0) {
+    if (fork != NULL) {
+        dm_sip_leg_take_fork_update(leg, fork, tx, request);
+    } else if (sip->sip_payload != NULL && sip->sip_payload->pl_len > 0) {
         refuse_for_now(leg, tx, request);
     } else {
         take_options(leg, tx, request);
     }
 }
 
-/* What a called peer may say while it rings. There may be several of them: nothing is kept. */
+/* What a called peer may say while it rings. There may be several of them. */
 static const Handler early_handlers[DM_N_METHODS] = {
     [DM_METHOD_INVITE] = refuse_for_now,
     [DM_METHOD_UPDATE] = take_early_update,

@@ -133,6 +133,7 @@ leave_transactions(DmSipLeg *leg)
         dm_sip_invite_leave(g_ptr_array_index(leg->invites, 0));
     }
     dm_sip_leg_drop_incoming(leg);
+    dm_sip_leg_drop_change(leg);
     dm_sip_leg_drop_ack_wait(leg);
     if (leg->bye != NULL) {
         dm_client_tx_forget_user(leg->bye);
@@ -157,6 +158,7 @@ leg_free(DmSipLeg *leg)
     }
     leg->core->n_legs--;
     g_ptr_array_unref(leg->invites);
+    g_ptr_array_unref(leg->forks);
     dm_dialog_free(leg->dialog);
     dm_digest_client_free(leg->digest);
     dm_sdp_origin_clear(&leg->origin);
@@ -430,6 +432,7 @@ dm_sip_leg_new(DmSipCore *core, DmTrunk *trunk, const DmSipFlow *flow)
     leg->trunk = dm_trunk_ref(trunk);
     leg->flow = *flow;
     leg->invites = g_ptr_array_new();
+    leg->forks = g_ptr_array_new_with_free_func(dm_sip_fork_free);
     leg->facts.user_agent = g_strdup("");
     leg->facts.transport = flow->transport;
     leg->facts.remote = flow->remote;

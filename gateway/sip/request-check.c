@@ -66,7 +66,7 @@ check_hops(const DmSipMessage *request, DmRequestFault *fault)
 static bool
 is_known_extension(const char *tag)
 {
-    static const char *const known[] = {"timer"};
+    static const char *const known[] = {"100rel", "timer"};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(known); i++) {
         if (strcasecmp(tag, known[i]) == 0) {

@@ -200,6 +200,8 @@ make_peer(Run *run, unsigned i)
                 .no_ack = upto(run, 5),
                 .hold = upto(run, 60),
                 .refuse_hold = upto(run, 20),
+                .rel100 = upto(run, 100),
+                .fork = upto(run, 30),
                 .timers = upto(run, 100),
                 .lazy_refresher = upto(run, 20),
             },
@@ -341,7 +343,7 @@ clear(Run *run)
 
 /* What all runs came to. */
 typedef struct {
-    unsigned placed, answered, held, refreshed, refreshes_seen, records;
+    unsigned placed, answered, held, pracked, acknowledged, refreshed, refreshes_seen, records;
     int64_t virtual_us;
     uint64_t datagrams, lost;
 } Totals;
@@ -353,6 +355,8 @@ add_up(Totals *totals, Run *run)
         totals->placed += sim_peer_counts(run->peers[i])->placed;
         totals->answered += sim_peer_counts(run->peers[i])->answered;
         totals->held += sim_peer_counts(run->peers[i])->held;
+        totals->pracked += sim_peer_counts(run->peers[i])->pracked;
+        totals->acknowledged += sim_peer_counts(run->peers[i])->acknowledged;
         totals->refreshed += sim_peer_counts(run->peers[i])->refreshed;
         totals->refreshes_seen += sim_peer_counts(run->peers[i])->refreshes_seen;
     }
@@ -399,18 +403,21 @@ test_networks(void)
 
     g_test_summary(
         "Every call ends, both legs once, one record each, nothing left (SIG-1 SIG-2 SIG-5 "
-        "SIG-6 SIG-7 SIG-13 SIG-15 SIG-16 CDR-1), with 0 to 20 % loss");
+        "SIG-6 SIG-7 SIG-8 SIG-9 SIG-13 SIG-15 SIG-16 CDR-1), with 0 to 20 % loss");
     for (uint64_t done = 0; done < calls; done += CALLS_A_RUN) {
         /* Printed before it runs: whatever stops it, its seed is there. */
         g_test_message("seed %" G_GUINT64_FORMAT, seed);
         run_one(seed++, (unsigned)MIN(calls - done, CALLS_A_RUN), &totals);
     }
-    g_test_message("%u calls, %u ends answered, %u holds and resumes, %u and %u refreshes, %u "
+    g_test_message("%u calls, %u ends answered, %u holds and resumes, %u and %u PRACKs, %u and %u "
+                   "refreshes, %u "
                    "records; %" G_GUINT64_FORMAT " datagrams, %" G_GUINT64_FORMAT
                    " lost; %.1f virtual hours",
                    totals.placed,
                    totals.answered,
                    totals.held,
+                   totals.pracked,
+                   totals.acknowledged,
                    totals.refreshed,
                    totals.refreshes_seen,
                    totals.records,

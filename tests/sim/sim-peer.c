@@ -6,7 +6,7 @@
 
 #define T1_US      (500 * 1000)
 #define T2_US      (4 * G_USEC_PER_SEC)
-#define ALLOW      "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE\r\n"
+#define ALLOW      "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK\r\n"
 #define GIVE_UP_US (32 * G_USEC_PER_SEC) /* 64 * T1 */
 
 typedef enum {
@@ -39,7 +39,14 @@ typedef struct {
     unsigned session_s; /* 0: it does not expire */
     bool we_refresh;
     DmTimer session_timer, update_timer;
-    char *update; /* ours, not answered yet */
+    char *update;      /* ours, not answered yet */
+    bool requires_rel; /* our INVITE requires 100rel */
+    bool early_sdp;    /* their early description was acknowledged */
+    unsigned rseq_in, rseq_out;
+    char *prack;         /* ours, for rseq_in */
+    char *reliable;      /* our provisional answer that waits for PRACK */
+    int64_t reliable_us; /* its next interval */
+    DmTimer reliable_timer;
     DmTimer send_timer, act_timer;
     char *sending; /* what send_timer repeats */
     int64_t interval_us, give_up_us;
@@ -188,6 +195,8 @@ stop_refreshing(SimCall *call)
     dm_timer_disarm(&call->session_timer);
     dm_timer_disarm(&call->update_timer);
     g_clear_pointer(&call->update, g_free);
+    dm_timer_disarm(&call->reliable_timer);
+    g_clear_pointer(&call->reliable, g_free);
 }
 
 static void
@@ -210,6 +219,7 @@ call_free(void *data)
     g_free(call->last_answer);
     g_free(call->ack);
     g_free(call->extra);
+    g_free(call->prack);
     g_free(call);
 }
 
@@ -369,7 +379,7 @@ ack_failure(SimCall *call, const char *answer)
                         from,
                         to,
                         call->call_id,
-                        call->cseq);
+                        call->invite_cseq);
 
     transmit(call->peer, ack);
 }
@@ -505,6 +515,140 @@ on_update(SimCall *call, const char *text)
     respond(call, text, 200, "OK", "");
 }
 
+static void
+learn_dialog(SimCall *call, const char *text)
+{
+    g_autofree char *to = header(text, "To");
+    g_autofree char *contact = header(text, "Contact");
+    char *tag = tag_of(to);
+
+    g_assert_nonnull(tag);
+    g_assert_nonnull(contact);
+    g_free(call->remote_tag);
+    call->remote_tag = tag;
+    g_free(call->target);
+    call->target = uri_of(contact);
+}
+
+/* --- provisional answers that are acknowledged (RFC 3262) --- */
+
+/* What our first INVITE says of them. */
+static const char *
+reliable_wish(SimCall *call)
+{
+    if (call->state != SIM_CALLING || !chance(call->peer, call->peer->options.habits.rel100)) {
+        return "";
+    }
+    call->requires_rel = chance(call->peer, 30);
+    return call->requires_rel ? "Require: 100rel\r\n" : "Supported: 100rel\r\n";
+}
+
+/* SIG-8: in order, each acknowledged; its repetition gets the same again. */
+static void
+take_reliable(SimCall *call, const char *text, const char *rseq)
+{
+    unsigned number = (unsigned)strtoul(rseq, NULL, 10);
+    g_autofree char *branch = token(call->peer), *rack = NULL;
+
+    if (number == call->rseq_in && call->prack != NULL) {
+        transmit(call->peer, call->prack);
+        return;
+    }
+    if (number < call->rseq_in) {
+        return; /* an old datagram */
+    }
+    g_assert_true(call->rseq_in == 0 || number == call->rseq_in + 1);
+    call->rseq_in = number;
+    call->early_sdp = call->early_sdp || strstr(text, "m=audio") != NULL;
+    learn_dialog(call, text);
+    call->cseq++;
+    rack = g_strdup_printf("RAck: %u %u INVITE\r\n", number, call->invite_cseq);
+    g_free(call->prack);
+    call->prack = request(call, "PRACK", branch, rack, "");
+    call->peer->counts.pracked++;
+    transmit(call->peer, call->prack);
+}
+
+static void
+take_provisional(SimCall *call, const char *text, unsigned code)
+{
+    g_autofree char *rseq = header(text, "RSeq"), *to = header(text, "To");
+    g_autofree char *tag = tag_of(to);
+
+    if (code == 100 || call->state != SIM_CALLING || call->cancelled) {
+        return;
+    }
+    /* SIG-9: however many ring over there, here it is one dialog */
+    g_assert_true(call->remote_tag == NULL || g_strcmp0(call->remote_tag, tag) == 0);
+    g_assert_true(rseq != NULL || !call->requires_rel);
+    if (rseq != NULL) {
+        take_reliable(call, text, rseq);
+    }
+}
+
+static void
+on_reliable_timer(DmTimer *timer, void *user_data)
+{
+    SimCall *call = user_data;
+
+    if (call->reliable != NULL && call->state == SIM_RINGING) {
+        transmit(call->peer, call->reliable);
+        call->reliable_us *= 2;
+        dm_loop_arm(call->peer->options.loop, timer, call->reliable_us, on_reliable_timer, call);
+    }
+}
+
+/* Rings, so that it is acknowledged where the gateway says that it can. */
+static void
+ring(SimCall *call, const char *text, const char *early)
+{
+    bool reliable =
+        strstr(text, "100rel") != NULL && chance(call->peer, call->peer->options.habits.rel100);
+
+    if (reliable) {
+        call->rseq_out = (unsigned)dm_random_range(call->peer->options.random, 1, 1000000);
+        call->extra = g_strdup_printf("Require: 100rel\r\nRSeq: %u\r\n", call->rseq_out);
+    }
+    respond(call, text, *early != '\0' ? 183 : 180, "Ringing", early);
+    if (reliable) {
+        call->reliable = g_strdup(call->last_answer);
+        call->reliable_us = T1_US;
+        dm_loop_arm(call->peer->options.loop,
+                    &call->reliable_timer,
+                    T1_US,
+                    on_reliable_timer,
+                    call);
+    }
+}
+
+/* SIG-9: another phone rings before ours does. */
+static void
+ring_elsewhere(SimCall *call, const char *text)
+{
+    char *own = call->local_tag;
+    g_autofree char *early = chance(call->peer, 50) ? sdp(call, "sendrecv") : g_strdup("");
+
+    call->local_tag = token(call->peer);
+    respond(call, text, 183, "Elsewhere", early);
+    g_free(call->local_tag);
+    call->local_tag = own;
+}
+
+static void
+on_prack(SimCall *call, const char *text)
+{
+    g_autofree char *rack = header(text, "RAck");
+
+    if (call->reliable == NULL || strtoul(rack, NULL, 10) != call->rseq_out) {
+        respond(call, text, 481, "No Such Response", "");
+        return;
+    }
+    dm_timer_disarm(&call->reliable_timer);
+    g_clear_pointer(&call->reliable, g_free);
+    call->peer->counts.acknowledged++;
+    respond(call, text, 200, "OK", "");
+}
+
 /* --- what a peer does of its own accord --- */
 
 static void on_talked(DmTimer *timer, void *user_data);
@@ -515,7 +659,8 @@ send_invite(SimCall *call, const char *direction, void (*give_up)(void *))
     g_autofree char *body = sdp(call, direction);
 
     g_autofree char *session = session_wish(call);
-    g_autofree char *extra = g_strconcat(session, "Content-Type: application/sdp\r\n", NULL);
+    g_autofree char *extra =
+        g_strconcat(session, reliable_wish(call), "Content-Type: application/sdp\r\n", NULL);
 
     call->invite_cseq = ++call->cseq;
     g_free(call->branch);
@@ -599,7 +744,7 @@ on_cancel_time(DmTimer *timer, void *user_data)
         from,
         to,
         call->call_id,
-        call->cseq);
+        call->invite_cseq);
     send_until(call, cancel, timed_out);
 }
 
@@ -618,21 +763,6 @@ sim_peer_call(SimPeer *peer, const char *number)
 }
 
 /* --- answers from the gateway --- */
-
-static void
-learn_dialog(SimCall *call, const char *text)
-{
-    g_autofree char *to = header(text, "To");
-    g_autofree char *contact = header(text, "Contact");
-    char *tag = tag_of(to);
-
-    g_assert_nonnull(tag);
-    g_assert_nonnull(contact);
-    g_free(call->remote_tag);
-    call->remote_tag = tag;
-    g_free(call->target);
-    call->target = uri_of(contact);
-}
 
 static void
 on_first_answer(SimCall *call, const char *text)
@@ -657,7 +787,7 @@ static void
 on_invite_answered(SimCall *call, const char *text)
 {
     if (call->state == SIM_CALLING) {
-        g_assert_nonnull(strstr(text, "m=audio"));
+        g_assert_true(call->early_sdp || strstr(text, "m=audio") != NULL);
         on_first_answer(call, text);
     } else if (call->reinviting) {
         stop_sending(call);
@@ -698,6 +828,7 @@ on_response(SimCall *call, const char *text, unsigned code)
     if (strstr(cseq, "INVITE") != NULL && current) {
         if (code < 200) {
             call->provisional = true;
+            take_provisional(call, text, code);
             /* Further repeats would only be noise; the give-up of a caller is its own timer C. */
             if (call->state == SIM_CALLING && !call->cancelled) {
                 call->interval_us = 200 * G_USEC_PER_SEC;
@@ -756,6 +887,11 @@ on_answer_time(DmTimer *timer, void *user_data)
     if (call->state != SIM_RINGING) {
         return;
     }
+    if (call->reliable != NULL && call->reliable_us < GIVE_UP_US) {
+        act_in(call, 100, 1000, on_answer_time); /* RFC 3262, 3: not before it is acknowledged */
+        return;
+    }
+    g_clear_pointer(&call->reliable, g_free);
     if (chance(call->peer, call->peer->options.habits.reject)) {
         send_final(call,
                    call->invite,
@@ -793,7 +929,10 @@ on_new_invite(SimPeer *peer, const char *text, char *call_id)
         return;
     }
     early = chance(peer, peer->options.habits.early_media) ? sdp(call, "sendrecv") : g_strdup("");
-    respond(call, text, *early != '\0' ? 183 : 180, "Ringing", early);
+    if (chance(peer, peer->options.habits.fork)) {
+        ring_elsewhere(call, text);
+    }
+    ring(call, text, early);
     if (!chance(peer, peer->options.habits.never_final)) {
         act_in(call, 0, 20000, on_answer_time);
     }
@@ -876,7 +1015,8 @@ check_cseq(SimCall *call, const char *text)
 
     if (number < call->remote_cseq) {
         /* or one of which the first copy was lost, overtaken by the BYE */
-        g_assert_true((call->seen & bit) != 0 || strstr(cseq, "UPDATE") != NULL);
+        g_assert_true((call->seen & bit) != 0 || strstr(cseq, "UPDATE") != NULL ||
+                      strstr(cseq, "PRACK") != NULL);
         return false;
     }
     call->seen |= bit;
@@ -908,6 +1048,8 @@ on_request(SimCall *call, const char *text)
         on_bye(call, text);
     } else if (g_str_has_prefix(text, "UPDATE ")) {
         on_update(call, text);
+    } else if (g_str_has_prefix(text, "PRACK ")) {
+        on_prack(call, text);
     } else if (g_str_has_prefix(text, "INVITE ") && call->state == SIM_UP) {
         on_reinvite(call, text);
     } else {

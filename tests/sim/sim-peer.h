@@ -16,6 +16,7 @@ typedef struct {
     unsigned reject, silent, never_final, early_media, vanish; /* as the called side */
     unsigned cancel, no_ack;                                   /* as the caller */
     unsigned hold, refuse_hold;                                /* either side, once up */
+    unsigned rel100, fork;                                     /* either side; called side */
     unsigned timers, lazy_refresher;                           /* session timers (RFC 4028) */
 } SimHabits;
 
@@ -47,6 +48,7 @@ typedef struct {
     unsigned timed_out;     /* what we sent was not answered or acknowledged in 64*T1: the network's
                                doing,     or the gateway's silence */
     unsigned held;          /* re-INVITEs of ours that were answered */
+    unsigned pracked, acknowledged;     /* provisional answers of theirs, and of ours */
     unsigned refreshed, refreshes_seen; /* UPDATEs of ours that were answered, and of theirs */
 } SimPeerCounts;
 const SimPeerCounts *sim_peer_counts(const SimPeer *peer);

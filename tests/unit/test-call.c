@@ -542,6 +542,32 @@ test_given_up_by_bye(void)
 }
 
 static void
+test_early_reoffer(void)
+{
+    World *world = world_new(1, NULL);
+
+    g_test_summary(
+        "SIG-12: an offer before the answer is answered here, from what the other side has "
+        "said; before it has said anything it waits");
+    world_call(world, "pbx", "+442079461111", BOTH);
+    g_free(world_take_story(world));
+    peer_does(world_leg(world, "a1"), DM_LEG_REOFFER, 0, MOVED);
+    assert_story(world, "a1:refuse(491)");
+    peer_does(world_leg(world, "b1"), DM_LEG_PROGRESS, 183, ALAW);
+    g_free(world_take_story(world));
+    peer_does(world_leg(world, "a1"), DM_LEG_REOFFER, 0, MOVED);
+    assert_story(world, "a1:reanswer");
+    g_assert_false(world->spec.answered);
+    peer_does(world_leg(world, "b1"), DM_LEG_REOFFER, 0, ALAW);
+    assert_story(world, "b1:reanswer");
+    peer_does(world_leg(world, "b1"), DM_LEG_ANSWERED, 200, NULL);
+    assert_story(world, "a1:answer started");
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    world_free(world);
+}
+
+static void
 test_glare(void)
 {
     World *world = world_new(1, NULL);
@@ -809,6 +835,7 @@ main(int argc, char **argv)
     g_test_add_func("/call/private-address", test_private_address);
     g_test_add_func("/call/table", test_table);
     g_test_add_func("/call/glare", test_glare);
+    g_test_add_func("/call/early-reoffer", test_early_reoffer);
     g_test_add_func("/call/refused-reoffer", test_refused_reoffer);
     g_test_add_func("/call/reinvite-without-offer", test_reinvite_without_offer);
     g_test_add_func("/call/delayed-offer", test_delayed_offer);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sofia-sip/sip_header.h>
+#include <string.h>
+
+#include "gateway/base/thread.h"
+#include "gateway/sip/auth.h"
+#include "gateway/sip/leg-priv.h"
+
+/* Early dialogs of a call of ours: several phones may ring, each answer that asks for it is
+ * acknowledged (RFC 3262), and the other side sees one dialog (SIG-8, SIG-9). */
+
+DM_LOG_TOPIC("sip-leg");
+
+static const char *
+tag_of(const sip_addr_t *party)
+{
+    return party->a_tag != NULL ? party->a_tag : "";
+}
+
+void
+dm_sip_fork_free(void *data)
+{
+    DmSipFork *fork = data;
+
+    dm_dialog_free(fork->dialog);
+    g_clear_pointer(&fork->sdp, dm_sdp_unref);
+    g_free(fork);
+}
+
+static DmSipFork *
+find_by_tag(const DmSipLeg *leg, const char *tag)
+{
+    for (unsigned i = 0; i < leg->forks->len; i++) {
+        DmSipFork *fork = g_ptr_array_index(leg->forks, i);
+
+        if (strcmp(dm_dialog_remote_tag(fork->dialog), tag) == 0) {
+            return fork;
+        }
+    }
+    return NULL;
+}
+
+DmSipFork *
+dm_sip_fork_find(const DmSipLeg *leg, const DmSipMessage *response)
+{
+    return find_by_tag(leg, tag_of(response->sip->sip_to));
+}
+
+DmSipFork *
+dm_sip_fork_of_request(const DmSipLeg *leg, const DmSipMessage *request)
+{
+    for (unsigned i = 0; i < leg->forks->len; i++) {
+        DmSipFork *fork = g_ptr_array_index(leg->forks, i);
+
+        if (dm_dialog_owns_request(fork->dialog, request)) {
+            return fork;
+        }
+    }
+    return NULL;
+}
+
+static DmSipFork *
+find_or_make(DmSipLeg *leg, const DmSipMessage *response)
+{
+    DmSipFork *fork = dm_sip_fork_find(leg, response);
+
+    if (fork == NULL && *tag_of(response->sip->sip_to) != '\0' &&
+        leg->forks->len < DM_SIP_MAX_FORKS) {
+        fork = g_new0(DmSipFork, 1);
+        fork->dialog = dm_dialog_new_uac(response);
+        g_ptr_array_add(leg->forks, fork);
+    }
+    return fork;
+}
+
+static void
+send_prack(DmSipLeg *leg, DmSipFork *fork, const DmSipMessage *response)
+{
+    g_autoptr(DmSipMessage) prack = dm_dialog_request(fork->dialog, DM_METHOD_PRACK, 0);
+    char text[48];
+    DmSipFlow flow;
+
+    g_snprintf(text, sizeof text, "%u %u INVITE", fork->rseq, response->sip->sip_cseq->cs_seq);
+    dm_sip_message_add(prack, "RAck", text);
+    dm_sip_message_add(prack, "User-Agent", DM_SIP_USER_AGENT);
+    if (leg->digest != NULL) {
+        dm_auth_apply(leg->digest, leg->core->random, prack);
+    }
+    dm_dialog_flow(fork->dialog, &leg->core->wire, &flow);
+    dm_client_tx_start(leg->core->tx, prack, &flow, NULL, NULL);
+}
+
+static bool
+is_reliable(const DmSipMessage *response)
+{
+    return response->sip->sip_rseq != NULL && response->sip->sip_rseq->rs_response != 0 &&
+           sip_has_feature(response->sip->sip_require, "100rel");
+}
+
+/* RFC 3262, 4: in their order, each once; what came before is being acknowledged already, what
+ * comes too early will come again. */
+static bool
+is_next(const DmSipFork *fork, uint32_t rseq)
+{
+    return fork->rseq == 0 || rseq == fork->rseq + 1;
+}
+
+bool
+dm_sip_fork_take(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response, const DmSdp *sdp)
+{
+    DmSipFork *fork;
+    uint32_t rseq;
+
+    if (!is_reliable(response)) {
+        return true;
+    }
+    rseq = (uint32_t)response->sip->sip_rseq->rs_response;
+    fork = find_or_make(leg, response);
+    if (fork == NULL || !is_next(fork, rseq)) {
+        return false;
+    }
+    fork->rseq = rseq;
+    dm_dialog_refresh_target(fork->dialog, response);
+    if (sdp != NULL && !fork->agreed) {
+        fork->agreed = true;
+        fork->sdp = dm_sdp_ref((DmSdp *)sdp);
+    }
+    send_prack(leg, fork, response);
+    return true;
+}
+
+DmDialog *
+dm_sip_fork_confirm(DmSipLeg *leg, const DmSipMessage *response, DmSdp **out_agreed)
+{
+    DmSipFork *fork = dm_sip_fork_find(leg, response);
+    DmDialog *dialog;
+
+    *out_agreed = NULL;
+    if (fork == NULL) {
+        return dm_dialog_new_uac(response);
+    }
+    dialog = g_steal_pointer(&fork->dialog);
+    *out_agreed = g_steal_pointer(&fork->sdp);
+    g_ptr_array_remove_fast(leg->forks, fork);
+    dm_dialog_confirm(dialog, response);
+    return dialog;
+}

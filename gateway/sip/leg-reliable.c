@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sofia-sip/sip_header.h>
+
+#include "gateway/base/thread.h"
+#include "gateway/sip/leg-priv.h"
+
+/* Provisional answers of ours that the caller acknowledges (RFC 3262), whatever the called side
+ * does (SIG-8). One at a time: what comes meanwhile waits, and so does a 2xx when the one under way
+ * has a description. */
+
+DM_LOG_TOPIC("sip-leg");
+
+#define MS_US      1000
+#define GIVE_UP_US (64LL * DM_SIP_T1_MS * MS_US)
+
+static DmAbility
+ability(const DmSipLeg *leg)
+{
+    return dm_trunk_config(leg->trunk)->sip.rel100;
+}
+
+bool
+dm_sip_leg_check_reliable(DmSipLeg *leg, DmServerTx *tx, const DmSipMessage *request)
+{
+    const sip_t *sip = request->sip;
+    bool required = sip_has_feature(sip->sip_require, "100rel");
+    bool supported = required || sip_has_feature(sip->sip_supported, "100rel");
+    uint16_t status = ability(leg) == DM_ABILITY_OFF && required          ? 420
+                      : ability(leg) == DM_ABILITY_REQUIRED && !supported ? 421
+                                                                          : 0;
+    g_autoptr(DmSipMessage) response = NULL;
+
+    leg->reliable.always = required || ability(leg) == DM_ABILITY_REQUIRED;
+    leg->reliable.usable = supported && ability(leg) != DM_ABILITY_OFF;
+    if (status == 0) {
+        return true;
+    }
+    response = dm_sip_response_new(request, status, NULL, leg->local_tag);
+    dm_sip_message_add(response, status == 420 ? "Unsupported" : "Require", "100rel");
+    dm_server_tx_respond(tx, response);
+    return false;
+}
+
+static void
+stop(DmReliable *reliable)
+{
+    dm_timer_disarm(&reliable->timer);
+    g_clear_pointer(&reliable->unacked, dm_sip_message_free);
+}
+
+void
+dm_sip_leg_drop_reliable(DmSipLeg *leg)
+{
+    DmReliable *reliable = &leg->reliable;
+
+    stop(reliable);
+    reliable->next_status = 0;
+    reliable->answer_waits = false;
+    g_clear_pointer(&reliable->next_sdp, dm_sdp_unref);
+    g_clear_pointer(&reliable->answer, dm_sdp_unref);
+}
+
+bool
+dm_sip_leg_is_reliable(const DmSipLeg *leg, const DmSdp *sdp)
+{
+    return leg->reliable.usable && (sdp != NULL || leg->reliable.always);
+}
+
+/* --- sending --- */
+
+static void
+give_up(DmSipLeg *leg)
+{
+    dm_info(&leg->log, "no PRACK in %d s", (int)(GIVE_UP_US / G_USEC_PER_SEC));
+    dm_sip_leg_set_release(leg, DM_RELEASE_PROTOCOL, 504, "No PRACK", "prack_timeout");
+    dm_sip_leg_reject(leg, &(DmRelease){.status = 504});
+    dm_sip_leg_finish(leg);
+}
+
+static void
+on_reliable_timer(DmTimer *timer, void *user_data)
+{
+    DmSipLeg *leg = user_data;
+    DmReliable *reliable = &leg->reliable;
+    int64_t left_us = reliable->since_us + GIVE_UP_US - dm_loop_now_us(leg->core->loop);
+
+    if (leg->incoming.tx == NULL || reliable->unacked == NULL) {
+        return;
+    }
+    if (left_us <= 0) {
+        give_up(leg);
+        return;
+    }
+    dm_server_tx_respond(leg->incoming.tx, reliable->unacked);
+    reliable->wait_us *= 2;
+    dm_loop_arm(leg->core->loop,
+                &reliable->timer,
+                MIN(reliable->wait_us, left_us),
+                on_reliable_timer,
+                leg);
+}
+
+static void
+keep_for_later(DmReliable *reliable, uint16_t status, const DmSdp *sdp)
+{
+    reliable->next_status = status;
+    if (sdp != NULL) {
+        g_clear_pointer(&reliable->next_sdp, dm_sdp_unref);
+        reliable->next_sdp = dm_sdp_ref(sdp);
+    }
+}
+
+static void
+mark(DmReliable *reliable, DmRandom *random, DmSipMessage *response)
+{
+    char text[16];
+
+    /* RFC 3262, 3: anywhere in the lower half to begin with, then one up */
+    reliable->rseq = reliable->rseq == 0 ? (uint32_t)dm_random_range(random, 1, G_MAXINT32 - 1)
+                                         : reliable->rseq + 1;
+    g_snprintf(text, sizeof text, "%u", reliable->rseq);
+    dm_sip_message_add(response, "Require", "100rel");
+    dm_sip_message_add(response, "RSeq", text);
+}
+
+void
+dm_sip_leg_send_reliable(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
+{
+    DmReliable *reliable = &leg->reliable;
+
+    if (reliable->unacked != NULL) {
+        keep_for_later(reliable, status, sdp);
+        return;
+    }
+    if (!reliable->has_offer && sdp == NULL) {
+        return; /* RFC 3262, 5: the first one would have to carry an offer, which is not known yet
+                 */
+    }
+    reliable->with_sdp = sdp != NULL;
+    reliable->unacked = dm_sip_leg_new_provisional(leg, status, sdp);
+    mark(reliable, leg->core->random, reliable->unacked);
+    dm_server_tx_respond(leg->incoming.tx, reliable->unacked);
+    reliable->since_us = dm_loop_now_us(leg->core->loop);
+    reliable->wait_us = DM_SIP_T1_MS * MS_US;
+    dm_loop_arm(leg->core->loop, &reliable->timer, reliable->wait_us, on_reliable_timer, leg);
+}
+
+bool
+dm_sip_leg_answer_has_to_wait(DmSipLeg *leg, const DmSdp *sdp)
+{
+    DmReliable *reliable = &leg->reliable;
+
+    if (reliable->unacked == NULL || !reliable->with_sdp) {
+        return false;
+    }
+    reliable->answer_waits = true;
+    g_clear_pointer(&reliable->answer, dm_sdp_unref);
+    reliable->answer = sdp != NULL ? dm_sdp_ref(sdp) : NULL;
+    return true;
+}
+
+/* --- PRACK --- */
+
+static bool
+is_expected(const DmSipLeg *leg, const DmSipMessage *prack)
+{
+    const sip_rack_t *rack = prack->sip->sip_rack;
+
+    return leg->reliable.unacked != NULL && leg->incoming.request != NULL && rack != NULL &&
+           rack->ra_response == leg->reliable.rseq &&
+           rack->ra_cseq == leg->incoming.request->sip->sip_cseq->cs_seq;
+}
+
+static void
+send_next(DmSipLeg *leg)
+{
+    DmReliable *reliable = &leg->reliable;
+    g_autoptr(DmSdp) sdp = NULL;
+    uint16_t status = reliable->next_status;
+
+    if (leg->state != DM_SIP_LEG_INCOMING) {
+        return;
+    }
+    if (reliable->answer_waits) {
+        sdp = g_steal_pointer(&reliable->answer);
+        dm_sip_leg_answer(leg, sdp);
+    } else if (status != 0) {
+        sdp = g_steal_pointer(&reliable->next_sdp);
+        reliable->next_status = 0;
+        dm_sip_leg_progress(leg, status, sdp);
+    }
+}
+
+/* Takes @request over: 200, or what the call says to its offer (RFC 3262, 5). */
+static void
+accept_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
+{
+    g_autoptr(DmSipMessage) response = NULL;
+    g_autoptr(DmSdp) sdp = NULL;
+    bool readable = dm_sip_leg_read_sdp(request, &sdp);
+
+    if (readable && sdp != NULL && leg->reliable.agreed) {
+        dm_sip_leg_take_change(leg, tx, request, sdp);
+        return;
+    }
+    response =
+        dm_sip_response_new(request, readable && sdp == NULL ? 200 : 488, NULL, leg->local_tag);
+    dm_server_tx_respond(tx, response);
+    dm_sip_message_free(request);
+}
+
+void
+dm_sip_leg_take_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
+{
+    DmReliable *reliable = &leg->reliable;
+
+    if (!is_expected(leg, request)) {
+        dm_server_tx_reject(tx, request, 481, NULL);
+        dm_sip_message_free(request);
+        return;
+    }
+    stop(reliable);
+    reliable->agreed = reliable->agreed || reliable->with_sdp;
+    accept_prack(leg, tx, request);
+    send_next(leg);
+}
