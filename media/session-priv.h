@@ -6,6 +6,7 @@
 
 #include "media/net/ports.h"
 #include "media/net/worker.h"
+#include "media/path/decoded.h"
 #include "media/path/dtmf.h"
 #include "media/path/latch.h"
 #include "media/path/plan.h"
@@ -60,6 +61,7 @@ typedef struct {
 
     /* line 4 and on */
     DmPathPlan plan;
+    DmDecodedPath *decoded; /* NULL: packets go on as they are */
     DmLatch latch;
     DmStreamRtcp rtcp;
     DmMediaDirection direction;

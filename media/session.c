@@ -2,6 +2,7 @@
 #include "media/session.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "media/path/activity.h"
 #include "media/path/control.h"
 #include "media/path/flow.h"
+#include "media/path/samples.h"
 #include "media/rtp/published.h"
 #include "media/session-priv.h"
 #include "media/verdict.h"
@@ -471,6 +473,20 @@ forget_latched(DmStream *stream)
     atomic_store_explicit(&stream->latched_slot, slot, memory_order_release);
 }
 
+/* The same agreement again leaves a path that is under way alone. */
+static void
+plan_stream(DmStream *stream, const DmMediaSpec *spec)
+{
+    DmSide side = (DmSide)stream->side;
+    DmPathPlan plan;
+
+    dm_path_plan(&plan, &spec->side[side], &spec->side[dm_side_other(side)]);
+    if (memcmp(&plan, &stream->plan, sizeof plan) != 0) {
+        dm_samples_stop(stream);
+        stream->plan = plan;
+    }
+}
+
 static void
 update_stream(DmStream *stream, const DmMediaSpec *spec, int64_t now_us)
 {
@@ -488,7 +504,7 @@ update_stream(DmStream *stream, const DmMediaSpec *spec, int64_t now_us)
         stream->pinned = false;
     }
     dm_control_update(stream, agreed, now_us);
-    dm_path_plan(&stream->plan, agreed, &spec->side[dm_side_other(side)]);
+    plan_stream(stream, spec);
     stream->rule.pt_in = NO_PT;
     stream->direction = agreed->direction;
     stream->heard = false;
@@ -549,6 +565,7 @@ stop(DmWorkerGuest *guest)
         dm_control_send(&session->stream[side], true, now_us);
         dm_watch_remove(session->stream[side].watch);
         dm_watch_remove(session->stream[side].rtcp_watch);
+        dm_samples_stop(&session->stream[side]);
     }
     dm_publish(session->closed_us, now_us);
     dm_media_session_report(session, &event.report);

@@ -7,6 +7,7 @@
 
 #include "media/path/control.h"
 #include "media/path/relay.h"
+#include "media/path/samples.h"
 #include "media/path/transcode.h"
 #include "media/rtp/published.h"
 
@@ -229,15 +230,6 @@ listen_for_digits(DmStream *stream, const DmPacket *packet, int64_t *stats)
     }
 }
 
-static void
-note_transcoding(DmMediaSession *session, int64_t *stats)
-{
-    if (!dm_published(session->transcoded)) {
-        dm_publish(session->transcoded, true);
-        dm_worker_count(stats, transcoding);
-    }
-}
-
 static bool
 send_datagram(const DmStream *to, const DmPacket *packet)
 {
@@ -254,9 +246,10 @@ send_datagram(const DmStream *to, const DmPacket *packet)
                   dm_address_len(&to->remote)) >= 0;
 }
 
-static void
-send_to(DmStream *to, const DmPacket *packet, int64_t *stats)
+void
+dm_flow_send(DmStream *to, const DmPacket *packet)
 {
+    int64_t *stats = dm_worker_stats(dm_stream_session(to)->worker);
     bool is_sent = send_datagram(to, packet);
 
     /* A shielded socket tells of an ICMP error of an earlier packet in place of sending this one.
@@ -287,14 +280,17 @@ pass_on(DmStream *stream, DmPacket *packet, int64_t *stats)
         dm_worker_count(stats, rtp_no_codec);
         return;
     }
+    if (packet->rule.ops != DM_PATH_FORWARD && dm_samples_input(stream, packet)) {
+        return;
+    }
     if (packet->rule.ops & DM_PATH_EVENT) {
         dm_stage_dtmf(packet);
     }
     if (dm_stage_transcode(packet)) {
-        note_transcoding(dm_stream_session(stream), stats);
+        dm_samples_note_transcoding(stream);
     }
     dm_stage_relay(packet, &to->out);
-    send_to(to, packet, stats);
+    dm_flow_send(to, packet);
 }
 
 void

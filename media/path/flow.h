@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "media/path/stage.h"
 #include "media/session-priv.h"
 
 /* A datagram from @from on the RTP port of @stream goes through the stages, in their order: source
@@ -14,3 +15,6 @@ void dm_flow_on_readable(int fd, uint32_t events, void *stream);
 /* Strangers are heard and counted again: for half a second every time reports are sent, and when
  * another source may be learned. */
 void dm_flow_unshield(DmStream *stream);
+
+/* The last step of every way through: @packet, finished, goes out to @to's peer and is counted. */
+void dm_flow_send(DmStream *to, const DmPacket *packet);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "media/dsp/codec.h"
+
 #define DEFAULT_CLOCK_HZ 8000
 
 static bool
@@ -43,26 +45,62 @@ find_codec(const DmMediaSideSpec *to, DmCodec codec)
     return NULL;
 }
 
+static bool
+is_g711(DmCodec codec)
+{
+    return codec == DM_CODEC_PCMU || codec == DM_CODEC_PCMA;
+}
+
+static const DmMediaFormat *
+first_decodable(const DmMediaFormat *formats, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (dm_codec_type(formats[i].codec) != NULL) {
+            return &formats[i];
+        }
+    }
+    return NULL;
+}
+
+/* What samples are made into: the best the peer has; but from G.711 the other law, which costs
+ * next to nothing and loses next to nothing. */
+static const DmMediaFormat *
+choose_made(const DmMediaSideSpec *from, const DmMediaSideSpec *to)
+{
+    const DmMediaFormat *main = first_decodable(from->recv, from->n_recv);
+    const DmMediaFormat *law = NULL;
+
+    if (main != NULL && main->codec == DM_CODEC_PCMU) {
+        law = find_codec(to, DM_CODEC_PCMA);
+    } else if (main != NULL && main->codec == DM_CODEC_PCMA) {
+        law = find_codec(to, DM_CODEC_PCMU);
+    }
+    return law != NULL ? law : first_decodable(to->send, to->n_send);
+}
+
 /* The format to turn @format into when the other side does not have it, and how. */
 static const DmMediaFormat *
-find_other(const DmMediaSideSpec *to, const DmMediaFormat *format, uint8_t *out_ops)
+find_other(const DmMediaFormat *made,
+           const DmMediaSideSpec *to,
+           const DmMediaFormat *format,
+           uint8_t *out_ops)
 {
-    switch (format->codec) {
-    case DM_CODEC_PCMU:
-        *out_ops = DM_PATH_TO_ALAW;
-        return find_codec(to, DM_CODEC_PCMA);
-    case DM_CODEC_PCMA:
-        *out_ops = DM_PATH_TO_ULAW;
-        return find_codec(to, DM_CODEC_PCMU);
-    case DM_CODEC_TELEPHONE_EVENT:
+    if (format->codec == DM_CODEC_TELEPHONE_EVENT) {
         return find_codec(to, DM_CODEC_TELEPHONE_EVENT);
-    default:
+    }
+    if (made == NULL || dm_codec_type(format->codec) == NULL) {
         return NULL;
     }
+    if (!is_g711(format->codec) || !is_g711(made->codec)) {
+        *out_ops = DM_PATH_DECODE;
+    } else {
+        *out_ops = made->codec == DM_CODEC_PCMA ? DM_PATH_TO_ALAW : DM_PATH_TO_ULAW;
+    }
+    return made;
 }
 
 static DmPathRule
-make_rule(const DmMediaFormat *format, const DmMediaSideSpec *to)
+make_rule(const DmMediaFormat *format, const DmMediaFormat *made, const DmMediaSideSpec *to)
 {
     uint8_t ops = 0;
     const DmMediaFormat *target = find_same(to, format);
@@ -73,7 +111,7 @@ make_rule(const DmMediaFormat *format, const DmMediaSideSpec *to)
     };
 
     if (target == NULL) {
-        target = find_other(to, format, &ops);
+        target = find_other(made, to, format, &ops);
     }
     rule.clock_out_hz = rule.clock_in_hz;
     if (target != NULL) {
@@ -90,10 +128,17 @@ make_rule(const DmMediaFormat *format, const DmMediaSideSpec *to)
 void
 dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSideSpec *to)
 {
+    const DmMediaFormat *made = choose_made(from, to);
+
     memset(out_plan, 0, sizeof *out_plan);
+    out_plan->ptime_ms = to->ptime_ms;
+    out_plan->maxptime_ms = to->maxptime_ms;
+    if (made != NULL) {
+        out_plan->made = *made;
+    }
     out_plan->n = (uint8_t)MIN(from->n_recv, DM_MEDIA_MAX_FORMATS);
     for (unsigned i = 0; i < out_plan->n; i++) {
-        out_plan->rule[i] = make_rule(&from->recv[i], to);
+        out_plan->rule[i] = make_rule(&from->recv[i], made, to);
     }
 }
 
@@ -106,6 +151,12 @@ dm_path_plan_rule(const DmPathPlan *plan, uint8_t pt)
         }
     }
     return NULL;
+}
+
+bool
+dm_path_plan_keeps_length(const DmPathPlan *plan, size_t payload_len)
+{
+    return plan->ptime_ms == 0 || payload_len == plan->ptime_ms * DEFAULT_CLOCK_HZ / 1000u;
 }
 
 uint32_t

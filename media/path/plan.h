@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "media/spec.h"
@@ -12,6 +13,7 @@ typedef enum {
     DM_PATH_EVENT = 2,   /* RFC 4733 */
     DM_PATH_TO_ALAW = 4,
     DM_PATH_TO_ULAW = 8,
+    DM_PATH_DECODE = 16, /* through samples (decoded.h) into the plan's @made */
 } DmPathOps;
 
 typedef struct {
@@ -26,14 +28,20 @@ typedef struct {
 typedef struct {
     DmPathRule rule[DM_MEDIA_MAX_FORMATS];
     uint8_t n;
+    uint16_t ptime_ms, maxptime_ms; /* toward the peer, as it said; 0: it did not */
+    DmMediaFormat made; /* what samples are made into; DM_CODEC_OTHER: nothing we can make */
 } DmPathPlan;
 
 /* Joins what @from may send to what @to wants: the same format under @to's number where there is
- * one; G.711 in the other law; telephone events of another clock. Pure. */
+ * one; G.711 in the other law; anything else that can be decoded by way of samples; telephone
+ * events of another clock. Pure. */
 void dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSideSpec *to);
 
 /* NULL: a payload type nobody agreed on (MED-1). */
 const DmPathRule *dm_path_plan_rule(const DmPathPlan *plan, uint8_t pt);
+
+/* G.711 goes packet by packet into the other law, unless the peer asked for another length. */
+bool dm_path_plan_keeps_length(const DmPathPlan *plan, size_t payload_len);
 
 /* The clock of the first voice format of @plan toward the peer; 8000 when there is none. */
 uint32_t dm_path_plan_clock_out(const DmPathPlan *plan);

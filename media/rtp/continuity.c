@@ -42,18 +42,28 @@ dm_rtp_continuity_timestamp_at(const DmRtpContinuity *continuity, uint32_t clock
     return continuity->last_timestamp + (uint32_t)elapsed;
 }
 
+uint32_t
+dm_rtp_continuity_next_timestamp(const DmRtpContinuity *continuity,
+                                 uint32_t clock_hz,
+                                 int64_t now_us)
+{
+    if (!continuity->started) {
+        return continuity->last_timestamp;
+    }
+    if (ms_since_last(continuity, now_us) < MIN_STEP_MS) {
+        return continuity->last_timestamp + clock_hz * MIN_STEP_MS / 1000;
+    }
+    return dm_rtp_continuity_timestamp_at(continuity, clock_hz, now_us);
+}
+
 static void
 join_timestamps(DmRtpContinuity *continuity,
                 const DmRtpPacket *packet,
                 uint32_t clock_hz,
                 int64_t now_us)
 {
-    uint32_t next = dm_rtp_continuity_timestamp_at(continuity, clock_hz, now_us);
-
-    if (ms_since_last(continuity, now_us) < MIN_STEP_MS) {
-        next = continuity->last_timestamp + clock_hz * MIN_STEP_MS / 1000;
-    }
-    continuity->timestamp_offset = next - packet->timestamp;
+    continuity->timestamp_offset =
+        dm_rtp_continuity_next_timestamp(continuity, clock_hz, now_us) - packet->timestamp;
 }
 
 static void
@@ -114,4 +124,17 @@ dm_rtp_continuity_next(DmRtpContinuity *continuity,
     if (progress > 0) {
         continuity->last_timestamp = packet->timestamp;
     }
+}
+
+void
+dm_rtp_continuity_append(DmRtpContinuity *continuity, DmRtpPacket *packet, int64_t now_us)
+{
+    packet->ssrc = continuity->ssrc;
+    packet->sequence = ++continuity->last_sequence;
+    if (!continuity->started || (int32_t)(packet->timestamp - continuity->last_timestamp) > 0) {
+        continuity->last_timestamp = packet->timestamp;
+    }
+    continuity->last_sent_ms = (uint32_t)(now_us / 1000);
+    continuity->started = true;
+    continuity->splice = true;
 }

@@ -41,6 +41,15 @@ void dm_rtp_continuity_next(DmRtpContinuity *continuity,
                             bool is_event,
                             int64_t now_us);
 
+/* For packets made here and not relayed: the timestamp that one may have which follows what was
+ * sent so far after a break. */
+uint32_t dm_rtp_continuity_next_timestamp(const DmRtpContinuity *continuity,
+                                          uint32_t clock_hz,
+                                          int64_t now_us);
+/* Gives @packet, whose timestamp is one of our stream, our SSRC and the next sequence number. What
+ * is relayed after it is joined on. */
+void dm_rtp_continuity_append(DmRtpContinuity *continuity, DmRtpPacket *packet, int64_t now_us);
+
 /* The timestamp our stream has at @now_us, for sender reports. */
 uint32_t dm_rtp_continuity_timestamp_at(const DmRtpContinuity *continuity,
                                         uint32_t clock_hz,

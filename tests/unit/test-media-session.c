@@ -327,6 +327,60 @@ test_laws_and_payload_types_are_turned_into_the_other_sides(void)
     g_assert_cmpuint(report.side[DM_SIDE_A].rx_packets, ==, 2);
 }
 
+/* Twenty packets from @from arrive at @to as such of @len bytes each under @pt, without a gap. */
+static void
+assert_decoded(Call *call, Peer *from, uint8_t from_pt, Peer *to, uint8_t pt, size_t len)
+{
+    size_t n_expected = 20 * FRAME_LEN / len;
+    Received received;
+    DmRtpPacket last = {0};
+
+    for (unsigned i = 0; i < 20; i++) {
+        peer_send(from, from_pt, (uint8_t)(i * 7));
+    }
+    for (size_t i = 0; i < n_expected; i++) {
+        peer_receive(to, &received);
+        g_assert_cmpuint(received.rtp.pt, ==, pt);
+        g_assert_cmpuint(received.rtp.payload_len, ==, len);
+        if (i > 0) {
+            g_assert_cmpuint((uint16_t)(received.rtp.sequence - last.sequence), ==, 1);
+            g_assert_cmpuint(received.rtp.timestamp - last.timestamp, ==, len);
+        }
+        last = received.rtp;
+    }
+}
+
+static void
+test_codecs_and_lengths_are_turned_into_the_other_sides(void)
+{
+    Call call;
+    DmMediaReport report;
+
+    g_test_summary("MED-2, MED-3: G.722 of 20 ms to mu-law of 40 ms and back; then A-law of 10 ms; "
+                   "one stream all the while");
+
+    call_open(&call);
+    agree(&call, DM_SIDE_A, format(DM_CODEC_G722, 9), 101);
+    call.spec.side[DM_SIDE_B].ptime_ms = 40;
+    call_update(&call);
+    assert_decoded(&call, &call.a, 9, &call.b, 0, 320);
+    assert_decoded(&call, &call.b, 0, &call.a, 9, 160);
+
+    /* The same again: nothing happens to the streams. */
+    call_update(&call);
+    assert_decoded(&call, &call.a, 9, &call.b, 0, 320);
+
+    agree(&call, DM_SIDE_A, format(DM_CODEC_PCMA, 8), 101);
+    call.spec.side[DM_SIDE_B].ptime_ms = 10;
+    call_update(&call);
+    assert_decoded(&call, &call.a, 8, &call.b, 0, 80);
+
+    report = call_close(&call);
+    g_assert_true(report.transcoded);
+    g_assert_cmpuint(report.side[DM_SIDE_B].tx_packets, ==, 10 + 10 + 40);
+    g_assert_cmpuint(report.side[DM_SIDE_A].rx_packets, ==, 60);
+}
+
 static void
 test_key_presses_cross_and_are_told_once_each(void)
 {
@@ -842,6 +896,8 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/relay", test_voice_flows_both_ways);
     g_test_add_func("/media/session/formats",
                     test_laws_and_payload_types_are_turned_into_the_other_sides);
+    g_test_add_func("/media/session/codecs",
+                    test_codecs_and_lengths_are_turned_into_the_other_sides);
     g_test_add_func("/media/session/dtmf", test_key_presses_cross_and_are_told_once_each);
     g_test_add_func("/media/session/latch", test_peer_behind_nat_is_found);
     g_test_add_func("/media/session/attack", test_attacker_hears_nothing_and_is_not_heard);

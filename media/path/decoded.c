@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "media/path/decoded.h"
+
+#include <glib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "media/dsp/codec.h"
+#include "media/path/dtmf.h"
+#include "media/path/reorder.h"
+
+/* A hole of more is not a lost packet or a few: the peer was silent, or away. */
+#define MAX_CONCEALED_MS 240
+/* More than that is not silence between words: time goes by the clock on the wall. */
+#define MAX_SILENCE_MS 10000
+
+struct DmDecodedPath {
+    const DmPathPlan *plan;
+    DmRtpContinuity *out;
+    DmPathSendFunc send;
+    void *user_data;
+    unsigned rate_hz; /* of all samples in here */
+    DmReorder *reorder;
+    int64_t now_us; /* of the packet being dealt with */
+    uint64_t n_concealed;
+
+    /* what comes */
+    DmDecoder *decoder[DM_MEDIA_MAX_FORMATS]; /* by rule; made with its first packet */
+    uint32_t in_next;                         /* timestamp that follows what has been heard */
+    uint32_t in_hz;                           /* clock of it; 0: nothing to go by */
+
+    /* what goes */
+    DmEncoder *encoder;
+    uint32_t out_next;            /* timestamp of the first sample in @frame */
+    uint16_t last_sequence;       /* of our own last packet; another one in @out is not ours */
+    bool marker;                  /* the next packet begins a talk spurt */
+    uint32_t event_in, event_out; /* timestamp of a key press, there and here */
+    bool has_event;
+    size_t n_frame, n_wanted; /* samples there are, and that make a packet */
+    int16_t frame[DM_CODEC_MAX_SAMPLES];
+};
+
+/*
+ * Out: samples into packets
+ */
+
+static uint32_t
+out_hz(const DmDecodedPath *path)
+{
+    return path->plan->made.clock_hz != 0 ? path->plan->made.clock_hz : DM_NARROW_HZ;
+}
+
+static uint32_t
+out_units(const DmDecodedPath *path, uint64_t n_samples)
+{
+    return (uint32_t)(n_samples * out_hz(path) / path->rate_hz);
+}
+
+/* A plain header, then @len bytes of payload that are already in their place behind it. */
+static void
+send_packet(DmDecodedPath *path,
+            uint8_t *bytes,
+            size_t len,
+            uint8_t pt,
+            bool marker,
+            uint32_t timestamp)
+{
+    DmRtpPacket rtp = {
+        .timestamp = timestamp,
+        .payload_offset = DM_RTP_HEADER_LEN,
+        .payload_len = (uint16_t)len,
+        .pt = pt,
+        .marker = marker,
+    };
+
+    dm_rtp_continuity_append(path->out, &rtp, path->now_us);
+    path->last_sequence = rtp.sequence;
+    dm_rtp_build(bytes, &rtp);
+    path->send(&rtp, bytes, DM_RTP_HEADER_LEN + len, path->user_data);
+}
+
+static void
+send_frame(DmDecodedPath *path)
+{
+    uint8_t bytes[DM_RTP_HEADER_LEN + DM_CODEC_MAX_BYTES];
+    size_t len =
+        dm_encoder_encode(path->encoder, path->frame, path->n_wanted, bytes + DM_RTP_HEADER_LEN);
+
+    if (len > 0) {
+        send_packet(path, bytes, len, path->plan->made.pt, path->marker, path->out_next);
+        path->marker = false;
+    }
+    path->out_next += out_units(path, path->n_wanted);
+    path->n_frame = 0;
+}
+
+static void
+put_samples(DmDecodedPath *path, const int16_t *samples, size_t n)
+{
+    while (n > 0) {
+        size_t n_taken = MIN(n, path->n_wanted - path->n_frame);
+
+        memcpy(path->frame + path->n_frame, samples, n_taken * sizeof *samples);
+        path->n_frame += n_taken;
+        samples += n_taken;
+        n -= n_taken;
+        if (path->n_frame == path->n_wanted) {
+            send_frame(path);
+        }
+    }
+}
+
+/* Sends what is there, filled up with silence. Returns how many samples of silence that took. */
+static size_t
+flush_frame(DmDecodedPath *path)
+{
+    size_t n_silent = path->n_frame > 0 ? path->n_wanted - path->n_frame : 0;
+
+    if (path->n_frame > 0) {
+        memset(path->frame + path->n_frame, 0, n_silent * sizeof *path->frame);
+        send_frame(path);
+    }
+    return n_silent;
+}
+
+static bool
+is_ours(const DmDecodedPath *path)
+{
+    return path->out->last_sequence == path->last_sequence;
+}
+
+/* Goes on from whatever was sent last, by us or by others. */
+static void
+join_out(DmDecodedPath *path)
+{
+    if (is_ours(path)) {
+        flush_frame(path);
+    }
+    path->n_frame = 0; /* of a time that is over */
+    path->last_sequence = path->out->last_sequence;
+    path->out_next = dm_rtp_continuity_next_timestamp(path->out, out_hz(path), path->now_us);
+    path->marker = true;
+}
+
+static void
+skip_silence(DmDecodedPath *path, uint64_t n)
+{
+    size_t n_flushed = flush_frame(path);
+
+    if (n > n_flushed) {
+        path->out_next += out_units(path, n - n_flushed);
+        path->marker = true;
+    }
+}
+
+/*
+ * In: packets into samples
+ */
+
+static DmDecoder *
+decoder_for(DmDecodedPath *path, const DmPathRule *rule)
+{
+    size_t i = (size_t)(rule - path->plan->rule);
+
+    if (path->decoder[i] == NULL) {
+        path->decoder[i] = dm_decoder_new(dm_codec_type((DmCodec)rule->codec), path->rate_hz);
+    }
+    return path->decoder[i];
+}
+
+static void
+conceal(DmDecodedPath *path, DmDecoder *decoder, const DmPlayed *played, uint64_t n)
+{
+    int16_t samples[DM_CODEC_MAX_SAMPLES];
+
+    path->n_concealed += n;
+    while (n > 0) {
+        size_t n_now = MIN(n, DM_CODEC_MAX_SAMPLES);
+        bool is_last = n_now == n;
+
+        dm_decoder_conceal(decoder,
+                           is_last ? played->payload : NULL,
+                           is_last ? played->rtp.payload_len : 0,
+                           samples,
+                           n_now);
+        put_samples(path, samples, n_now);
+        n -= n_now;
+    }
+}
+
+/* Whether time on the peer's line since its last packet is time on ours. */
+static bool
+is_joined(const DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
+{
+    return !played->is_new_source && path->in_hz == rule->clock_in_hz && is_ours(path);
+}
+
+/* Time between what was heard last and this packet: lost, or silence. */
+static void
+bridge_gap(DmDecodedPath *path, DmDecoder *decoder, const DmPlayed *played, const DmPathRule *rule)
+{
+    int32_t gap = (int32_t)(played->rtp.timestamp - path->in_next);
+    uint64_t n;
+
+    if (gap <= 0) {
+        return; /* all of it heard before, or a peer whose clock is set back: goes on */
+    }
+    n = (uint64_t)gap * path->rate_hz / rule->clock_in_hz;
+    if (n > (uint64_t)MAX_SILENCE_MS * path->rate_hz / 1000) {
+        join_out(path);
+    } else if (decoder != NULL && played->n_lost > 0 &&
+               n <= (uint64_t)MAX_CONCEALED_MS * path->rate_hz / 1000) {
+        conceal(path, decoder, played, n);
+    } else {
+        skip_silence(path, n);
+    }
+}
+
+static void
+play_speech(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
+{
+    int16_t samples[DM_CODEC_MAX_SAMPLES];
+    DmDecoder *decoder = decoder_for(path, rule);
+    size_t n;
+
+    if (decoder == NULL) {
+        return;
+    }
+    if (is_joined(path, played, rule)) {
+        bridge_gap(path, decoder, played, rule);
+    } else {
+        join_out(path);
+    }
+    n = dm_decoder_decode(decoder, played->payload, played->rtp.payload_len, samples);
+    put_samples(path, samples, n);
+    path->in_hz = rule->clock_in_hz;
+    path->in_next =
+        played->rtp.timestamp + (uint32_t)((uint64_t)n * rule->clock_in_hz / path->rate_hz);
+    path->has_event = false;
+}
+
+/* The first packet of a key press: where on our time line it lies. */
+static void
+place_event(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
+{
+    bool is_later = true;
+
+    if (path->has_event && played->rtp.timestamp == path->event_in) {
+        return;
+    }
+    if (is_joined(path, played, rule)) {
+        bridge_gap(path, NULL, played, rule);
+        flush_frame(path);
+        is_later = (int32_t)(played->rtp.timestamp - path->in_next) > 0;
+    } else {
+        join_out(path);
+        path->in_hz = rule->clock_in_hz;
+    }
+    if (is_later) {
+        path->in_next = played->rtp.timestamp;
+    }
+    path->has_event = true;
+    path->event_in = played->rtp.timestamp;
+    path->event_out = path->out_next;
+}
+
+static void
+play_event(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
+{
+    uint8_t bytes[DM_RTP_HEADER_LEN + DM_CODEC_MAX_BYTES];
+    DmPacket packet = {
+        .bytes = bytes,
+        .rtp = {.payload_offset = DM_RTP_HEADER_LEN, .payload_len = played->rtp.payload_len},
+        .rule = *rule,
+    };
+
+    if (played->rtp.payload_len > DM_CODEC_MAX_BYTES) {
+        return;
+    }
+    place_event(path, played, rule);
+    memcpy(bytes + DM_RTP_HEADER_LEN, played->payload, played->rtp.payload_len);
+    dm_stage_dtmf(&packet);
+    send_packet(path,
+                bytes,
+                played->rtp.payload_len,
+                rule->pt_out,
+                played->rtp.marker,
+                path->event_out);
+}
+
+static void
+play(const DmPlayed *played, void *user_data)
+{
+    DmDecodedPath *path = user_data;
+    const DmPathRule *rule = dm_path_plan_rule(path->plan, played->rtp.pt);
+
+    if (rule == NULL || (rule->ops & DM_PATH_FORWARD) == 0) {
+        return;
+    }
+    if (rule->ops & DM_PATH_EVENT) {
+        play_event(path, played, rule);
+    } else if (dm_codec_type((DmCodec)rule->codec) != NULL) {
+        play_speech(path, played, rule);
+    }
+}
+
+bool
+dm_decoded_path_input(DmDecodedPath *path, const DmPacket *packet)
+{
+    path->now_us = packet->now_us;
+    return dm_reorder_input(path->reorder, &packet->rtp, dm_packet_payload(packet), packet->now_us);
+}
+
+uint64_t
+dm_decoded_path_concealed_ms(const DmDecodedPath *path)
+{
+    return path->n_concealed * 1000 / path->rate_hz;
+}
+
+/* Wide band is worth its price where both ends have it. */
+static unsigned
+choose_rate(const DmPathPlan *plan, const DmCodecType *made)
+{
+    if (!dm_codec_is_wide(made)) {
+        return DM_NARROW_HZ;
+    }
+    for (unsigned i = 0; i < plan->n; i++) {
+        const DmCodecType *type = dm_codec_type((DmCodec)plan->rule[i].codec);
+
+        if (type != NULL && !dm_codec_is_wide(type)) {
+            return DM_NARROW_HZ;
+        }
+    }
+    return DM_WIDE_HZ;
+}
+
+/* What an Opus peer says of itself (RFC 7587, 6.1). */
+static DmEncoderWishes
+wishes_of(const DmMediaFormat *format)
+{
+    DmEncoderWishes wishes = {.fec = strstr(format->fmtp, "useinbandfec=1") != NULL};
+    const char *bitrate = strstr(format->fmtp, "maxaveragebitrate=");
+
+    if (bitrate != NULL) {
+        guint64 bps = g_ascii_strtoull(strchr(bitrate, '=') + 1, NULL, 10);
+
+        wishes.bitrate_bps = (unsigned)CLAMP(bps, 6000, 64000);
+    }
+    return wishes;
+}
+
+DmDecodedPath *
+dm_decoded_path_new(const DmPathPlan *plan,
+                    DmRtpContinuity *out,
+                    DmPathSendFunc send,
+                    void *user_data)
+{
+    const DmCodecType *made = dm_codec_type(plan->made.codec);
+    g_autoptr(DmDecodedPath) path = NULL;
+    DmEncoderWishes wishes = wishes_of(&plan->made);
+
+    if (made == NULL) {
+        return NULL;
+    }
+    path = g_new0(DmDecodedPath, 1);
+    path->plan = plan;
+    path->out = out;
+    path->send = send;
+    path->user_data = user_data;
+    path->rate_hz = choose_rate(plan, made);
+    path->n_wanted =
+        dm_codec_ptime_ms(made, plan->ptime_ms, plan->maxptime_ms) * (path->rate_hz / 1000);
+    path->reorder = dm_reorder_new(play, path);
+    path->encoder = dm_encoder_new(made, path->rate_hz, &wishes);
+    return path->encoder != NULL ? g_steal_pointer(&path) : NULL;
+}
+
+void
+dm_decoded_path_free(DmDecodedPath *path)
+{
+    if (path == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(path->decoder); i++) {
+        dm_decoder_free(path->decoder[i]);
+    }
+    dm_encoder_free(path->encoder);
+    dm_reorder_free(path->reorder);
+    g_free(path);
+}

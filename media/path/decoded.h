@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "media/path/plan.h"
+#include "media/path/stage.h"
+#include "media/rtp/continuity.h"
+
+/* One direction of a call whose sound is taken apart and put together again: another codec, another
+ * packet length. Packets are put in order (reorder.h), decoded, lost ones concealed, and the
+ * samples made into packets as the other peer wants them. Packets go in and come out; it has no
+ * socket and no clock. It allocates when made and with the first packet of each payload type. */
+typedef struct DmDecodedPath DmDecodedPath;
+
+/* What to do with a datagram made: @rtp says what its header says. Both live until it returns. */
+typedef void (*DmPathSendFunc)(const DmRtpPacket *rtp,
+                               const uint8_t *bytes,
+                               size_t len,
+                               void *user_data);
+
+/* @plan and @out outlive the path; @out is the stream that its packets go to, shared with what is
+ * relayed. NULL: there is no codec toward the peer that we can encode. */
+DmDecodedPath *dm_decoded_path_new(const DmPathPlan *plan,
+                                   DmRtpContinuity *out,
+                                   DmPathSendFunc send,
+                                   void *user_data);
+void dm_decoded_path_free(DmDecodedPath *path);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmDecodedPath, dm_decoded_path_free)
+
+/* Any packet of a rule of the plan. Returns false when it is dropped: it came twice, or too late.
+ */
+bool dm_decoded_path_input(DmDecodedPath *path, const DmPacket *packet);
+
+/* Samples made up in place of lost ones, in milliseconds, so far. */
+uint64_t dm_decoded_path_concealed_ms(const DmDecodedPath *path);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "media/path/samples.h"
+
+#include "media/path/flow.h"
+#include "media/rtp/published.h"
+
+static int64_t *
+stats_of(DmStream *stream)
+{
+    return dm_worker_stats(dm_stream_session(stream)->worker);
+}
+
+void
+dm_samples_note_transcoding(DmStream *stream)
+{
+    DmMediaSession *session = dm_stream_session(stream);
+
+    if (!dm_published(session->transcoded)) {
+        dm_publish(session->transcoded, true);
+        dm_worker_count(stats_of(stream), transcoding);
+    }
+}
+
+static void
+send_made(const DmRtpPacket *rtp, const uint8_t *bytes, size_t len, void *user_data)
+{
+    DmStream *stream = user_data;
+    DmPacket packet = {.bytes = (uint8_t *)bytes, .len = len, .rtp = *rtp};
+
+    dm_flow_send(dm_stream_other(stream), &packet);
+}
+
+/* Speech in the other law stays as it is, packet by packet, unless the peer wants another length;
+ * and whatever a decoded stream carries besides speech goes with it, in its order. */
+static bool
+is_wanted(const DmStream *stream, const DmPacket *packet)
+{
+    const DmPathRule *rule = &packet->rule;
+
+    if (rule->ops & DM_PATH_DECODE || stream->decoded != NULL) {
+        return rule->ops != DM_PATH_FORWARD;
+    }
+    return rule->ops & (DM_PATH_TO_ALAW | DM_PATH_TO_ULAW) &&
+           !dm_path_plan_keeps_length(&stream->plan, packet->rtp.payload_len);
+}
+
+bool
+dm_samples_input(DmStream *stream, const DmPacket *packet)
+{
+    if (!is_wanted(stream, packet)) {
+        return false;
+    }
+    if (stream->decoded == NULL) {
+        stream->decoded =
+            dm_decoded_path_new(&stream->plan, &dm_stream_other(stream)->out, send_made, stream);
+    }
+    if (stream->decoded == NULL) {
+        dm_worker_count(stats_of(stream), rtp_no_codec);
+        return true;
+    }
+    dm_samples_note_transcoding(stream);
+    if (!dm_decoded_path_input(stream->decoded, packet)) {
+        dm_worker_count(stats_of(stream), rtp_discarded);
+    }
+    return true;
+}
+
+void
+dm_samples_stop(DmStream *stream)
+{
+    if (stream->decoded == NULL) {
+        return;
+    }
+    stats_of(stream)[DM_MEDIA_STAT_concealed_ms] +=
+        (int64_t)dm_decoded_path_concealed_ms(stream->decoded);
+    g_clear_pointer(&stream->decoded, dm_decoded_path_free);
+}

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packets of one codec and length in, packets of another out: what arrives is decoded as the other
+ * peer would. */
+#include <glib.h>
+#include <string.h>
+
+#include "media/dsp/codec.h"
+#include "media/path/decoded.h"
+#include "media/session.h"
+#include "tests/lib/allocations.h"
+#include "tests/lib/tone.h"
+
+#define AMPLITUDE 8000.0
+#define TONE_HZ   1000.0
+#define MS        INT64_C(1000)
+#define EVENT_PT  101
+
+/* What the other peer has received. */
+typedef struct {
+    DmDecoder *decoder;
+    unsigned rate_hz;
+    unsigned n_packets;
+    unsigned n_events;
+    DmRtpPacket first, last;
+    size_t n;
+    int16_t samples[16 * DM_WIDE_HZ];
+} Ear;
+
+/* A peer that talks, and the path from it to the ear. */
+typedef struct {
+    DmMediaSideSpec from, to;
+    DmPathPlan plan;
+    DmRtpContinuity out;
+    DmDecodedPath *path;
+    DmEncoder *encoder;
+    unsigned rate_hz;
+    unsigned ptime_ms;
+    DmRtpPacket next;
+    size_t n_said; /* samples */
+    int64_t now_us;
+    Ear ear;
+} Line;
+
+static void
+hear(const DmRtpPacket *rtp, const uint8_t *bytes, size_t len, void *user_data)
+{
+    Line *line = user_data;
+    Ear *ear = &line->ear;
+    DmRtpPacket packet;
+
+    g_assert_cmpint(dm_rtp_parse(bytes, len, &packet), ==, DM_RTP_OK);
+    g_assert_cmpuint(packet.ssrc, ==, 77);
+    g_assert_cmpuint(packet.timestamp, ==, rtp->timestamp);
+    if (ear->n_packets + ear->n_events > 0) {
+        g_assert_cmpuint(packet.sequence, ==, (uint16_t)(ear->last.sequence + 1));
+        g_assert_cmpint((int32_t)(packet.timestamp - ear->last.timestamp), >=, 0);
+    } else {
+        ear->first = packet;
+    }
+    ear->last = packet;
+    if (packet.pt == EVENT_PT) {
+        ear->n_events++;
+        return;
+    }
+    ear->n_packets++;
+    g_assert_cmpuint(ear->n, <, G_N_ELEMENTS(ear->samples) - DM_CODEC_MAX_SAMPLES);
+    ear->n += dm_decoder_decode(ear->decoder,
+                                bytes + packet.payload_offset,
+                                packet.payload_len,
+                                ear->samples + ear->n);
+}
+
+static DmMediaFormat
+format_of(DmCodec codec, uint8_t pt)
+{
+    return (DmMediaFormat){
+        .codec = codec,
+        .pt = pt,
+        .channels = 1,
+        .clock_hz = codec == DM_CODEC_OPUS ? 48000 : 8000,
+    };
+}
+
+static unsigned
+best_rate(DmCodec a, DmCodec b)
+{
+    return dm_codec_is_wide(dm_codec_type(a)) && dm_codec_is_wide(dm_codec_type(b)) ? DM_WIDE_HZ
+                                                                                    : DM_NARROW_HZ;
+}
+
+static void
+line_open(Line *line, DmCodec from, unsigned from_ms, DmCodec to, unsigned to_ms)
+{
+    memset(line, 0, sizeof *line);
+    line->from.recv[0] = line->from.send[0] = format_of(from, 96);
+    line->to.recv[0] = line->to.send[0] = format_of(to, 97);
+    line->from.recv[1] = line->to.send[1] = format_of(DM_CODEC_TELEPHONE_EVENT, EVENT_PT);
+    line->from.n_recv = line->to.n_send = 2;
+    line->to.ptime_ms = (uint16_t)to_ms;
+    dm_path_plan(&line->plan, &line->from, &line->to);
+    dm_rtp_continuity_init(&line->out, 77, 65530, 4294960000u);
+    line->path = dm_decoded_path_new(&line->plan, &line->out, hear, line);
+    g_assert_nonnull(line->path);
+    line->rate_hz = best_rate(from, to);
+    line->encoder =
+        dm_encoder_new(dm_codec_type(from), line->rate_hz, &(DmEncoderWishes){.fec = true});
+    line->ear.decoder = dm_decoder_new(dm_codec_type(to), line->rate_hz);
+    line->ear.rate_hz = line->rate_hz;
+    line->ptime_ms = from_ms;
+    line->now_us = 1000 * MS;
+    line->next = (DmRtpPacket){.ssrc = 5, .sequence = 65500, .timestamp = 4294950000u, .pt = 96};
+}
+
+static void
+line_close(Line *line)
+{
+    dm_decoded_path_free(line->path);
+    dm_encoder_free(line->encoder);
+    dm_decoder_free(line->ear.decoder);
+}
+
+/* A datagram made and not yet sent. */
+typedef struct {
+    uint8_t bytes[DM_RTP_HEADER_LEN + DM_CODEC_MAX_BYTES];
+    DmRtpPacket rtp;
+} Datagram;
+
+static void
+make_packet(Line *line, double hz, Datagram *datagram)
+{
+    size_t n = line->rate_hz / 1000 * line->ptime_ms;
+    int16_t samples[DM_CODEC_MAX_SAMPLES] = {0};
+
+    tone_add(samples, n, hz, AMPLITUDE, line->rate_hz, line->n_said);
+    datagram->rtp = line->next;
+    datagram->rtp.payload_offset = DM_RTP_HEADER_LEN;
+    datagram->rtp.payload_len =
+        (uint16_t)dm_encoder_encode(line->encoder, samples, n, datagram->bytes + DM_RTP_HEADER_LEN);
+    g_assert_cmpuint(datagram->rtp.payload_len, >, 0);
+    line->n_said += n;
+    line->next.sequence++;
+    line->next.timestamp += line->from.recv[0].clock_hz / 1000 * line->ptime_ms;
+}
+
+static bool
+deliver(Line *line, Datagram *datagram)
+{
+    DmPacket packet = {
+        .bytes = datagram->bytes,
+        .len = datagram->rtp.payload_offset + datagram->rtp.payload_len,
+        .rtp = datagram->rtp,
+        .rule = *dm_path_plan_rule(&line->plan, datagram->rtp.pt),
+        .now_us = line->now_us,
+    };
+
+    return dm_decoded_path_input(line->path, &packet);
+}
+
+static void
+say(Line *line, double hz)
+{
+    Datagram datagram;
+
+    make_packet(line, hz, &datagram);
+    g_assert_true(deliver(line, &datagram));
+    line->now_us += line->ptime_ms * MS;
+}
+
+static void
+say_for(Line *line, double hz, unsigned ms)
+{
+    for (unsigned said_ms = 0; said_ms < ms; said_ms += line->ptime_ms) {
+        say(line, hz);
+    }
+}
+
+/* From @from_ms on. */
+static void
+assert_tone(const Line *line, unsigned from_ms, double min_share)
+{
+    const Ear *ear = &line->ear;
+    size_t from = (size_t)ear->rate_hz / 1000 * from_ms;
+    const int16_t *samples = ear->samples + from;
+    size_t n = ear->n - from;
+
+    g_assert_cmpuint(ear->n, >, from);
+    g_assert_cmpfloat(
+        fabs(20 * log10(tone_amplitude(samples, n, TONE_HZ, ear->rate_hz) / AMPLITUDE)),
+        <,
+        1.5);
+    g_assert_cmpfloat(tone_share(samples, n, TONE_HZ, ear->rate_hz), >, min_share);
+}
+
+static const DmCodec codecs[] = {DM_CODEC_PCMU,
+                                 DM_CODEC_PCMA,
+                                 DM_CODEC_G722,
+                                 DM_CODEC_G726_24,
+                                 DM_CODEC_G726_32,
+                                 DM_CODEC_G726_40,
+                                 DM_CODEC_GSM,
+                                 DM_CODEC_OPUS};
+
+static void
+test_every_codec_becomes_every_other(void)
+{
+    g_test_summary("MED-2: a tone keeps frequency and level from each codec to each other one");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(codecs); i++) {
+        for (size_t j = 0; j < G_N_ELEMENTS(codecs); j++) {
+            Line line;
+
+            if (i == j || dm_codec_type(codecs[i]) == NULL || dm_codec_type(codecs[j]) == NULL) {
+                continue;
+            }
+            g_test_message("%s to %s", dm_codec_name(codecs[i]), dm_codec_name(codecs[j]));
+            line_open(&line, codecs[i], 20, codecs[j], 20);
+            say_for(&line, TONE_HZ, 1000);
+            assert_tone(&line, 300, 0.9);
+            g_assert_cmpuint(line.ear.n_packets, ==, 50);
+            g_assert_cmpuint(line.ear.last.timestamp - line.ear.first.timestamp,
+                             ==,
+                             line.to.send[0].clock_hz * 49 / 50);
+            line_close(&line);
+        }
+    }
+}
+
+static void
+test_any_packet_length_becomes_any_other(void)
+{
+    static const unsigned lengths_ms[] = {10, 20, 30, 40};
+
+    g_test_summary("10, 20, 30 and 40 ms to each other: the tone stays whole, timestamps follow");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(lengths_ms); i++) {
+        for (size_t j = 0; j < G_N_ELEMENTS(lengths_ms); j++) {
+            unsigned n_out = 1200 / lengths_ms[j];
+            Line line;
+
+            line_open(&line, DM_CODEC_PCMU, lengths_ms[i], DM_CODEC_PCMA, lengths_ms[j]);
+            say_for(&line, TONE_HZ, 1200);
+            assert_tone(&line, 0, 0.999);
+            g_assert_cmpuint(line.ear.n_packets, ==, n_out);
+            g_assert_cmpuint(line.ear.last.payload_len, ==, 8 * lengths_ms[j]);
+            g_assert_cmpuint(line.ear.last.timestamp - line.ear.first.timestamp,
+                             ==,
+                             (n_out - 1) * 8 * lengths_ms[j]);
+            line_close(&line);
+        }
+    }
+}
+
+static void
+test_a_lost_packet_is_concealed(void)
+{
+    Line line;
+    Datagram lost;
+
+    g_test_summary("MED-7: one packet in twenty lost: no time is lost, and little of the tone");
+
+    line_open(&line, DM_CODEC_PCMU, 20, DM_CODEC_G722, 20);
+    for (unsigned i = 0; i < 100; i++) {
+        if (i % 20 == 10) {
+            make_packet(&line, TONE_HZ, &lost);
+            line.now_us += 20 * MS;
+        } else {
+            say(&line, TONE_HZ);
+        }
+    }
+    g_assert_cmpuint(line.ear.n_packets, ==, 100);
+    g_assert_cmpuint(dm_decoded_path_concealed_ms(line.path), ==, 100);
+    assert_tone(&line, 100, 0.9);
+    line_close(&line);
+}
+
+static void
+test_packets_out_of_order_are_put_in_order(void)
+{
+    Line line;
+    Datagram early;
+    Datagram late;
+
+    g_test_summary("Two packets that swap places on the way are heard as they were said");
+
+    line_open(&line, DM_CODEC_PCMU, 20, DM_CODEC_PCMA, 20);
+    say(&line, TONE_HZ);
+    for (unsigned i = 0; i < 50; i++) {
+        make_packet(&line, TONE_HZ, &early);
+        make_packet(&line, TONE_HZ, &late);
+        g_assert_true(deliver(&line, &late));
+        line.now_us += MS;
+        g_assert_true(deliver(&line, &early));
+        g_assert_false(deliver(&line, &early));
+        line.now_us += 39 * MS;
+    }
+    g_assert_cmpuint(dm_decoded_path_concealed_ms(line.path), ==, 0);
+    g_assert_cmpuint(line.ear.n_packets, ==, 101);
+    assert_tone(&line, 0, 0.999);
+    line_close(&line);
+}
+
+static void
+test_silence_stays_silence_of_the_same_length(void)
+{
+    Line line;
+    uint32_t before;
+
+    g_test_summary("A peer that sends nothing while nobody talks: time goes on, a marker tells");
+
+    line_open(&line, DM_CODEC_PCMU, 20, DM_CODEC_GSM, 20);
+    say_for(&line, TONE_HZ, 200);
+    before = line.ear.last.timestamp;
+    g_assert_false(line.ear.last.marker);
+    line.next.timestamp += 8000;
+    line.now_us += 1000 * MS;
+    say(&line, TONE_HZ);
+    g_assert_true(line.ear.last.marker);
+    g_assert_cmpuint(line.ear.last.timestamp - before, ==, 8000 + 160);
+    say(&line, TONE_HZ);
+    g_assert_false(line.ear.last.marker);
+    g_assert_cmpuint(dm_decoded_path_concealed_ms(line.path), ==, 0);
+    line_close(&line);
+}
+
+static void
+test_another_source_is_joined_on(void)
+{
+    Line line;
+    uint32_t before;
+
+    g_test_summary("MED-3: a source with other numbers goes on where the one before stopped");
+
+    line_open(&line, DM_CODEC_PCMU, 30, DM_CODEC_PCMA, 20);
+    say_for(&line, TONE_HZ, 210);
+    before = line.ear.last.timestamp;
+    line.next = (DmRtpPacket){.ssrc = 6, .sequence = 1, .timestamp = 3, .pt = 96};
+    say_for(&line, TONE_HZ, 210);
+    /* The ear has checked every step. */
+    g_assert_cmpuint(line.ear.last.timestamp - before, <=, 8 * 260);
+    line_close(&line);
+}
+
+static void
+test_keys_go_along_in_order(void)
+{
+    Line line;
+    Datagram event = {0};
+    uint32_t at = 0;
+
+    g_test_summary("DTMF-1: events of a decoded stream keep their order, one timestamp a press");
+
+    if (dm_codec_type(DM_CODEC_OPUS) == NULL) {
+        g_test_skip("built without libopus");
+        return;
+    }
+    line_open(&line, DM_CODEC_PCMU, 20, DM_CODEC_OPUS, 20);
+    say_for(&line, TONE_HZ, 200);
+    event.rtp = line.next;
+    event.rtp.pt = EVENT_PT;
+    event.rtp.payload_offset = DM_RTP_HEADER_LEN;
+    event.rtp.payload_len = 4;
+    event.bytes[DM_RTP_HEADER_LEN] = 5;
+    for (unsigned i = 0; i < 6; i++) {
+        g_assert_true(deliver(&line, &event));
+        at = i == 0 ? line.ear.last.timestamp : at;
+        g_assert_cmpuint(line.ear.last.timestamp, ==, at);
+        event.rtp.sequence++;
+        line.now_us += 20 * MS;
+    }
+    g_assert_cmpuint(line.ear.n_events, ==, 6);
+    line.next.sequence += 6;
+    line.next.timestamp += 6 * 160;
+    say(&line, TONE_HZ);
+    g_assert_cmpuint(line.ear.last.timestamp - at, ==, 6 * 960);
+    line_close(&line);
+}
+
+static void
+test_what_was_relayed_meanwhile_is_followed(void)
+{
+    Line line;
+    DmRtpPacket relayed = {.ssrc = 5, .sequence = 9, .timestamp = 1000000};
+    uint32_t between;
+
+    g_test_summary("MED-3: decoded and relayed packets of one stream follow each other");
+
+    line_open(&line, DM_CODEC_G722, 30, DM_CODEC_PCMA, 20);
+    say_for(&line, TONE_HZ, 210);
+    dm_rtp_continuity_next(&line.out, &relayed, 8000, false, line.now_us);
+    g_assert_cmpuint(relayed.sequence, ==, (uint16_t)(line.ear.last.sequence + 1));
+    g_assert_cmpint((int32_t)(relayed.timestamp - line.ear.last.timestamp), >=, 160);
+    between = relayed.timestamp;
+    line.ear.last = relayed;
+    say_for(&line, TONE_HZ, 210);
+    g_assert_cmpint((int32_t)(line.ear.last.timestamp - between), >=, 8 * 180);
+    line_close(&line);
+}
+
+static void
+test_nothing_is_allocated_per_packet(void)
+{
+    g_test_summary("Once a stream runs, a packet allocates nothing, lost ones neither");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(codecs); i++) {
+        Line line;
+        Datagram lost;
+        unsigned long before;
+
+        if (dm_codec_type(codecs[i]) == NULL) {
+            continue;
+        }
+        line_open(&line,
+                  codecs[i],
+                  20,
+                  codecs[i] == DM_CODEC_PCMU ? DM_CODEC_G722 : DM_CODEC_PCMU,
+                  20);
+        say(&line, TONE_HZ);
+        before = n_allocations;
+        for (unsigned n = 0; n < 50; n++) {
+            make_packet(&line, TONE_HZ, &lost);
+            say_for(&line, TONE_HZ, 100);
+        }
+        g_assert_cmpuint(n_allocations - before, ==, 0);
+        line_close(&line);
+        g_free(g_malloc(1));
+        g_assert_cmpuint(n_allocations, >, before); /* they are counted at all */
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    allocations_watch();
+    g_test_add_func("/decoded/codecs", test_every_codec_becomes_every_other);
+    g_test_add_func("/decoded/ptime", test_any_packet_length_becomes_any_other);
+    g_test_add_func("/decoded/loss", test_a_lost_packet_is_concealed);
+    g_test_add_func("/decoded/order", test_packets_out_of_order_are_put_in_order);
+    g_test_add_func("/decoded/silence", test_silence_stays_silence_of_the_same_length);
+    g_test_add_func("/decoded/source", test_another_source_is_joined_on);
+    g_test_add_func("/decoded/keys", test_keys_go_along_in_order);
+    g_test_add_func("/decoded/relayed", test_what_was_relayed_meanwhile_is_followed);
+    g_test_add_func("/decoded/allocations", test_nothing_is_allocated_per_packet);
+    return g_test_run();
+}
