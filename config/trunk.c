@@ -97,6 +97,13 @@ static const DmJsonChoice refresh_methods[] = {
     {NULL},
 };
 
+static const DmJsonChoice codec_preferences[] = {
+    {"remote", DM_CODECS_REMOTE},
+    {"local", DM_CODECS_LOCAL},
+    {"avoid_transcoding", DM_CODECS_AVOID_TRANSCODING},
+    {NULL},
+};
+
 static const DmJsonChoice nat_policies[] = {
     {"never", DM_NAT_NEVER},
     {"prefix", DM_NAT_PREFIX},
@@ -601,6 +608,14 @@ static const DmJsonMember media_members[] = {
      DM_JSON_AT(DmTrunkConfig, media.transcode),
      .value = true,
      .doc = "Whether to translate between codecs when the two sides have none in common."},
+    {"codec_preference",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, media.preference),
+     .choices = codec_preferences,
+     .doc =
+         "Order of the codecs we offer the trunk: `remote`: the other side's, then what it can be "
+         "translated to; `local`: the trunk's; `avoid_transcoding`: the other side's, and others "
+         "only when the trunk has none of those."},
     {"ptime_ms",
      DM_JSON_INTEGER,
      DM_JSON_AT(DmTrunkConfig, media.ptime_ms),

@@ -149,6 +149,7 @@ typedef struct {
     struct {
         GArray *codecs; /* DmCodec, best first */
         bool transcode;
+        DmCodecPreference preference;
         uint16_t ptime_ms;
         uint8_t dtmf_pt;
         DmNatPolicy nat;

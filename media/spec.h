@@ -46,6 +46,15 @@ typedef enum {
     DM_CODEC_TELEPHONE_EVENT, /* RFC 4733 */
 } DmCodec;
 
+/* Whose order of codecs an offer of ours has (MED-2). In any of them what both sides speak is
+ * relayed, and nothing is transcoded as long as there is such a codec. */
+typedef enum {
+    DM_CODECS_REMOTE,            /* the other side's, then what it can be transcoded to */
+    DM_CODECS_LOCAL,             /* the trunk's, relayed and transcoded alike */
+    DM_CODECS_AVOID_TRANSCODING, /* the other side's; what would be transcoded only when there is
+                                    nothing else */
+} DmCodecPreference;
+
 /* One payload type of one side. */
 typedef struct {
     DmCodec codec;

@@ -83,6 +83,7 @@ dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode)
         .codecs = (const DmCodec *)(const void *)codecs->data,
         .n_codecs = codecs->len,
         .transcode = transcode,
+        .preference = trunk->media.preference,
         .ptime_ms = trunk->media.ptime_ms,
         .dtmf_pt = trunk->media.dtmf_pt,
         .nat = trunk->media.nat,

@@ -9,22 +9,29 @@ typedef struct {
     const char *name;
     uint32_t clock_hz;
     uint8_t channels;
-    uint8_t pt; /* RFC 3551, table 4 */
+    uint8_t pt;      /* RFC 3551, table 4 */
+    bool transcodes; /* media/dsp has a decoder and an encoder */
 } KnownFormat;
 
+#ifdef DM_HAVE_OPUS
+#define OPUS_TRANSCODES true
+#else
+#define OPUS_TRANSCODES false
+#endif
+
 static const KnownFormat known_formats[] = {
-    {DM_CODEC_PCMU, "PCMU", 8000, 1, 0},
-    {DM_CODEC_PCMA, "PCMA", 8000, 1, 8},
-    {DM_CODEC_G722, "G722", 8000, 1, 9},
-    {DM_CODEC_G726_16, "G726-16", 8000, 1, DM_PT_DYNAMIC},
-    {DM_CODEC_G726_24, "G726-24", 8000, 1, DM_PT_DYNAMIC},
-    {DM_CODEC_G726_32, "G726-32", 8000, 1, DM_PT_DYNAMIC},
-    {DM_CODEC_G726_40, "G726-40", 8000, 1, DM_PT_DYNAMIC},
-    {DM_CODEC_GSM, "GSM", 8000, 1, 3},
-    {DM_CODEC_G729, "G729", 8000, 1, 18},
-    {DM_CODEC_OPUS, "opus", 48000, 2, DM_PT_DYNAMIC},
-    {DM_CODEC_CN, "CN", 8000, 1, 13},
-    {DM_CODEC_TELEPHONE_EVENT, "telephone-event", 8000, 1, DM_PT_DYNAMIC},
+    {DM_CODEC_PCMU, "PCMU", 8000, 1, 0, true},
+    {DM_CODEC_PCMA, "PCMA", 8000, 1, 8, true},
+    {DM_CODEC_G722, "G722", 8000, 1, 9, true},
+    {DM_CODEC_G726_16, "G726-16", 8000, 1, DM_PT_DYNAMIC, true},
+    {DM_CODEC_G726_24, "G726-24", 8000, 1, DM_PT_DYNAMIC, true},
+    {DM_CODEC_G726_32, "G726-32", 8000, 1, DM_PT_DYNAMIC, true},
+    {DM_CODEC_G726_40, "G726-40", 8000, 1, DM_PT_DYNAMIC, true},
+    {DM_CODEC_GSM, "GSM", 8000, 1, 3, true},
+    {DM_CODEC_G729, "G729", 8000, 1, 18, false},
+    {DM_CODEC_OPUS, "opus", 48000, 2, DM_PT_DYNAMIC, OPUS_TRANSCODES},
+    {DM_CODEC_CN, "CN", 8000, 1, 13, false},
+    {DM_CODEC_TELEPHONE_EVENT, "telephone-event", 8000, 1, DM_PT_DYNAMIC, false},
 };
 
 bool
@@ -99,7 +106,35 @@ dm_format_is_speech(const DmMediaFormat *format)
 bool
 dm_format_transcodes(const DmMediaFormat *format)
 {
-    return format->codec == DM_CODEC_PCMU || format->codec == DM_CODEC_PCMA;
+    for (size_t i = 0; i < G_N_ELEMENTS(known_formats); i++) {
+        if (known_formats[i].codec == format->codec) {
+            return known_formats[i].transcodes;
+        }
+    }
+    return false;
+}
+
+const char *
+dm_format_own_fmtp(DmCodec codec)
+{
+    /* RFC 7587, 6.1: copies of lost frames in later ones are of use to our decoder. */
+    return codec == DM_CODEC_OPUS ? "useinbandfec=1" : "";
+}
+
+/* RFC 4856, 2.1.9: silence frames unless someone says no. */
+static bool
+refuses_annex_b(const DmMediaFormat *format)
+{
+    return g_strrstr(format->fmtp, "annexb=no") != NULL;
+}
+
+void
+dm_format_answer_fmtp(DmMediaFormat *answer, const DmMediaFormat *offered, const char *other)
+{
+    g_strlcpy(answer->fmtp, other, sizeof(answer->fmtp));
+    if (offered->codec == DM_CODEC_G729 && (refuses_annex_b(offered) || refuses_annex_b(answer))) {
+        g_strlcpy(answer->fmtp, "annexb=no", sizeof(answer->fmtp));
+    }
 }
 
 bool

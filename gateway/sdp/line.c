@@ -132,6 +132,17 @@ dm_line_find_relay(const DmSdpMedia *line, const DmMediaFormat *format)
 }
 
 const DmMediaFormat *
+dm_line_find_codec(const DmSdpMedia *line, DmCodec codec)
+{
+    for (unsigned i = 0; i < line->n_formats; i++) {
+        if (line->formats[i].codec == codec) {
+            return &line->formats[i];
+        }
+    }
+    return NULL;
+}
+
+const DmMediaFormat *
 dm_line_find_event(const DmSdpMedia *line, uint32_t clock_hz)
 {
     for (unsigned i = 0; i < line->n_formats; i++) {

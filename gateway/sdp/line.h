@@ -31,6 +31,8 @@ bool dm_line_has_speech(const DmSdpMedia *line);
 bool dm_line_transcodes(const DmSdpMedia *line);
 /* The format of @line that relays as @format; NULL. */
 const DmMediaFormat *dm_line_find_relay(const DmSdpMedia *line, const DmMediaFormat *format);
+/* The first format of @codec; NULL. */
+const DmMediaFormat *dm_line_find_codec(const DmSdpMedia *line, DmCodec codec);
 /* The event format with @clock_hz; NULL. */
 const DmMediaFormat *dm_line_find_event(const DmSdpMedia *line, uint32_t clock_hz);
 

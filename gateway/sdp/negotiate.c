@@ -84,8 +84,7 @@ offer_formats_of(Offer *offer, const DmSdpMedia *from)
     for (unsigned i = 0; i < from->n_formats; i++) {
         const DmMediaFormat *format = &from->formats[i];
 
-        if (format->codec != DM_CODEC_TELEPHONE_EVENT &&
-            dm_policy_allows(offer->policy, format->codec) &&
+        if (dm_format_is_speech(format) && dm_policy_allows(offer->policy, format->codec) &&
             dm_line_find_relay(offer->line, format) == NULL) {
             offer_format(offer, format);
         }
@@ -99,6 +98,7 @@ offer_codec(Offer *offer, DmCodec codec)
 
     if (dm_format_of_codec(codec, &format) && dm_format_is_speech(&format) &&
         dm_line_find_relay(offer->line, &format) == NULL) {
+        g_strlcpy(format.fmtp, dm_format_own_fmtp(codec), sizeof(format.fmtp));
         offer_format(offer, &format);
     }
 }
@@ -119,16 +119,67 @@ offer_transcoded(Offer *offer, const DmSdpMedia *from)
     }
 }
 
+/* The trunk's order: each of its codecs, as the other side has it or as we can make it. */
+static void
+offer_in_own_order(Offer *offer, const DmSdpMedia *from)
+{
+    bool transcode = offer->policy->transcode && dm_line_transcodes(from);
+
+    for (unsigned i = 0; i < offer->policy->n_codecs; i++) {
+        DmCodec codec = offer->policy->codecs[i];
+        const DmMediaFormat *theirs = dm_line_find_codec(from, codec);
+        DmMediaFormat format;
+
+        if (theirs != NULL && dm_format_is_speech(theirs)) {
+            offer_format(offer, theirs);
+        } else if (transcode && dm_format_of_codec(codec, &format) &&
+                   dm_format_transcodes(&format)) {
+            offer_codec(offer, codec);
+        }
+    }
+}
+
+static void
+offer_speech(Offer *offer, const DmSdpMedia *from)
+{
+    switch (offer->policy->preference) {
+    case DM_CODECS_LOCAL:
+        offer_in_own_order(offer, from);
+        break;
+    case DM_CODECS_REMOTE:
+        offer_formats_of(offer, from);
+        offer_transcoded(offer, from);
+        break;
+    case DM_CODECS_AVOID_TRANSCODING:
+        offer_formats_of(offer, from);
+        if (!dm_line_has_speech(offer->line)) {
+            offer_transcoded(offer, from);
+        }
+        break;
+    }
+}
+
+/* RFC 3389, 4: crosses when both sides have it (MED-9), whatever the speech is in. */
+static void
+offer_comfort_noise(Offer *offer, const DmSdpMedia *from)
+{
+    const DmMediaFormat *noise = dm_line_find_codec(from, DM_CODEC_CN);
+
+    if (noise != NULL) {
+        offer_format(offer, noise);
+    }
+}
+
 /* Events run on the clock of the speech they interrupt (RFC 4733, 2.1). */
 static void
 offer_events(Offer *offer)
 {
     DmMediaFormat event;
-    unsigned n_speech = offer->line->n_formats;
+    unsigned n_other = offer->line->n_formats;
 
     dm_format_of_codec(DM_CODEC_TELEPHONE_EVENT, &event);
     g_strlcpy(event.fmtp, "0-16", sizeof(event.fmtp));
-    for (unsigned i = 0; i < n_speech; i++) {
+    for (unsigned i = 0; i < n_other; i++) {
         uint32_t clock_hz = offer->line->formats[i].clock_hz;
 
         if (dm_line_find_event(offer->line, clock_hz) == NULL) {
@@ -159,12 +210,12 @@ dm_sdp_offer_across(const DmSdp *from_offer,
     if (offer.line->ptime_ms == 0) {
         offer.line->ptime_ms = from->ptime_ms;
     }
-    offer_formats_of(&offer, from);
-    offer_transcoded(&offer, from);
+    offer_speech(&offer, from);
     if (!dm_line_has_speech(offer.line)) {
         dm_sdp_unref(offer.sdp);
         return DM_SDP_NO_COMMON_CODEC;
     }
+    offer_comfort_noise(&offer, from);
     offer_events(&offer);
     *out_offer = offer.sdp;
     return DM_SDP_OK;
@@ -198,7 +249,7 @@ answer_format(Answer *answer, const DmMediaFormat *offered, const char *fmtp)
 {
     DmMediaFormat format = *offered;
 
-    g_strlcpy(format.fmtp, fmtp, sizeof(format.fmtp));
+    dm_format_answer_fmtp(&format, offered, fmtp);
     dm_line_add(answer->line, &format);
 }
 
@@ -211,7 +262,7 @@ answer_relayed(Answer *answer)
         const DmMediaFormat *theirs = &answer->other->formats[i];
         const DmMediaFormat *offered = dm_line_find_relay(answer->offered, theirs);
 
-        if (offered != NULL && offered->codec != DM_CODEC_TELEPHONE_EVENT &&
+        if (offered != NULL && dm_format_is_speech(offered) &&
             dm_policy_allows(answer->policy, offered->codec)) {
             answer_format(answer, offered, theirs->fmtp);
         }
@@ -219,13 +270,26 @@ answer_relayed(Answer *answer)
 }
 
 static void
-answer_matching(Answer *answer, bool (*matches)(const DmMediaFormat *format))
+answer_all_speech(Answer *answer)
 {
     for (unsigned i = 0; i < answer->offered->n_formats; i++) {
         const DmMediaFormat *offered = &answer->offered->formats[i];
 
-        if (matches(offered) && dm_policy_allows(answer->policy, offered->codec)) {
+        if (dm_format_is_speech(offered) && dm_policy_allows(answer->policy, offered->codec)) {
             answer_format(answer, offered, offered->fmtp);
+        }
+    }
+}
+
+/* What we make of the other side's speech, and it of ours. */
+static void
+answer_transcoded(Answer *answer)
+{
+    for (unsigned i = 0; i < answer->offered->n_formats; i++) {
+        const DmMediaFormat *offered = &answer->offered->formats[i];
+
+        if (dm_format_transcodes(offered) && dm_policy_allows(answer->policy, offered->codec)) {
+            answer_format(answer, offered, dm_format_own_fmtp(offered->codec));
         }
     }
 }
@@ -234,26 +298,43 @@ static void
 answer_speech(Answer *answer)
 {
     if (answer->other == NULL) {
-        answer_matching(answer, dm_format_is_speech);
+        answer_all_speech(answer);
         return;
     }
     answer_relayed(answer);
     if (!dm_line_has_speech(answer->line) && answer->policy->transcode &&
         dm_line_transcodes(answer->other)) {
-        answer_matching(answer, dm_format_transcodes);
+        answer_transcoded(answer);
+    }
+}
+
+static void
+answer_comfort_noise(Answer *answer)
+{
+    const DmMediaFormat *offered = dm_line_find_codec(answer->offered, DM_CODEC_CN);
+
+    if (offered != NULL && answer->other != NULL &&
+        dm_line_find_codec(answer->other, DM_CODEC_CN) != NULL) {
+        answer_format(answer, offered, "");
     }
 }
 
 /* Only when the other side takes events too: else the peer would press keys into a void, where
- * tones in its speech would still get through. */
+ * tones in its speech would still get through. Their clock is that of the speech they interrupt,
+ * and so may be another one when that is transcoded. */
 static void
 answer_events(Answer *answer)
 {
     uint32_t clock_hz = answer->line->formats[0].clock_hz;
     const DmMediaFormat *offered = dm_line_find_event(answer->offered, clock_hz);
-    const DmMediaFormat *theirs =
-        answer->other != NULL ? dm_line_find_event(answer->other, clock_hz) : offered;
+    const DmMediaFormat *theirs = offered;
 
+    if (answer->other != NULL) {
+        theirs = dm_line_find_event(answer->other, clock_hz);
+        if (theirs == NULL && answer->policy->transcode) {
+            theirs = dm_line_find_codec(answer->other, DM_CODEC_TELEPHONE_EVENT);
+        }
+    }
     if (offered != NULL && theirs != NULL) {
         answer_format(answer, offered, theirs->fmtp);
     }
@@ -282,6 +363,7 @@ fill_answer(Answer *answer)
     if (!dm_line_has_speech(answer->line)) {
         return DM_SDP_NO_COMMON_CODEC;
     }
+    answer_comfort_noise(answer);
     answer_events(answer);
     return DM_SDP_OK;
 }

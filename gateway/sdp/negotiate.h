@@ -15,6 +15,7 @@ typedef struct {
     const DmCodec *codecs; /* what may be offered and accepted, best first */
     unsigned n_codecs;
     bool transcode;
+    DmCodecPreference preference;
     uint16_t ptime_ms; /* offered; 0: as the other side's */
     uint8_t dtmf_pt;   /* offered for telephone-event; the other side's number is not copied */
     DmNatPolicy nat;
@@ -30,9 +31,9 @@ typedef enum {
 } DmSdpVerdict;
 const char *dm_sdp_verdict_name(DmSdpVerdict verdict);
 
-/* What we offer @to when @from_offer came from the other side: its codecs that @to allows, in its
- * order, then (with transcode) @to's other ones that we can transcode; telephone-event always;
- * direction carried across.
+/* What we offer @to when @from_offer came from the other side: its codecs that @to allows, and
+ * (with transcode) @to's other ones that we can transcode, in the order that @to's preference says;
+ * comfort noise when the other side has it; telephone-event always; direction carried across.
  * @previous: (nullable): our last description toward @to: payload types already given keep their
  * meaning and lines keep their place. (transfer full) */
 DmSdpVerdict dm_sdp_offer_across(const DmSdp *from_offer,

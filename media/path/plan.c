@@ -78,6 +78,19 @@ choose_made(const DmMediaSideSpec *from, const DmMediaSideSpec *to)
     return law != NULL ? law : first_decodable(to->send, to->n_send);
 }
 
+/* RFC 4733, 2.1: events are on the clock of the speech they interrupt. */
+static const DmMediaFormat *
+find_event(const DmMediaSideSpec *to, const DmMediaFormat *made)
+{
+    for (unsigned i = 0; made != NULL && i < to->n_send; i++) {
+        if (to->send[i].codec == DM_CODEC_TELEPHONE_EVENT &&
+            to->send[i].clock_hz == made->clock_hz) {
+            return &to->send[i];
+        }
+    }
+    return find_codec(to, DM_CODEC_TELEPHONE_EVENT);
+}
+
 /* The format to turn @format into when the other side does not have it, and how. */
 static const DmMediaFormat *
 find_other(const DmMediaFormat *made,
@@ -86,7 +99,7 @@ find_other(const DmMediaFormat *made,
            uint8_t *out_ops)
 {
     if (format->codec == DM_CODEC_TELEPHONE_EVENT) {
-        return find_codec(to, DM_CODEC_TELEPHONE_EVENT);
+        return find_event(to, made);
     }
     if (made == NULL || dm_codec_type(format->codec) == NULL) {
         return NULL;

@@ -39,14 +39,14 @@ def flows(gateway, packets):
     return calls and all(calls[0]["media"][side]["pkts_in"] >= packets for side in "ab")
 
 
-def expect_tone(samples, hz, level=0.4):
+def expect_tone(samples, hz, level=0.4, share=0.95):
     # The middle: without the start of the stream and the end of the call.
     middle = samples[len(samples) // 4 : -len(samples) // 4]
     assert len(middle) >= phone.SAMPLE_RATE // 2, f"only {len(samples)} samples arrived"
-    peak, share = phone.loudest_hz(middle)
+    peak, found = phone.loudest_hz(middle)
     assert abs(peak - hz) < 5, f"{peak} Hz arrived, {hz} Hz was sent"
-    assert share > 0.95, f"only {share:.2f} of the energy is the tone"
-    assert abs(phone.level_db(middle) - 20 * numpy.log10(level / 2**0.5)) < 0.5
+    assert found > share, f"only {found:.2f} of the energy is the tone"
+    assert abs(phone.level_db(middle) - 20 * numpy.log10(level / 2**0.5)) < (0.5 if share >= 0.95 else 1.5)
 
 
 @pytest.mark.parametrize("codec_a,codec_b", [("pcmu", "pcmu"), ("pcmu", "pcma"), ("pcma", "pcmu")])
@@ -63,6 +63,36 @@ def test_a_tone_in_is_a_tone_out(gateways, phones, codec_a, codec_b):
     assert cdr["media"]["audio"] == "both"
     assert cdr["media"]["a"]["codec"].lower() == codec_a and cdr["media"]["b"]["codec"].lower() == codec_b
     assert cdr["media"]["a"]["lost"] == 0
+
+
+# G.726 is not here: baresip 1.0.0 packs its codes from the left, as ATM does (I.366.2), under the names that RFC 3551,
+# 4.5.4 gives to those packed from the right.
+@pytest.mark.parametrize(
+    "codec_a,codec_b,share",
+    [("pcmu", "G722", 0.95), ("G722", "pcma", 0.95), ("GSM", "pcmu", 0.9),
+     ("opus", "pcmu", 0.9), ("G722", "GSM", 0.9)],
+)
+def test_a_tone_crosses_from_codec_to_codec(gateways, phones, codec_a, codec_b, share):
+    """MED-2 MED-7: each phone knows one codec and hears the other's tone, in frequency and level"""
+    config = lab.document()["trunks"]
+    config[0]["media"]["codecs"], config[1]["media"]["codecs"] = [[c.upper() if c != "opus" else c]
+                                                                  for c in (codec_a, codec_b)]
+    a, b = phones(codec_a, 1000), phones(codec_b, 440)
+    for trunk, each in zip(config, (a, b)):
+        trunk["endpoints"][0]["uri"] = f"sip:127.0.0.1:{each.port}"
+    gateway = gateways(trunks=config)
+    a.dial(f"sip:phone@127.0.0.1:{gateway.sip_port}")
+    a.wait_established()
+    b.wait_established()
+    lab.wait_for(lambda: flows(gateway, 250), "five seconds of audio each way")
+    a.hang_up()
+    b.wait_ended()
+    expect_tone(b.heard(), 1000, share=share)
+    expect_tone(a.heard(), 440, share=share)
+    cdr = gateway.cdr()
+    assert cdr["media"]["transcoded"] and cdr["media"]["audio"] == "both"
+    assert cdr["media"]["a"]["codec"].lower() == codec_a.lower()
+    assert cdr["media"]["b"]["codec"].lower() == codec_b.lower()
 
 
 def test_digits_arrive_once_each(gateways, phones):

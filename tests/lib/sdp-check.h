@@ -31,7 +31,8 @@ check_formats(const DmSdpMedia *line, const DmSdpPolicy *policy)
     g_assert_cmpuint(line->n_formats, >, 0);
     g_assert_cmpuint(line->n_formats, <=, DM_MEDIA_MAX_FORMATS);
     for (unsigned i = 0; i < line->n_formats; i++) {
-        bool allowed = line->formats[i].codec == DM_CODEC_TELEPHONE_EVENT;
+        bool allowed = line->formats[i].codec == DM_CODEC_TELEPHONE_EVENT ||
+                       line->formats[i].codec == DM_CODEC_CN;
 
         g_assert_cmpuint(line->formats[i].pt, <=, 127);
         g_assert_true(check_find_pt(line, line->formats[i].pt) == &line->formats[i]);

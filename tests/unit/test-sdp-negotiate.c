@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "gateway/sdp/format.h"
+#include "media/dsp/codec.h"
 #include "tests/lib/sdp-check.h"
 
 #define HEAD "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
@@ -125,10 +127,116 @@ test_offer_adds_what_can_be_transcoded(void)
 }
 
 static void
+test_offer_in_the_order_preferred(void)
+{
+    static const char from[] = "m=audio 4000 RTP/AVP 0 9\r\n";
+    static const DmCodec codecs[] = {DM_CODEC_G722, DM_CODEC_PCMA, DM_CODEC_PCMU, DM_CODEC_GSM};
+    DmSdpPolicy policy = POLICY(codecs);
+
+    g_test_summary("MED-2: remote, local, avoid_transcoding");
+    assert_offer_across(from,
+                        &policy,
+                        NULL,
+                        "audio:30000:0=PCMU,9=G722,8=PCMA,3=GSM,101=telephone-event:sendrecv");
+    policy.preference = DM_CODECS_LOCAL;
+    assert_offer_across(from,
+                        &policy,
+                        NULL,
+                        "audio:30000:9=G722,8=PCMA,0=PCMU,3=GSM,101=telephone-event:sendrecv");
+    policy.preference = DM_CODECS_AVOID_TRANSCODING;
+    assert_offer_across(from,
+                        &policy,
+                        NULL,
+                        "audio:30000:0=PCMU,9=G722,101=telephone-event:sendrecv");
+    assert_offer_across("m=audio 4000 RTP/AVP 97\r\na=rtpmap:97 G726-32/8000\r\n",
+                        &policy,
+                        NULL,
+                        "audio:30000:9=G722,8=PCMA,0=PCMU,3=GSM,101=telephone-event:sendrecv");
+    policy.transcode = false;
+    policy.preference = DM_CODECS_LOCAL;
+    assert_offer_across(from,
+                        &policy,
+                        NULL,
+                        "audio:30000:9=G722,0=PCMU,101=telephone-event:sendrecv");
+}
+
+static void
+test_comfort_noise_crosses_when_both_have_it(void)
+{
+    DmSdpPolicy policy = POLICY(both_laws);
+
+    g_test_summary("MED-9: offered when the caller has it, answered when the callee has it too");
+    assert_offer_across("m=audio 4000 RTP/AVP 13 8\r\n",
+                        &policy,
+                        NULL,
+                        "audio:30000:8=PCMA,0=PCMU,13=CN,101=telephone-event:sendrecv");
+    assert_answer_across("m=audio 4000 RTP/AVP 13 8\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 0 13\r\n",
+                         "audio:30000:8=PCMA,13=CN:sendrecv");
+    assert_answer_across("m=audio 4000 RTP/AVP 8 13\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8\r\n",
+                         "audio:30000:8=PCMA:sendrecv");
+}
+
+static const DmSdpMedia *
+first_line(DmSdp *sdp)
+{
+    return dm_sdp_media(sdp, 0);
+}
+
+static void
+test_parameters_of_each_codec(void)
+{
+    static const DmCodec codecs[] = {DM_CODEC_G729, DM_CODEC_PCMA};
+    DmSdpPolicy policy = POLICY(codecs);
+    g_autoptr(DmSdp) offer = parse("m=audio 4000 RTP/AVP 18\r\na=fmtp:18 annexb=no\r\n");
+    g_autoptr(DmSdp) answer = parse("m=audio 6000 RTP/AVP 18\r\n");
+    g_autoptr(DmSdp) made = NULL;
+
+    g_test_summary("G.729 with and without annex B are relayed, and annex B is not promised to "
+                   "a caller that cannot take it");
+    g_assert_cmpint(dm_sdp_answer_across(offer, &policy, answer, &made), ==, DM_SDP_OK);
+    g_assert_cmpstr(first_line(made)->formats[0].fmtp, ==, "annexb=no");
+}
+
+static void
+test_every_codec_of_media_is_negotiated(void)
+{
+    g_test_summary(
+        "What is negotiated for transcoding is what media can transcode, no more, no less");
+
+    for (unsigned codec = DM_CODEC_OTHER; codec <= DM_CODEC_TELEPHONE_EVENT; codec++) {
+        DmMediaFormat format = {.codec = codec};
+
+        g_assert_cmpint(dm_format_transcodes(&format), ==, dm_codec_type(codec) != NULL);
+    }
+}
+
+static void
+test_events_on_the_clock_of_each_side(void)
+{
+    static const DmCodec codecs[] = {DM_CODEC_PCMA, DM_CODEC_OPUS};
+    DmSdpPolicy policy = POLICY(codecs);
+
+    if (dm_codec_type(DM_CODEC_OPUS) == NULL) {
+        g_test_skip("built without libopus");
+        return;
+    }
+    assert_answer_across("m=audio 4000 RTP/AVP 111 110\r\na=rtpmap:111 opus/48000/2\r\n"
+                         "a=rtpmap:110 telephone-event/48000\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n",
+                         "audio:30000:111=opus,110=telephone-event:sendrecv");
+}
+
+static void
 test_offer_numbers_unknown_codecs(void)
 {
     DmSdpPolicy policy = POLICY(anything);
 
+    policy.transcode = false;
     g_test_summary(
         "A dynamic type keeps its number unless we need it for events; events follow the clock");
     assert_offer_across(
@@ -371,6 +479,11 @@ main(int argc, char **argv)
     g_test_add_func("/sdp/offer/keeps-the-callers-order", test_offer_keeps_the_callers_order);
     g_test_add_func("/sdp/offer/adds-what-can-be-transcoded",
                     test_offer_adds_what_can_be_transcoded);
+    g_test_add_func("/sdp/offer/preference", test_offer_in_the_order_preferred);
+    g_test_add_func("/sdp/comfort-noise", test_comfort_noise_crosses_when_both_have_it);
+    g_test_add_func("/sdp/parameters", test_parameters_of_each_codec);
+    g_test_add_func("/sdp/codecs", test_every_codec_of_media_is_negotiated);
+    g_test_add_func("/sdp/events", test_events_on_the_clock_of_each_side);
     g_test_add_func("/sdp/offer/numbers-unknown-codecs", test_offer_numbers_unknown_codecs);
     g_test_add_func("/sdp/offer/keeps-numbers-given-before", test_offer_keeps_numbers_given_before);
     g_test_add_func("/sdp/offer/carries-hold-across", test_offer_carries_hold_across);
