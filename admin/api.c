@@ -243,12 +243,12 @@ static void
 keep_answer(DmApi *api,
             const DmRequest *request,
             const char *key,
-            char *hash,
+            const char *hash,
             const DmResponse *response)
 {
     g_autoptr(GError) error = NULL;
     DmStoreAnswer answer = {
-        .request_hash = hash,
+        .request_hash = (char *)hash,
         .status = response->status,
         .location = (char *)dm_response_get_header(response, "Location"),
         .etag = (char *)dm_response_get_header(response, "ETag"),

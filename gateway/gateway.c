@@ -318,7 +318,8 @@ same_listeners(const DmConfig *a, const DmConfig *b)
         return false;
     }
     for (unsigned i = 0; i < a->listeners->len; i++) {
-        const DmListenerConfig *x = a->listeners->pdata[i], *y = b->listeners->pdata[i];
+        const DmListenerConfig *x = a->listeners->pdata[i];
+        const DmListenerConfig *y = b->listeners->pdata[i];
 
         if (!dm_address_equal(&x->address, &y->address) || x->transport != y->transport ||
             !dm_address_equal(&x->advertised, &y->advertised) || x->dscp != y->dscp ||
@@ -336,7 +337,8 @@ same_pools(const DmConfig *a, const DmConfig *b)
         return false;
     }
     for (unsigned i = 0; i < a->media_pools->len; i++) {
-        const DmMediaPoolConfig *x = a->media_pools->pdata[i], *y = b->media_pools->pdata[i];
+        const DmMediaPoolConfig *x = a->media_pools->pdata[i];
+        const DmMediaPoolConfig *y = b->media_pools->pdata[i];
 
         if (!dm_address_same_host(&x->address, &y->address) || x->port_min != y->port_min ||
             x->port_max != y->port_max || x->dscp != y->dscp ||

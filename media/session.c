@@ -154,9 +154,9 @@ session_free(DmMediaSession *session, int64_t now_us)
     g_aligned_free(session);
 }
 
-static void enter(DmWorkerCommand *command);
-static void update(DmWorkerCommand *command);
-static void leave(DmWorkerCommand *command);
+static void enter(DmWorkerCommand *base);
+static void update(DmWorkerCommand *base);
+static void leave(DmWorkerCommand *base);
 
 static void
 post(DmMediaSession *session, void (*run)(DmWorkerCommand *command), const DmMediaSpec *spec)

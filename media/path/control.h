@@ -14,7 +14,8 @@ void dm_control_update(DmStream *stream, const DmMediaSideSpec *agreed, int64_t 
 
 /* A datagram on the RTCP port, or one on the RTP port that is RTCP (RFC 5761). */
 void dm_control_input(DmStream *stream, const uint8_t *bytes, size_t len, const DmAddress *from);
-void dm_control_on_readable(int fd, uint32_t events, void *stream);
+/* @user_data: DmStream. */
+void dm_control_on_readable(int fd, uint32_t events, void *user_data);
 
 /* When the next report is due; G_MAXINT64: never. */
 int64_t dm_control_due_us(const DmStream *stream);

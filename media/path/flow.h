@@ -9,8 +9,8 @@
  * @bytes may be changed. */
 void dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from);
 
-/* Everything that waits on @stream's RTP socket, within reason. */
-void dm_flow_on_readable(int fd, uint32_t events, void *stream);
+/* Everything that waits on a stream's RTP socket, within reason. @user_data: DmStream. */
+void dm_flow_on_readable(int fd, uint32_t events, void *user_data);
 
 /* Strangers are heard and counted again: for half a second every time reports are sent, and when
  * another source may be learned. */
