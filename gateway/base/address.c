@@ -246,17 +246,33 @@ dm_address_equal_func(gconstpointer a, gconstpointer b)
 }
 
 /* Whether @a lies in one of the networks. */
-static bool
-is_in_any(const DmAddress *a, const char *const *networks)
-{
-    for (; *networks != NULL; networks++) {
-        DmCidr cidr;
+/* A well-known network, whose prefix lies within the first two bytes. */
+typedef struct {
+    sa_family_t family; /* AF_UNSPEC ends a list */
+    uint16_t prefix;
+    uint8_t bits;
+} WellKnown;
 
-        if (dm_cidr_parse(&cidr, *networks) && dm_cidr_contains(&cidr, a)) {
+static bool
+is_in_any(const DmAddress *a, const WellKnown *networks)
+{
+    size_t len;
+    const uint8_t *bytes = host_bytes(a, &len);
+    unsigned first = len > 0 ? (unsigned)bytes[0] << 8 | bytes[1] : 0;
+
+    for (; networks->family != AF_UNSPEC; networks++) {
+        if (networks->family == a->any.sa_family &&
+            ((first ^ networks->prefix) >> (16 - networks->bits)) == 0) {
             return true;
         }
     }
     return false;
+}
+
+static bool
+is_loopback_ipv6(const DmAddress *a)
+{
+    return a->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
 }
 
 bool
@@ -272,34 +288,35 @@ dm_address_is_any(const DmAddress *a)
 bool
 dm_address_is_private(const DmAddress *a)
 {
-    static const char *const networks[] = {
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16", /* RFC 1918 */
-        "100.64.0.0/10",  /* RFC 6598: behind a carrier's NAT */
-        "169.254.0.0/16", /* RFC 3927: link-local */
-        "127.0.0.0/8",
-        "::1",
-        "fc00::/7",  /* RFC 4193: ULA */
-        "fe80::/10", /* RFC 4291, 2.5.6: link-local */
-        NULL,
+    static const WellKnown networks[] = {
+        {AF_INET, 0x0a00, 8},   /* 10.0.0.0/8, RFC 1918 */
+        {AF_INET, 0xac10, 12},  /* 172.16.0.0/12 */
+        {AF_INET, 0xc0a8, 16},  /* 192.168.0.0/16 */
+        {AF_INET, 0x6440, 10},  /* 100.64.0.0/10, RFC 6598: behind a carrier's NAT */
+        {AF_INET, 0xa9fe, 16},  /* 169.254.0.0/16, RFC 3927: link-local */
+        {AF_INET, 0x7f00, 8},   /* 127.0.0.0/8 */
+        {AF_INET6, 0xfc00, 7},  /* fc00::/7, RFC 4193: ULA */
+        {AF_INET6, 0xfe80, 10}, /* fe80::/10, RFC 4291, 2.5.6: link-local */
+        {AF_UNSPEC, 0, 0},
     };
 
-    return is_in_any(a, networks);
+    return is_in_any(a, networks) || is_loopback_ipv6(a);
 }
 
 bool
 dm_address_is_loopback(const DmAddress *a)
 {
-    static const char *const networks[] = {"127.0.0.0/8", "::1", NULL};
+    static const WellKnown networks[] = {{AF_INET, 0x7f00, 8}, {AF_UNSPEC, 0, 0}};
 
-    return is_in_any(a, networks);
+    return is_in_any(a, networks) || is_loopback_ipv6(a);
 }
 
 bool
 dm_address_is_multicast(const DmAddress *a)
 {
-    static const char *const networks[] = {"224.0.0.0/4", "ff00::/8", NULL};
+    static const WellKnown networks[] = {{AF_INET, 0xe000, 4},
+                                         {AF_INET6, 0xff00, 8},
+                                         {AF_UNSPEC, 0, 0}};
 
     return is_in_any(a, networks);
 }

@@ -66,6 +66,13 @@ dm_sdp_split_words(const char *text)
     return g_strv_builder_end(builder);
 }
 
+static void
+put_line(DmSdpFilter *filter, const char *line)
+{
+    g_string_append(filter->text, line);
+    g_string_append_len(filter->text, "\r\n", 2);
+}
+
 static bool
 consists_of(const char *word, const char *allowed)
 {
@@ -112,7 +119,8 @@ put_media_line(DmSdpFilter *filter, char **words)
     }
     g_string_append_printf(filter->text, "m=%s %s %s", words[0], words[1], proto);
     for (unsigned i = 3; words[i] != NULL && i < 3 + DM_SDP_MAX_FORMATS; i++) {
-        g_string_append_printf(filter->text, " %s", words[i]);
+        g_string_append_c(filter->text, ' ');
+        g_string_append(filter->text, words[i]);
     }
     g_string_append(filter->text, "\r\n");
 }
@@ -163,12 +171,12 @@ take_attribute(DmSdpFilter *filter, const char *line)
     const char *attribute = line + 2;
 
     if (g_str_has_prefix(attribute, "rtpmap:") && is_usable_rtpmap(attribute + strlen("rtpmap:"))) {
-        g_string_append_printf(filter->text, "%s\r\n", line);
+        put_line(filter, line);
         return;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++) {
         if (g_str_has_prefix(attribute, wanted[i])) {
-            g_string_append_printf(filter->text, "%s\r\n", line);
+            put_line(filter, line);
             return;
         }
     }
@@ -188,7 +196,7 @@ take_line(DmSdpFilter *filter, const char *line, GError **error)
         return true;
     }
     case 'c':
-        g_string_append_printf(filter->text, "%s\r\n", line);
+        put_line(filter, line);
         return true;
     case 'm':
         return take_media_line(filter, line + 2, error);

@@ -7,26 +7,42 @@
 
 #include "gateway/sip/identity.h"
 
-char *
-dm_sip_contact_user(const DmSipCore *core, const DmTrunkConfig *trunk)
+/* (transfer full) */
+static char *
+make_contact_token(const char *secret, const char *trunk_id)
 {
     static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
     uint8_t mac[EVP_MAX_MD_SIZE] = {0};
     unsigned n = sizeof mac;
     char token[17] = "";
 
-    if (*trunk->registration.contact_user != '\0') {
-        return g_strdup(trunk->registration.contact_user);
-    }
     HMAC(EVP_sha256(),
-         core->secret,
-         (int)strlen(core->secret),
-         (const uint8_t *)trunk->id,
-         strlen(trunk->id),
+         secret,
+         (int)strlen(secret),
+         (const uint8_t *)trunk_id,
+         strlen(trunk_id),
          mac,
          &n);
     for (unsigned i = 0; i < sizeof token - 1; i++) {
         token[i] = alphabet[mac[i] & 31];
+    }
+    return g_strdup(token);
+}
+
+char *
+dm_sip_contact_user(const DmSipCore *core, const DmTrunkConfig *trunk)
+{
+    const char *token;
+
+    if (*trunk->registration.contact_user != '\0') {
+        return g_strdup(trunk->registration.contact_user);
+    }
+    token = g_hash_table_lookup(core->contact_users, trunk->id);
+    if (token == NULL) {
+        char *made = make_contact_token(core->secret, trunk->id);
+
+        g_hash_table_insert(core->contact_users, g_strdup(trunk->id), made);
+        token = made;
     }
     return g_strdup(token);
 }

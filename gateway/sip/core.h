@@ -24,7 +24,8 @@ typedef struct {
     GHashTable *legs;     /* local tag -> DmSipLeg: whom requests inside dialogs are for */
     GHashTable *requests; /* "call-id from-tag cseq" of first INVITEs -> DmSipLeg: merged ones are
                              told by it */
-    GHashTable *invites;  /* set of DmInviteOut: those that outlive their legs */
+    GHashTable *contact_users; /* trunk id -> token: made once, a MAC costs more than a message */
+    GHashTable *invites;       /* set of DmInviteOut: those that outlive their legs */
     size_t n_legs;
 } DmSipCore;
 

@@ -605,6 +605,7 @@ dm_sip_stack_take_config(DmSipStack *stack, DmConfig *config)
 
     DM_RUNS_ON(DM_THREAD_SIGNAL);
     stack->core.config = dm_config_ref(config);
+    g_hash_table_remove_all(stack->core.contact_users); /* of trunks that may be gone */
     dm_admission_take_config(stack->admission, config);
     take_trunks(stack, config);
     g_clear_pointer(&old, dm_config_unref);
@@ -652,6 +653,7 @@ make_core(DmSipStack *stack, const DmSipStackOptions *options, DmConfig *config)
     core->secret = g_strdup(options->token_secret);
     core->legs = g_hash_table_new(g_str_hash, g_str_equal);
     core->requests = g_hash_table_new(g_str_hash, g_str_equal);
+    core->contact_users = new_table(g_free);
     core->invites = g_hash_table_new(NULL, NULL);
     core->tx = dm_tx_layer_new(&(DmTxLayerOptions){
         .loop = options->loop,
@@ -700,6 +702,7 @@ dm_sip_stack_free(DmSipStack *stack)
     dm_sip_invites_drop(core);
     g_hash_table_unref(core->legs);
     g_hash_table_unref(core->requests);
+    g_hash_table_unref(core->contact_users);
     g_hash_table_unref(core->invites);
     dm_admission_free(stack->admission);
     dm_config_unref(core->config);
