@@ -161,6 +161,14 @@ add_process(DmPrometheus *page)
     add(page, METRIC_process_threads, "", process.threads);
 }
 
+static void
+add_certificate(const char *profile, int64_t expires_s, void *user_data)
+{
+    g_autofree char *labels = dm_prometheus_labels("profile", profile, NULL);
+
+    add(user_data, METRIC_certificate_expiry, labels, (double)expires_s);
+}
+
 void
 dm_metrics_show(DmApi *api, DmRequest *request, DmResponse *response)
 {
@@ -169,6 +177,7 @@ dm_metrics_show(DmApi *api, DmRequest *request, DmResponse *response)
 
     add_gateway(page, api);
     add_trunks(page, api->gateway);
+    dm_gateway_certificates(api->gateway, add_certificate, page);
     add_counters(page, api->gateway);
     add_process(page);
     text = dm_prometheus_print(page);

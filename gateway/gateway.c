@@ -19,7 +19,8 @@
 DM_LOG_TOPIC("gateway");
 
 /* How long peers may take to answer our BYEs at the end. */
-#define STOP_GRACE_MS 3000
+#define STOP_GRACE_MS         3000
+#define CERTIFICATE_WARNING_S (14 * 86400)
 
 struct DmGateway {
     DmStore *store; /* not owned */
@@ -207,11 +208,30 @@ take_secret(DmGateway *gateway, GError **error)
     return dm_store_set_value(gateway->store, "token_secret", token, error);
 }
 
+static void
+warn_if_old(const char *profile, int64_t expires_s, void *user_data)
+{
+    int64_t left_s = expires_s - dm_clock_wall_us(dm_clock_system()) / G_USEC_PER_SEC;
+
+    if (left_s < 0) {
+        dm_error(NULL, "the certificate of TLS profile '%s' has expired: peers refuse it", profile);
+    } else if (left_s < CERTIFICATE_WARNING_S) {
+        dm_warning(NULL,
+                   "the certificate of TLS profile '%s' expires in %d days: renew it and reload",
+                   profile,
+                   (int)(left_s / 86400));
+    }
+}
+
 static bool
 load_certificates(DmGateway *gateway, GError **error)
 {
     gateway->tls = dm_tls_contexts_new(gateway->config, error);
-    return gateway->tls != NULL;
+    if (gateway->tls == NULL) {
+        return false;
+    }
+    dm_tls_contexts_foreach(gateway->tls, warn_if_old, NULL);
+    return true;
 }
 
 static bool
@@ -382,6 +402,7 @@ take_certificates(DmGateway *gateway, const DmConfig *config)
         dm_error(NULL, "certificates not read again, the old ones stay: %s", error->message);
         return;
     }
+    dm_tls_contexts_foreach(fresh, warn_if_old, NULL);
     for (unsigned i = 0; i < gateway->n_workers; i++) {
         dm_signal_worker_post_tls(gateway->workers[i], fresh);
     }
@@ -413,6 +434,18 @@ dm_gateway_apply(DmGateway *gateway, DmConfig *config, json_t **out_needs_restar
     dm_resolver_take_config(gateway->resolver, config);
     dm_notice(NULL, "configuration revision %" G_GUINT64_FORMAT " is in force", config->revision);
     dm_config_unref(old);
+}
+
+void
+dm_gateway_certificates(DmGateway *gateway, DmGatewayCertificateFunc func, void *user_data)
+{
+    DmTlsContexts *tls;
+
+    g_mutex_lock(&gateway->lock);
+    tls = dm_tls_contexts_ref(gateway->tls);
+    g_mutex_unlock(&gateway->lock);
+    dm_tls_contexts_foreach(tls, func, user_data);
+    dm_tls_contexts_unref(tls);
 }
 
 /* --- questions to workers --- */

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of TCP and TLS share: certificates by openssl, and gateways with such listeners."""
 
+import contextlib
+import socket
+import ssl
 import subprocess
+import threading
 
 import lab
 
@@ -57,3 +61,60 @@ def metric(gateway, name):
         if line.rsplit(" ", 1)[0] == "demarc_" + name:
             return float(line.rsplit(" ", 1)[1])
     return 0.0
+
+
+class Tunnel:
+    """TLS on one side, TCP on the other, for peers that speak no TLS (SIPp): a thread a direction."""
+
+    def __init__(self, port, target, server=None, client=None, source="127.0.0.1"):
+        self.target, self.server, self.client, self.source = target, server, client, source
+        self.listener = socket.create_server((source, port))
+        self.sockets = [self.listener]
+        self.start(self.accept)
+
+    def start(self, func, *args):
+        threading.Thread(target=func, args=args, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.start(self.join, self.listener.accept()[0])
+
+    def join(self, near):
+        with contextlib.suppress(OSError):
+            if self.server:
+                near = self.server.wrap_socket(near, server_side=True)
+            far = socket.create_connection(self.target, source_address=(self.source, 0))
+            if self.client:
+                far = self.client.wrap_socket(far, server_hostname="sbc.example.com")
+            self.sockets += [near, far]
+            self.start(self.pump, near, far)
+            self.pump(far, near)
+
+    @staticmethod
+    def pump(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        for each in self.sockets:
+            with contextlib.suppress(OSError):
+                each.close()
+
+
+def client_context(certificates):
+    return ssl.create_default_context(cafile=certificates.ca)
+
+
+def server_context(certificates, name):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificates.make(name))
+    return context
+
+
+def options(port, transport="TLS", number=1):
+    return (f"OPTIONS sip:127.0.0.1:{port} SIP/2.0\r\nVia: SIP/2.0/{transport} {PBX_HOST}:5061;branch=z9hG4bKo{number}\r\n"
+            f"From: <sip:pbx@{PBX_HOST}>;tag=o{number}\r\nTo: <sip:127.0.0.1>\r\nCall-ID: o{number}@{PBX_HOST}\r\n"
+            f"CSeq: {number} OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n").encode()

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import ssl
+import time
 
 import pytest
 
@@ -61,3 +62,119 @@ def test_a_carrier_without_tcp_is_told_at_once(gateways, sipp):
                   args=["-i", streams.PBX_HOST, "-t", "t1", "-s", "+442079460000"])
     caller.expect_success(timeout=20)
     assert gateway.cdr()["pdd_ms"] is None
+
+
+@pytest.fixture
+def certificates(tmp_path):
+    (tmp_path / "certificates").mkdir()
+    return streams.Certificates(tmp_path / "certificates")
+
+
+@pytest.fixture
+def tunnels():
+    made = []
+
+    def make(*args, **kw):
+        made.append(streams.Tunnel(*args, **kw))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def tls_gateway(gateways, certificates, pbx, carrier, **more):
+    return gateways(**streams.config("tls", pbx, carrier, tls_profiles=[streams.profile(certificates, **more)]))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_calls_over_tls(gateways, sipp, tunnels, certificates, workers):
+    """SEC-1 SIG-24: calls from a PBX to a carrier, TLS on both sides, server certificates verified"""
+    pbx, carrier, carrier_tcp, pbx_tls = (lab.free_port() for _ in range(4))
+    document = streams.config("tls", pbx, carrier, tls_profiles=[streams.profile(certificates)],
+                              system={"workers": workers})
+    gateway = gateways(**document)
+    tunnels(carrier, ("127.0.0.1", carrier_tcp), server=streams.server_context(certificates, "carrier"))
+    tunnels(pbx_tls, ("127.0.0.1", gateway.sip_port), client=streams.client_context(certificates),
+            source=streams.PBX_HOST)
+    called = sipp("uas-answer", carrier_tcp, calls=5, args=["-t", "t1"])
+    caller = sipp("uac-call", pbx, remote=f"{streams.PBX_HOST}:{pbx_tls}", calls=5,
+                  args=["-i", streams.PBX_HOST, "-t", "t1", "-s", "+442079460000", "-d", "300"])
+    caller.expect_success()
+    called.expect_success()
+    records = gateway.wait_cdrs(5)
+    assert all(c["a"]["transport"] == "tls" and c["b"]["transport"] == "tls" for c in records)
+    assert "SIP/2.0/TLS" in "".join(called.received()) and "transport=tls" in "".join(called.received())
+    assert 2 <= streams.metric(gateway, "tls_handshakes_total") <= 1 + workers
+    left_s = streams.metric(gateway, 'certificate_expiry_timestamp_seconds{profile="main"}') - time.time()
+    assert 19 * 86400 < left_s < 21 * 86400
+
+
+def test_a_carrier_with_a_strange_certificate_gets_no_call(gateways, sipp, tunnels, certificates, tmp_path):
+    """SEC-1: what cannot prove its name is treated as unreachable; the reason is counted and logged"""
+    (tmp_path / "other").mkdir()
+    other = streams.Certificates(tmp_path / "other")
+    pbx, carrier, pbx_tls = (lab.free_port() for _ in range(3))
+    gateway = tls_gateway(gateways, certificates, pbx, carrier)
+    tunnels(carrier, ("127.0.0.1", 9), server=streams.server_context(other, "carrier"))
+    tunnels(pbx_tls, ("127.0.0.1", gateway.sip_port), client=streams.client_context(certificates),
+            source=streams.PBX_HOST)
+    caller = sipp("uac-expect-503", pbx, remote=f"{streams.PBX_HOST}:{pbx_tls}",
+                  args=["-i", streams.PBX_HOST, "-t", "t1", "-s", "+442079460000"])
+    caller.expect_success(timeout=20)
+    assert streams.metric(gateway, 'tls_handshake_failures_total{reason="untrusted"}') >= 1
+    assert "unable to get local issuer certificate" in gateway.log() or "self-signed" in gateway.log()
+
+
+def connect(gateway, context=None):
+    """A connection as the PBX."""
+    plain = socket.create_connection(("127.0.0.1", gateway.sip_port), timeout=20, source_address=(streams.PBX_HOST, 0))
+    return context.wrap_socket(plain, server_hostname="sbc.example.com") if context else plain
+
+
+def ask(gateway, connection, number, transport="TLS"):
+    connection.sendall(streams.options(gateway.sip_port, transport, number))
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        more = connection.recv(4096)
+        assert more, "closed"
+        answer += more
+    return answer.split(b"\r\n", 1)[0].decode()
+
+
+def test_certificates_are_renewed_while_connections_live(gateways, certificates):
+    """SEC-1: SIGHUP reads certificates again; a bad one leaves the old in force"""
+    gateway = tls_gateway(gateways, certificates, lab.free_port(), lab.free_port())
+    context = streams.client_context(certificates)
+    old = connect(gateway, context)
+    assert ask(gateway, old, 1) == "SIP/2.0 200 OK"
+    first = old.getpeercert()["serialNumber"]
+
+    certificates.make("sbc")
+    os.kill(gateway.process.pid, signal.SIGHUP)
+
+    def serial():
+        with contextlib.closing(connect(gateway, context)) as new:
+            return new.getpeercert()["serialNumber"]
+
+    lab.wait_for(lambda: serial() != first, "the new certificate")
+    assert ask(gateway, old, 2) == "SIP/2.0 200 OK"
+
+    (certificates.dir / "sbc.pem").write_text("nothing\n")
+    os.kill(gateway.process.pid, signal.SIGHUP)
+    lab.wait_for(lambda: "certificates not read again" in gateway.log(), "the complaint")
+    assert serial() != first
+    assert ask(gateway, old, 3) == "SIP/2.0 200 OK"
+    old.close()
+
+
+def test_clients_must_prove_who_they_are(gateways, certificates):
+    """SEC-1: mutual TLS"""
+    gateway = tls_gateway(gateways, certificates, lab.free_port(), lab.free_port(), verify_client="required")
+    context = streams.client_context(certificates)
+    with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
+        ask(gateway, connect(gateway, context), 1)
+    assert streams.metric(gateway, 'tls_handshake_failures_total{reason="no_certificate"}') == 1
+    context.load_cert_chain(*certificates.make("pbx"))
+    with contextlib.closing(connect(gateway, context)) as good:
+        assert ask(gateway, good, 2) == "SIP/2.0 200 OK"

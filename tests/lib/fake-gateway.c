@@ -198,6 +198,12 @@ dm_gateway_counters(DmGateway *gateway, DmCounterSet *out, size_t max)
     return n;
 }
 
+void
+dm_gateway_certificates(DmGateway *gateway, DmGatewayCertificateFunc func, void *user_data)
+{
+    func("main", 1893456000, user_data);
+}
+
 DmStore *
 dm_gateway_store(DmGateway *gateway)
 {

@@ -702,6 +702,9 @@ test_metrics(DmApiFixture *f, gconstpointer data)
                             "demarc_sip_datagrams_total{direction=\"out\"} 7\n"));
     g_assert_nonnull(strstr(text, "\ndemarc_sip_other 2\n"));
     g_assert_nonnull(strstr(text, "\ndemarc_trunk_up{trunk=\"carrier\"} 0\n"));
+    g_assert_nonnull(
+        strstr(text,
+               "\ndemarc_certificate_expiry_timestamp_seconds{profile=\"main\"} 1893456000\n"));
     g_assert_nonnull(strstr(text, "\nprocess_open_fds "));
 }
 

@@ -297,6 +297,24 @@ dm_tls_contexts_unref(DmTlsContexts *contexts)
     }
 }
 
+void
+dm_tls_contexts_foreach(const DmTlsContexts *contexts,
+                        void (*func)(const char *profile, int64_t expires_s, void *user_data),
+                        void *user_data)
+{
+    GHashTableIter iter;
+    gpointer profile, context;
+
+    g_hash_table_iter_init(&iter, contexts->by_profile);
+    while (g_hash_table_iter_next(&iter, &profile, &context)) {
+        int64_t expires_s = dm_tls_context_expires_s(context);
+
+        if (expires_s != 0) {
+            func(profile, expires_s, user_data);
+        }
+    }
+}
+
 DmTlsContext *
 dm_tls_contexts_find(const DmTlsContexts *contexts, const char *profile)
 {

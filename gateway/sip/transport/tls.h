@@ -29,6 +29,10 @@ DmTlsContexts *dm_tls_contexts_new(const DmConfig *config, GError **error);
 DmTlsContexts *dm_tls_contexts_ref(DmTlsContexts *contexts);
 void dm_tls_contexts_unref(DmTlsContexts *contexts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmTlsContexts, dm_tls_contexts_unref)
+/* Those that have a certificate, and when it expires. */
+void dm_tls_contexts_foreach(const DmTlsContexts *contexts,
+                             void (*func)(const char *profile, int64_t expires_s, void *user_data),
+                             void *user_data);
 /* By profile id; NULL: there is none of that name. Borrowed. */
 DmTlsContext *dm_tls_contexts_find(const DmTlsContexts *contexts, const char *profile);
 
