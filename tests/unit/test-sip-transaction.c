@@ -979,6 +979,56 @@ test_ack_for_2xx(Fixture *f, gconstpointer data)
     assert_ended(f);
 }
 
+/* The network carries it all the same; what matters is what the transactions think of it. */
+static void
+start_on_stream(Fixture *f, const char *method)
+{
+    g_autoptr(DmSipMessage) request = make_request(method);
+    DmSipFlow flow;
+
+    flow_to_peer(f, &flow);
+    flow.transport = DM_TRANSPORT_TCP;
+    flow.connection = 7;
+    f->client = dm_client_tx_start(f->layer, request, &flow, &client_user, f);
+}
+
+static void
+test_streams_repeat_nothing(Fixture *f, gconstpointer data)
+{
+    g_test_summary("SIG-24, RFC 3261, 17: on a stream nothing is sent again (A, E), and who waits "
+                   "waits as long (B, F)");
+    start_on_stream(f, GPOINTER_TO_INT(data) ? "INVITE" : "OPTIONS");
+    run(f, 31 * S);
+    assert_told(f, "");
+    run(f, 2 * S);
+    assert_at_peer(f, GPOINTER_TO_INT(data) ? "INVITE 0, " : "OPTIONS 0, ");
+    assert_told(f, "timeout ended ");
+    assert_ended(f);
+}
+
+static void
+test_stream_gone(Fixture *f, gconstpointer data)
+{
+    DmSipFlow gone;
+
+    g_test_summary("SIG-22: a stream that ends fails what was sent on it and had no answer, and "
+                   "nothing else");
+    start_on_stream(f, "INVITE");
+    flow_to_peer(f, &gone);
+    dm_tx_layer_flow_failed(f->layer, &gone); /* a datagram's flow to the same address */
+    gone.transport = DM_TRANSPORT_TCP;
+    gone.connection = 8;
+    dm_address_set_port(&gone.remote, 9);
+    dm_tx_layer_flow_failed(f->layer, &gone); /* another peer's */
+    run(f, 10 * MS);
+    assert_told(f, "");
+    gone.connection = 7;
+    dm_tx_layer_flow_failed(f->layer, &gone);
+    run(f, 10 * MS);
+    assert_told(f, "transport ended ");
+    assert_ended(f);
+}
+
 #define TEST(name, func)                                                                           \
     g_test_add("/sip-transaction/" name, Fixture, NULL, set_up, func, tear_down)
 
@@ -986,6 +1036,19 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    TEST("client/stream/gone", test_stream_gone);
+    g_test_add("/sip-transaction/client/stream/invite",
+               Fixture,
+               GINT_TO_POINTER(1),
+               set_up,
+               test_streams_repeat_nothing,
+               tear_down);
+    g_test_add("/sip-transaction/client/stream/options",
+               Fixture,
+               GINT_TO_POINTER(0),
+               set_up,
+               test_streams_repeat_nothing,
+               tear_down);
     TEST("server/invite/trying", test_trying);
     TEST("server/invite/trying-at-once", test_trying_at_once);
     TEST("server/invite/no-trying-after-answer", test_no_trying_after_answer);
