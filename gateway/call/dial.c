@@ -271,12 +271,32 @@ dm_dial_heard(DmParty *party)
 }
 
 static void
-diagnose_rejection(DmRelease *failure)
+diagnose_failure(DmRelease *failure)
 {
     bool is_challenge = failure->status == 401 || failure->status == 407;
+    const char *code = "";
 
-    if (failure->cause == DM_RELEASE_REJECTED && is_challenge && failure->diagnosis[0] == '\0') {
-        g_strlcpy(failure->diagnosis, "trunk_auth_failed", sizeof(failure->diagnosis));
+    if (failure->cause == DM_RELEASE_REJECTED && is_challenge) {
+        code = "trunk_auth_failed";
+    } else if (failure->cause == DM_RELEASE_TRANSPORT) {
+        code = "trunk_unreachable";
+    }
+    if (failure->diagnosis[0] == '\0') {
+        g_strlcpy(failure->diagnosis, code, sizeof(failure->diagnosis));
+    }
+}
+
+/* Known only by its address: there was no answer that could say more. */
+static void
+note_unreachable(DmParty *party)
+{
+    char text[DM_ADDRESS_TEXT_MAX];
+
+    if (party->attempt != NULL) {
+        dm_record_add_evidence(party->call->record,
+                               "Nothing can be sent to trunk '%s' at %s",
+                               dm_trunk_id(party->trunk),
+                               dm_address_text(&party->attempt->address, text));
     }
 }
 
@@ -287,7 +307,10 @@ dm_dial_failed(DmParty *party, const DmRelease *release)
     DmFailover next = dm_failover_decide(release, party->config);
     DmRelease failure = *release;
 
-    diagnose_rejection(&failure);
+    diagnose_failure(&failure);
+    if (release->cause == DM_RELEASE_TRANSPORT) {
+        note_unreachable(party);
+    }
     call->b = NULL;
     dm_timer_disarm(&call->wait_timer);
     dm_call_record_attempt_end(party, &failure);

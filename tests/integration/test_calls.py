@@ -141,6 +141,8 @@ def test_all_targets_down(gateways, sipp):
     caller.expect_success()
     cdr = gateway.cdr()
     assert cdr["attempts"][0]["failure_class"] == "transport"
+    assert cdr["release"]["diagnosis"] == "trunk_unreachable"
+    assert "'carrier' at 127.0.0.1:" in cdr["release"]["evidence"][0]
 
 
 def test_early_media_reaches_the_caller(gateways, sipp):

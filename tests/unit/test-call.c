@@ -190,6 +190,27 @@ test_everything_fails(void)
 }
 
 static void
+test_unreachable(void)
+{
+    World *world = world_new(1, NULL);
+    const json_t *evidence;
+
+    g_test_summary("a carrier that cannot be reached is named, with its address");
+    world_call(world, "pbx", "+442079461111", BOTH);
+    peer_ends(world_leg(world, "b1"), DM_RELEASE_TRANSPORT, 503);
+    peer_ends(world_leg(world, "b2"), DM_RELEASE_TRANSPORT, 503);
+    peer_ends(world_leg(world, "b3"), DM_RELEASE_TRANSPORT, 503);
+    world_run(world, 1000);
+    assert_diagnosis(world, "trunk_unreachable");
+    evidence = json_object_get(json_object_get(world->last_record, "release"), "evidence");
+    g_assert_cmpuint(json_array_size(evidence), ==, 3);
+    g_assert_cmpstr(json_string_value(json_array_get(evidence, 0)),
+                    ==,
+                    "Nothing can be sent to trunk 'first' at 198.51.100.1:5060");
+    world_free(world);
+}
+
+static void
 test_silent_target(void)
 {
     World *world = world_new(1, NULL);
@@ -816,6 +837,7 @@ main(int argc, char **argv)
     g_test_add_func("/call/next-target-unheard", test_next_target_unheard);
     g_test_add_func("/call/busy-is-final", test_busy_is_final);
     g_test_add_func("/call/everything-fails", test_everything_fails);
+    g_test_add_func("/call/unreachable", test_unreachable);
     g_test_add_func("/call/silent-target", test_silent_target);
     g_test_add_func("/call/no-other-target-after-ringing", test_no_other_target_after_ringing);
     g_test_add_func("/call/nobody-answers", test_nobody_answers);
