@@ -83,6 +83,13 @@ static const DmJsonChoice forkings[] = {
     {NULL},
 };
 
+static const DmJsonChoice redirect_modes[] = {
+    {"follow", DM_REDIRECT_FOLLOW},
+    {"relay", DM_REDIRECT_RELAY},
+    {"reject", DM_REDIRECT_REJECT},
+    {NULL},
+};
+
 static const DmJsonChoice refreshers[] = {
     {"auto", DM_REFRESHER_AUTO},
     {"gateway", DM_REFRESHER_GATEWAY},
@@ -728,6 +735,13 @@ static const DmJsonMember sip_members[] = {
      .choices = forkings,
      .doc = "Which of several ringing phones is heard before one answers: the `first` that sends a "
             "description, or the `latest`."},
+    {"redirect_mode",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, sip.redirect_mode),
+     .choices = redirect_modes,
+     .doc = "When the peer answers 300, 301 or 302. `follow`: its numbers are called instead, "
+            "where routing lets this trunk call. `relay`: the caller is told the first of them. "
+            "`reject`: the caller gets 480."},
     {"session_timer",
      DM_JSON_OBJECT,
      .members = session_timer_members,

@@ -77,6 +77,13 @@ typedef enum {
     DM_FORKING_LATEST,
 } DmForking;
 
+/* What becomes of a 300, 301 or 302 of the peer (SIG-20). */
+typedef enum {
+    DM_REDIRECT_FOLLOW,
+    DM_REDIRECT_RELAY,
+    DM_REDIRECT_REJECT,
+} DmRedirectMode;
+
 /* A caller we may not vouch for (ID-3). */
 typedef enum {
     DM_SCREEN_PASS,
@@ -164,6 +171,7 @@ typedef struct {
         bool options_reply_any;  /* reserved for peers that ping with odd URIs */
         DmAbility rel100;        /* RFC 3262 */
         DmForking forking;
+        DmRedirectMode redirect_mode;
         bool absorb_refresh; /* what changes nothing is answered without the other side */
         struct {
             DmAbility mode;

@@ -64,6 +64,15 @@ typedef struct {
     bool has_best;
 } DmDialing;
 
+/* Where a called trunk has sent the call instead (redirect.c). */
+typedef struct {
+    GPtrArray *numbers;  /* char *, best first; NULL: nowhere */
+    unsigned next;       /* of them */
+    unsigned n_followed; /* 3xx answers */
+    char *trunk;         /* who says so */
+    DmIdentity identity;
+} DmRedirection;
+
 /* A re-INVITE on its way across; @from NULL: none. */
 typedef struct {
     DmParty *from; /* who must be answered; NULL with @to when the offer is our own */
@@ -89,6 +98,7 @@ struct DmCall {
     GPtrArray *sessions; /* DmCallSession, owned: not closed yet, replaced ones included */
 
     DmDialing dialing;
+    DmRedirection redirection;
     DmRenegotiation renegotiation;
     DmTimer wait_timer; /* for any answer, then for the final one */
     DmTimer duration_timer;

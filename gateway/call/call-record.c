@@ -65,6 +65,16 @@ dm_call_record_plan(DmCall *call)
 }
 
 void
+dm_call_record_redirect(DmCall *call)
+{
+    json_t *trace = call->plan->trace;
+
+    if (trace != NULL && call->record->trace != NULL) {
+        json_array_extend(call->record->trace, trace);
+    }
+}
+
+void
 dm_call_record_attempt(DmParty *party, const DmRouteTarget *target, const DmTarget *address)
 {
     DmRecord *record = party->call->record;

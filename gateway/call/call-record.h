@@ -7,6 +7,8 @@
 
 void dm_call_record_open(DmCall *call, const DmIncoming *incoming);
 void dm_call_record_plan(DmCall *call);
+/* Another plan, because the called side named another number. */
+void dm_call_record_redirect(DmCall *call);
 /* An INVITE has left for @address. */
 void dm_call_record_attempt(DmParty *party, const DmRouteTarget *target, const DmTarget *address);
 void dm_call_record_attempt_end(DmParty *party, const DmRelease *release);

@@ -14,6 +14,7 @@
 #include "gateway/call/dial.h"
 #include "gateway/call/negotiation.h"
 #include "gateway/call/party.h"
+#include "gateway/call/redirect.h"
 #include "gateway/call/renegotiate.h"
 
 DM_LOG_TOPIC("call");
@@ -118,13 +119,13 @@ explain(DmParty *party, DmRelease *why)
 }
 
 static void
-on_leg_gone(DmParty *party, const DmRelease *release)
+on_leg_gone(DmParty *party, const DmRelease *release, const GPtrArray *contacts)
 {
     DmCall *call = party->call;
     DmRelease why = *release;
 
     if (party == call->b && (call->state == DM_CALL_DIALING || call->state == DM_CALL_RINGING)) {
-        dm_dial_failed(party, release);
+        dm_dial_failed(party, release, contacts);
     } else if (party == call->a || party == call->b) {
         explain(party, &why);
         dm_call_release(call, releaser(party, release), &why);
@@ -153,7 +154,7 @@ dm_call_on_leg_event(DmLeg *leg, const DmLegEvent *event, void *user_data)
         }
         dm_party_move(party, DM_LEG_GONE);
         party->leg = NULL;
-        on_leg_gone(party, event->release);
+        on_leg_gone(party, event->release, event->contacts);
         dm_party_free(party);
     }
     dm_call_check_over(call);
@@ -191,7 +192,9 @@ close_leg(DmParty *party, const DmRelease *why)
     }
     put_in_our_words(&told);
     if (party->side == DM_SIDE_A && party->state < DM_LEG_WAITS_FOR_ACK) {
-        told.status = dm_status_toward_caller(why->status != 0 ? why->status : 480);
+        told.status = why->redirect_to[0] != '\0'
+                          ? why->status
+                          : dm_status_toward_caller(why->status != 0 ? why->status : 480);
     }
     if (told.q850 == 0) {
         told.q850 = dm_q850_from_status(told.status);
@@ -374,6 +377,7 @@ dm_call_new(const DmCallDeps *deps, DmConfig *config, const DmIncoming *incoming
     DM_RUNS_ON(DM_THREAD_SIGNAL);
     call->deps = *deps;
     call->config = dm_config_ref(config);
+    dm_identity_init(&call->redirection.identity);
     /* RFC 7332, 3: a loop through several B2BUAs ends as one through proxies does. */
     call->max_forwards = incoming->max_forwards > 0 ? incoming->max_forwards - 1 : 0;
     call->parties = g_ptr_array_new();
@@ -409,6 +413,7 @@ dm_call_destroy(DmCall *call)
     }
     g_ptr_array_unref(call->parties);
     g_ptr_array_unref(call->sessions);
+    dm_redirect_clear(&call->redirection);
     dm_renegotiation_clear(&call->renegotiation);
     dm_dial_clear(&call->dialing);
     dm_route_plan_free(call->plan);

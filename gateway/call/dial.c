@@ -7,6 +7,7 @@
 #include "gateway/call/diagnosis.h"
 #include "gateway/call/negotiation.h"
 #include "gateway/call/party.h"
+#include "gateway/call/redirect.h"
 
 DM_LOG_TOPIC("call-dial");
 
@@ -70,8 +71,12 @@ next_trunk(DmCall *call)
 {
     DmDialing *dialing = &call->dialing;
 
-    while (dialing->next_target < call->plan->targets->len) {
+    while (dialing->next_target < call->plan->targets->len || dm_redirect_next(call)) {
         DmTrunk *trunk;
+
+        if (dialing->next_target >= call->plan->targets->len) {
+            continue; /* routing lets no such number be called */
+        }
 
         dialing->target = g_ptr_array_index(call->plan->targets, dialing->next_target++);
         trunk = dm_pool_find(call->deps.pool, dialing->target->trunk->id);
@@ -123,7 +128,7 @@ give_up_attempt(DmParty *party)
 
     dm_party_close(party, &why);
     dm_party_leave_trunk(party);
-    dm_dial_failed(party, &why);
+    dm_dial_failed(party, &why, NULL);
 }
 
 static void
@@ -216,7 +221,7 @@ end_with_best(DmCall *call)
         dm_call_fail(call, 503, DM_Q850_OUT_OF_ORDER, "trunk_down");
         return;
     }
-    why.status = dm_status_toward_caller(why.status);
+    why.status = why.redirect_to[0] != '\0' ? why.status : dm_status_toward_caller(why.status);
     dm_call_release(call,
                     why.cause == DM_RELEASE_REJECTED ? DM_RELEASED_BY_B : DM_RELEASED_BY_GATEWAY,
                     &why);
@@ -301,11 +306,12 @@ note_unreachable(DmParty *party)
 }
 
 void
-dm_dial_failed(DmParty *party, const DmRelease *release)
+dm_dial_failed(DmParty *party, const DmRelease *release, const GPtrArray *contacts)
 {
     DmCall *call = party->call;
     DmFailover next = dm_failover_decide(release, party->config);
     DmRelease failure = *release;
+    bool redirected = dm_redirect_take(party, &failure, contacts);
 
     diagnose_failure(&failure);
     if (release->cause == DM_RELEASE_TRANSPORT) {
@@ -317,6 +323,10 @@ dm_dial_failed(DmParty *party, const DmRelease *release)
     dm_trunk_count_result(party->trunk, false);
     report_endpoint(party, release->cause == DM_RELEASE_REJECTED);
     remember_failure(call, &failure);
+    if (redirected) {
+        dm_dial_next(call);
+        return;
+    }
     /* RTE-5: a caller who has heard ringing would hear it start again. */
     if (next == DM_FAILOVER_STOP || call->state == DM_CALL_RINGING) {
         end_with_best(call);

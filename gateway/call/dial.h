@@ -12,4 +12,4 @@ void dm_dial_clear(DmDialing *dialing);
 /* The called leg answered at all: from now on the wait is for its final answer. */
 void dm_dial_heard(DmParty *party);
 /* The called leg ended before it was answered. */
-void dm_dial_failed(DmParty *party, const DmRelease *release);
+void dm_dial_failed(DmParty *party, const DmRelease *release, const GPtrArray *contacts);

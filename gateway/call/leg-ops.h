@@ -34,7 +34,8 @@ typedef struct {
     char reason[64];    /* reason phrase or text of the Reason header */
     char diagnosis[32]; /* code of docs/diagnoses: "ack_timeout"; "" : none */
     unsigned retry_after_s;
-    char warning[96]; /* for close(): text of Warning 399 or, with 488, 305 */
+    char redirect_to[64]; /* for close() with 302: the number to call instead; "": none */
+    char warning[96];     /* for close(): text of Warning 399 or, with 488, 305 */
 } DmRelease;
 
 typedef enum {
@@ -53,6 +54,8 @@ typedef struct {
     uint16_t status;
     const DmSdp *sdp; /* borrowed */
     const DmRelease *release;
+    const GPtrArray *contacts; /* DM_LEG_CLOSED by 300, 301 or 302: char *, the numbers to call
+                                  instead, best first; or NULL. Borrowed. */
 } DmLegEvent;
 
 typedef void (*DmLegEventFunc)(DmLeg *leg, const DmLegEvent *event, void *user_data);

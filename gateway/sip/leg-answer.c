@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gateway/base/thread.h"
+#include "gateway/sip/identity.h"
 #include "gateway/sip/leg-priv.h"
 
 /* INVITEs of the peer: the first, provisional answers, 2xx until its ACK, rejection, CANCEL. */
@@ -293,6 +294,28 @@ add_warning(DmSipLeg *leg, DmSipMessage *response, const DmRelease *why)
     dm_sip_message_add(response, "Warning", value);
 }
 
+/* The number, at our own address: the caller's next call comes here again and is routed like any
+ * (SIG-1, SIG-20). */
+static void
+add_redirection(DmSipLeg *leg, DmSipMessage *response, const DmRelease *why)
+{
+    const DmAddress *ours =
+        leg->core->wire.ops->advertised(leg->core->wire.wire, leg->flow.listener);
+    char host[DM_ADDRESS_TEXT_MAX];
+    g_autoptr(GString) value = g_string_new("<");
+
+    if (*why->redirect_to == '\0' || why->status < 300 || why->status > 302) {
+        return;
+    }
+    dm_identity_append_uri(value,
+                           why->redirect_to,
+                           dm_address_uri_host(ours, host),
+                           dm_address_port(ours),
+                           false);
+    g_string_append_c(value, '>');
+    dm_sip_message_add(response, "Contact", value->str);
+}
+
 void
 dm_sip_leg_reject(DmSipLeg *leg, const DmRelease *why)
 {
@@ -315,6 +338,7 @@ dm_sip_leg_reject(DmSipLeg *leg, const DmRelease *why)
         dm_sip_message_add(response, "Retry-After", text);
     }
     add_warning(leg, response, why);
+    add_redirection(leg, response, why);
     dm_server_tx_respond(leg->incoming.tx, response);
     dm_sip_leg_drop_incoming(leg);
 }

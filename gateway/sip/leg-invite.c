@@ -340,6 +340,7 @@ note_failure(DmSipLeg *leg, const DmSipMessage *response)
                            (uint16_t)status->st_status,
                            status->st_phrase,
                            "");
+    leg->contacts = dm_sip_leg_read_contacts(response);
     for (const sip_reason_t *r = sip->sip_reason; r != NULL; r = r->re_next) {
         if (r->re_protocol != NULL && g_ascii_strcasecmp(r->re_protocol, "Q.850") == 0) {
             leg->release.q850 = dm_sip_reason_cause(r, 127);

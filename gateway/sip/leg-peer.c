@@ -80,6 +80,89 @@ dm_sip_leg_set_remote_sdp(DmSipLeg *leg, const DmSdp *sdp)
     }
 }
 
+/* --- where else --- */
+
+#define MAX_CONTACTS 5
+#define MAX_NUMBER   63 /* DmRelease.redirect_to */
+
+/* RFC 3261, 20.10: without q it is wanted most. */
+static unsigned
+weight_of(const sip_contact_t *contact)
+{
+    return contact->m_q != NULL ? (unsigned)sip_q_value(contact->m_q) : 1000;
+}
+
+/* What can be called there; "": nothing. (transfer full) */
+static char *
+number_of(const url_t *url)
+{
+    bool is_known =
+        url->url_type == url_sip || url->url_type == url_sips || url->url_type == url_tel;
+    const char *user = url->url_type == url_tel ? url->url_host : url->url_user;
+    size_t len = user != NULL ? strcspn(user, ";") : 0;
+
+    if (user == NULL && url->url_type == url_tel) {
+        user = url->url_user;
+        len = user != NULL ? strcspn(user, ";") : 0;
+    }
+    if (!is_known || len == 0 || len > MAX_NUMBER) {
+        return g_strdup("");
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (!g_ascii_isalnum(user[i]) && strchr("+-._*#", user[i]) == NULL) {
+            return g_strdup("");
+        }
+    }
+    return g_strndup(user, len);
+}
+
+static const sip_contact_t *
+best_below(const sip_contact_t *list, unsigned below)
+{
+    const sip_contact_t *best = NULL;
+    unsigned n = 0;
+
+    for (; list != NULL && n < 32; list = list->m_next, n++) {
+        if (weight_of(list) < below && (best == NULL || weight_of(list) > weight_of(best))) {
+            best = list;
+        }
+    }
+    return best;
+}
+
+static void
+add_equals(GPtrArray *numbers, const sip_contact_t *list, unsigned weight)
+{
+    for (unsigned n = 0; list != NULL && n < 32 && numbers->len < MAX_CONTACTS;
+         list = list->m_next, n++) {
+        char *number = weight_of(list) == weight ? number_of(list->m_url) : g_strdup("");
+
+        if (*number != '\0') {
+            g_ptr_array_add(numbers, number);
+        } else {
+            g_free(number);
+        }
+    }
+}
+
+GPtrArray *
+dm_sip_leg_read_contacts(const DmSipMessage *response)
+{
+    int status = response->sip->sip_status->st_status;
+    const sip_contact_t *list = response->sip->sip_contact;
+    GPtrArray *numbers;
+
+    if (status < 300 || status > 302 || list == NULL) {
+        return NULL;
+    }
+    numbers = g_ptr_array_new_with_free_func(g_free);
+    for (const sip_contact_t *best = best_below(list, 1001); best != NULL;
+         best = best_below(list, weight_of(best))) {
+        add_equals(numbers, list, weight_of(best));
+    }
+    return numbers;
+}
+
 /* --- who it is and what it can --- */
 
 static void

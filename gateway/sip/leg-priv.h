@@ -144,10 +144,11 @@ struct DmSipLeg {
     DmLegSession session;
     DmClientTx *update; /* ours, without a final answer */
 
-    DmClientTx *bye;    /* ours; tells this leg of its end */
-    bool peer_said_bye; /* before its 2xx to our INVITE came */
-    bool ending;        /* close() came; BYE as soon as it may */
-    DmRelease release;  /* what DM_LEG_CLOSED will say */
+    DmClientTx *bye;     /* ours; tells this leg of its end */
+    bool peer_said_bye;  /* before its 2xx to our INVITE came */
+    bool ending;         /* close() came; BYE as soon as it may */
+    GPtrArray *contacts; /* char *: where a 3xx says to call instead; or NULL */
+    DmRelease release;   /* what DM_LEG_CLOSED will say */
     DmTimer close_timer;
 };
 
@@ -185,6 +186,8 @@ bool dm_sip_leg_read_sdp(const DmSipMessage *message, DmSdp **out_sdp);
 void dm_sip_leg_write_sdp(DmSipLeg *leg, DmSipMessage *message, const DmSdp *sdp);
 /* @sdp may be NULL: nothing new was said. */
 void dm_sip_leg_set_remote_sdp(DmSipLeg *leg, const DmSdp *sdp);
+/* The numbers of a 300, 301 or 302, best first, a few at most; NULL: none. (transfer full) */
+GPtrArray *dm_sip_leg_read_contacts(const DmSipMessage *response);
 /* Its name and what it allows. */
 void dm_sip_leg_learn(DmSipLeg *leg, const DmSipMessage *message);
 bool dm_sip_leg_peer_allows(const DmSipLeg *leg, DmSipMethod method);

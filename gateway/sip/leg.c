@@ -165,6 +165,7 @@ leg_free(DmSipLeg *leg)
     g_clear_pointer(&leg->remote_sdp, dm_sdp_unref);
     g_clear_pointer(&leg->early_sdp, dm_sdp_unref);
     g_clear_pointer(&leg->offer, dm_sdp_unref);
+    g_clear_pointer(&leg->contacts, g_ptr_array_unref);
     g_free(leg->early_tag);
     g_free((char *)leg->facts.call_id);
     g_free((char *)leg->facts.user_agent);
@@ -193,7 +194,8 @@ dm_sip_leg_finish(DmSipLeg *leg)
 {
     DmLegEvent event = {.type = DM_LEG_CLOSED,
                         .status = leg->release.status,
-                        .release = &leg->release};
+                        .release = &leg->release,
+                        .contacts = leg->contacts};
 
     if (leg->incoming.tx != NULL) {
         dm_sip_leg_reject(leg, &(DmRelease){.status = 487});

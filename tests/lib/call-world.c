@@ -127,7 +127,7 @@ fake_close(DmLeg *leg, const DmRelease *why)
     fake->why = *why;
     g_assert_cmpuint(fake->n_closes, ==, 1);
     if (fake->incoming && !fake->answered) {
-        g_assert_cmpuint(why->status, >=, 400);
+        g_assert_cmpuint(why->status, >=, why->redirect_to[0] != '\0' ? 300 : 400);
         g_assert_cmpuint(why->status, <, 700);
     }
     tell(fake->world, "%s:close(%u)", fake->name, why->status);
@@ -226,8 +226,19 @@ check_released(const FakeLeg *leg)
 void
 peer_ends(FakeLeg *leg, DmReleaseCause cause, uint16_t status)
 {
+    peer_redirects(leg, cause, status, NULL);
+}
+
+void
+peer_redirects(FakeLeg *leg, DmReleaseCause cause, uint16_t status, const char *number)
+{
     const DmRelease release = {.cause = cause, .status = status};
-    const DmLegEvent event = {.type = DM_LEG_CLOSED, .release = &release};
+    g_autoptr(GPtrArray) contacts = g_ptr_array_new();
+    const DmLegEvent event = {.type = DM_LEG_CLOSED,
+                              .release = &release,
+                              .contacts = number != NULL ? contacts : NULL};
+
+    g_ptr_array_add(contacts, (char *)number);
 
     if (leg->n_closed > 0) {
         return;
@@ -405,7 +416,10 @@ end_somehow(FakeLeg *leg, unsigned dice)
     };
 
     dice %= G_N_ELEMENTS(ends);
-    peer_ends(leg, ends[dice].cause, ends[dice].status);
+    peer_redirects(leg,
+                   ends[dice].cause,
+                   ends[dice].status,
+                   ends[dice].status == 302 ? "+442079462222" : NULL);
 }
 
 void

@@ -87,6 +87,8 @@ DmSdp *world_sdp(const char *media);
 void peer_does(FakeLeg *leg, DmLegEventType type, uint16_t status, const char *sdp);
 void peer_does_with(FakeLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp);
 void peer_ends(FakeLeg *leg, DmReleaseCause cause, uint16_t status);
+/* The same; it names @number to call instead. NULL: none. */
+void peer_redirects(FakeLeg *leg, DmReleaseCause cause, uint16_t status, const char *number);
 /* Of the session opened last. */
 void media_does(World *world, DmCallMediaEventType type, DmSide side, DmAudioVerdict verdict);
 
