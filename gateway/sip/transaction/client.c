@@ -235,6 +235,25 @@ run(DmClientTx *tx, DmSpan method)
     dm_loop_arm(loop_of(tx), &tx->end_timer, DM_TX_GIVE_UP_US, on_failure_timer, tx);
 }
 
+/* SIG-23: a datagram in pieces is lost to many firewalls. What is still too long goes as it is: TCP
+ * would lose it for peers that have none. */
+static void
+slim(const DmTxLayer *layer, const DmSipFlow *flow, GString *text)
+{
+    const DmSipWire *wire = &layer->options.wire;
+    size_t max = 0;
+
+    if (flow->transport == DM_TRANSPORT_UDP && wire->ops->max_request_bytes != NULL) {
+        max = wire->ops->max_request_bytes(wire->wire, flow->listener);
+    }
+    if (max == 0 || text->len <= max) {
+        return;
+    }
+    dm_request_text_compact(text);
+    dm_count(&layer->options
+                  .counters[text->len <= max ? SIP_oversize_compact : SIP_oversize_fragmented]);
+}
+
 DmClientTx *
 dm_client_tx_start(DmTxLayer *layer,
                    DmSipMessage *request,
@@ -258,6 +277,7 @@ dm_client_tx_start(DmTxLayer *layer,
     g_string_truncate(text, 0);
     if (dm_sip_message_print(request, text)) {
         dm_request_text_add_via(text, via);
+        slim(layer, flow, text);
         tx->text = g_string_new_len(text->str, (gssize)text->len);
     }
     run(tx, (DmSpan){method, strlen(method)});

@@ -38,6 +38,77 @@ headers_of(const char *text, size_t len)
     return newline != NULL ? newline + 1 : text + len;
 }
 
+/* RFC 3261, 20; RFC 4028; RFC 3515; RFC 3892; RFC 6665. */
+static const struct {
+    const char *name;
+    char compact;
+} compact_forms[] = {
+    {"Via", 'v'},
+    {"From", 'f'},
+    {"To", 't'},
+    {"Call-ID", 'i'},
+    {"Contact", 'm'},
+    {"Content-Type", 'c'},
+    {"Content-Length", 'l'},
+    {"Content-Encoding", 'e'},
+    {"Subject", 's'},
+    {"Supported", 'k'},
+    {"Session-Expires", 'x'},
+    {"Refer-To", 'r'},
+    {"Referred-By", 'b'},
+    {"Event", 'o'},
+    {"Allow-Events", 'u'},
+};
+
+/* 0: it has none. */
+static char
+compact_form(DmSpan name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(compact_forms); i++) {
+        if (dm_span_equals(name, compact_forms[i].name)) {
+            return compact_forms[i].compact;
+        }
+    }
+    return '\0';
+}
+
+void
+dm_request_text_compact(GString *text)
+{
+    const char *end = text->str + text->len;
+    const char *p = headers_of(text->str, text->len);
+    const char *line = p;
+    GString *out = g_string_sized_new(text->len);
+    DmSpan name;
+    DmSpan value;
+
+    g_string_append_len(out, text->str, p - text->str);
+    for (; dm_next_header(&p, end, &name, &value); line = p) {
+        char form = compact_form(name);
+
+        if (form != '\0') {
+            g_string_append_c(out, form);
+            g_string_append_c(out, ':');
+            g_string_append_len(out, value.p, (gssize)value.len);
+            g_string_append(out, "\r\n");
+        } else {
+            g_string_append_len(out, line, p - line);
+        }
+    }
+    g_string_append_len(out, line, end - line);
+    g_string_assign(text, "");
+    g_string_append_len(text, out->str, (gssize)out->len);
+    g_string_free(out, TRUE);
+}
+
+static bool
+is_header(DmSpan name, const char *wanted)
+{
+    return dm_span_equals(name, wanted) ||
+           (name.len == 1 &&
+            g_ascii_tolower(*name.p) == compact_form((DmSpan){wanted, strlen(wanted)}));
+}
+
 /* "INVITE sip:x SIP/2.0" with another method. */
 static void
 append_start_line(GString *out, const GString *text, const char *method)
@@ -80,18 +151,18 @@ dm_request_text_derive(const GString *text,
 
     append_start_line(out, text, method);
     while (dm_next_header(&p, end, &name, &value)) {
-        if (dm_span_equals(name, "Via") && !has_via) {
+        if (is_header(name, "Via") && !has_via) {
             append_header(out, "Via", value);
             has_via = true;
-        } else if (dm_span_equals(name, "Route")) {
+        } else if (is_header(name, "Route")) {
             append_header(out, "Route", value);
-        } else if (dm_span_equals(name, "From")) {
+        } else if (is_header(name, "From")) {
             append_header(out, "From", value);
-        } else if (dm_span_equals(name, "To")) {
+        } else if (is_header(name, "To")) {
             append_header(out, "To", to != NULL ? *to : value);
-        } else if (dm_span_equals(name, "Call-ID")) {
+        } else if (is_header(name, "Call-ID")) {
             append_header(out, "Call-ID", value);
-        } else if (dm_span_equals(name, "CSeq")) {
+        } else if (is_header(name, "CSeq")) {
             append_cseq(out, value, method);
         }
     }
@@ -111,7 +182,7 @@ dm_request_text_header(const char *head, size_t len, const char *name)
     DmSpan value;
 
     while (dm_next_header(&p, end, &found, &value)) {
-        if (dm_span_equals(found, name)) {
+        if (is_header(found, name)) {
             char *text = g_strndup(value.p, value.len);
 
             g_strdelimit(text, "\r\n", ' ');

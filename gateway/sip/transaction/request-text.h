@@ -11,6 +11,9 @@
 /* Puts the Via line (without line end) behind the start line. */
 void dm_request_text_add_via(GString *text, const char *via);
 
+/* Writes names of headers in their compact form (RFC 3261, 7.3.3), as far as they have one. */
+void dm_request_text_compact(GString *text);
+
 /* Appends to @out the request that belongs to the INVITE in @text: the same Request-URI, topmost
  * Via, Route, From, Call-ID and CSeq number (RFC 3261, 9.1 and 17.1.1.3). @method is "ACK" or
  * "CANCEL".

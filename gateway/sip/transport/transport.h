@@ -23,6 +23,9 @@ typedef struct {
      * Contact. */
     const DmAddress *(*advertised)(void *wire, unsigned listener);
     const char *(*contact_host)(void *wire, unsigned listener);
+    /* (nullable) Bytes a request may have to leave a datagram listener in one piece (RFC 3261,
+     * 18.1.1: 200 below the path's MTU); 0: any number. */
+    size_t (*max_request_bytes)(void *wire, unsigned listener);
 } DmSipWireOps;
 
 typedef struct {

@@ -523,6 +523,20 @@ udp_contact_host(void *wire, unsigned listener)
     return host != NULL && *host != '\0' ? host : NULL;
 }
 
+/* RFC 3261, 18.1.1: for headers on the way, and an answer that is longer. */
+#define MTU_RESERVE 200
+
+static size_t
+udp_max_request_bytes(void *wire, unsigned listener)
+{
+    DmUdp *udp = wire;
+    unsigned mtu;
+
+    g_return_val_if_fail(is_usable(udp, listener), 0);
+    mtu = udp->listeners[listener].config->udp_mtu;
+    return mtu > MTU_RESERVE ? mtu - MTU_RESERVE : 0;
+}
+
 const DmSipWireOps *
 dm_udp_ops(void)
 {
@@ -531,6 +545,7 @@ dm_udp_ops(void)
         .flow_to = udp_flow_to,
         .advertised = udp_advertised,
         .contact_host = udp_contact_host,
+        .max_request_bytes = udp_max_request_bytes,
     };
 
     return &ops;

@@ -94,6 +94,14 @@ wire_contact_host(void *data, unsigned listener)
                                         : dm_streams_ops()->contact_host(wire->streams, listener);
 }
 
+static size_t
+wire_max_request_bytes(void *data, unsigned listener)
+{
+    DmWire *wire = data;
+
+    return is_datagrams(wire, listener) ? dm_udp_ops()->max_request_bytes(wire->udp, listener) : 0;
+}
+
 const DmSipWireOps *
 dm_wire_ops(void)
 {
@@ -102,6 +110,7 @@ dm_wire_ops(void)
         .flow_to = wire_flow_to,
         .advertised = wire_advertised,
         .contact_host = wire_contact_host,
+        .max_request_bytes = wire_max_request_bytes,
     };
 
     return &ops;
