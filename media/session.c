@@ -158,15 +158,15 @@ static void enter(DmWorkerCommand *base);
 static void update(DmWorkerCommand *base);
 static void leave(DmWorkerCommand *base);
 
-static void
-post(DmMediaSession *session, void (*run)(DmWorkerCommand *command), const DmMediaSpec *spec)
+static DmWorkerCommand *
+command_new(DmMediaSession *session, void (*run)(DmWorkerCommand *command), const DmMediaSpec *spec)
 {
     SessionCommand *command = g_new0(SessionCommand, 1);
 
     command->command.run = run;
     command->session = session;
     command->spec = g_memdup2(spec, spec != NULL ? sizeof *spec : 0);
-    dm_worker_post(session->worker, &command->command);
+    return &command->command;
 }
 
 DmMediaSession *
@@ -197,7 +197,8 @@ dm_media_session_open(DmMedia *media, const DmMediaOpen *open, GError **error)
     dm_count(&media->stats[DM_MEDIA_STAT_sessions]);
     dm_count(&media->stats[DM_MEDIA_STAT_sessions_active]);
     session->worker = dm_media_choose_worker(media);
-    post(session, enter, NULL);
+    /* Nothing is relayed before the first update, which takes this along. */
+    dm_worker_post_unhurried(session->worker, command_new(session, enter, NULL));
     return session;
 }
 
@@ -210,13 +211,13 @@ dm_media_session_local(const DmMediaSession *session, DmSide side)
 void
 dm_media_session_update(DmMediaSession *session, const DmMediaSpec *spec)
 {
-    post(session, update, spec);
+    dm_worker_post(session->worker, command_new(session, update, spec));
 }
 
 void
 dm_media_session_close(DmMediaSession *session)
 {
-    post(session, leave, NULL);
+    dm_worker_post(session->worker, command_new(session, leave, NULL));
 }
 
 /*

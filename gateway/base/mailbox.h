@@ -26,7 +26,14 @@ DmMailbox *dm_mailbox_new(DmLoop *loop,
                           DmMessageFreeFunc drop,
                           void *user_data);
 void dm_mailbox_free(DmMailbox *mailbox);
+/* The loop's thread, or before it runs: what comes waits this long for more, and the loop is woken
+ * once for all of it. For work that is cheaper in batches. 0, as at first: delivered at once. */
+void dm_mailbox_set_gather_us(DmMailbox *mailbox, int64_t gather_us);
 /* Any thread. */
 void dm_mailbox_post(DmMailbox *mailbox, DmMessage *message);
+/* Any thread: delivered, in order, when the loop is awake anyway: with the next message posted, or
+ * at the latest when it gives the watchdog its sign of life. Waking a thread costs more than most
+ * messages do. */
+void dm_mailbox_post_unhurried(DmMailbox *mailbox, DmMessage *message);
 /* Messages posted and not yet delivered; approximate, any thread. */
 size_t dm_mailbox_length(const DmMailbox *mailbox);

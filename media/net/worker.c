@@ -177,6 +177,12 @@ dm_worker_post(DmWorker *worker, DmWorkerCommand *command)
     dm_mailbox_post(worker->mailbox, &command->message);
 }
 
+void
+dm_worker_post_unhurried(DmWorker *worker, DmWorkerCommand *command)
+{
+    dm_mailbox_post_unhurried(worker->mailbox, &command->message);
+}
+
 unsigned
 dm_worker_load(const DmWorker *worker)
 {

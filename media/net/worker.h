@@ -42,6 +42,8 @@ void dm_worker_free(DmWorker *worker);
 
 /* Any thread. */
 void dm_worker_post(DmWorker *worker, DmWorkerCommand *command);
+/* The same for what may wait for the next command: see dm_mailbox_post_unhurried(). */
+void dm_worker_post_unhurried(DmWorker *worker, DmWorkerCommand *command);
 
 /* How many guests there are or will be: signalling counts one in when it chooses a worker. Any
  * thread. */

@@ -157,6 +157,80 @@ test_virtual_loop(void)
     dm_mailbox_free(receiver.mailbox);
 }
 
+static void
+test_gather(void)
+{
+    DmFakeClock fake;
+    g_autoptr(DmLoop) loop = NULL;
+    Receiver receiver = {0};
+
+    g_test_summary("Messages that are gathered are delivered together, counted from the first");
+
+    dm_fake_clock_init(&fake);
+    loop = dm_loop_new_virtual(&fake.clock);
+    receiver.loop = loop;
+    receiver.mailbox = dm_mailbox_new(loop, receive, drop, &receiver);
+    dm_mailbox_set_gather_us(receiver.mailbox, 20000);
+    for (int i = 0; i < 3; i++) {
+        dm_mailbox_post(receiver.mailbox, &note(0, i)->head);
+        dm_loop_turn(loop, -1);
+        g_assert_cmpint(receiver.n_received, ==, 0);
+        g_assert_cmpint(dm_loop_wait_us(loop), >, 0);
+        dm_fake_clock_advance(&fake, 6000);
+    }
+    dm_fake_clock_advance(&fake, 5000);
+    dm_loop_turn(loop, -1);
+    g_assert_cmpint(receiver.n_received, ==, 3);
+    g_assert_cmpint(dm_loop_wait_us(loop), ==, -1);
+
+    dm_mailbox_post(receiver.mailbox, &note(0, 3)->head);
+    dm_loop_turn(loop, -1);
+    dm_mailbox_free(receiver.mailbox);
+    g_assert_cmpint(dm_loop_wait_us(loop), ==, -1);
+}
+
+static void
+mix_hurry(void *user_data)
+{
+    const Sender *sender = user_data;
+
+    for (int i = 0; i < N_MESSAGES; i++) {
+        Note *n = note(sender->sender, i);
+
+        /* The last of all is in a hurry, as is every fourth. */
+        if (i % 4 == 3) {
+            dm_mailbox_post(sender->mailbox, &n->head);
+        } else {
+            dm_mailbox_post_unhurried(sender->mailbox, &n->head);
+        }
+    }
+}
+
+static void
+test_unhurried(void)
+{
+    g_autoptr(DmLoop) loop = dm_loop_new(NULL);
+    Receiver receiver = {.loop = loop};
+    Sender senders[N_SENDERS];
+    DmThread *threads[N_SENDERS];
+
+    g_test_summary("A message in a hurry takes along those that were not, whoever posted them");
+
+    receiver.mailbox = dm_mailbox_new(loop, receive, drop, &receiver);
+    for (int i = 0; i < N_SENDERS; i++) {
+        senders[i] = (Sender){receiver.mailbox, i};
+        threads[i] = dm_thread_start(DM_THREAD_MEDIA, "sender", mix_hurry, &senders[i], NULL);
+    }
+    /* Without a bound to the wait: a wake-up that is missed is missed for good. */
+    while (receiver.n_received < N_SENDERS * N_MESSAGES) {
+        dm_loop_turn(loop, -1);
+    }
+    for (int i = 0; i < N_SENDERS; i++) {
+        dm_thread_join(threads[i]);
+    }
+    dm_mailbox_free(receiver.mailbox);
+}
+
 static int n_dropped;
 
 static void
@@ -206,6 +280,8 @@ main(int argc, char **argv)
     g_test_add_func("/mailbox/many-senders", test_many_senders);
     g_test_add_func("/mailbox/ping-pong", test_ping_pong);
     g_test_add_func("/mailbox/virtual-loop", test_virtual_loop);
+    g_test_add_func("/mailbox/gather", test_gather);
+    g_test_add_func("/mailbox/unhurried", test_unhurried);
     g_test_add_func("/mailbox/freed-by-a-handler", test_freed_by_a_handler);
     return g_test_run();
 }
