@@ -4,12 +4,15 @@
 #include <string.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/cdr/json-text.h"
 
 /* Sentences for the operator in one record; more than that is noise. */
 #define MAX_EVIDENCE 16
 /* Attempts and limits in one record: routing never makes as many. */
 #define MAX_ATTEMPTS 64
 #define MAX_LIMITS   16
+/* The text of an ordinary record fits. */
+#define PRINTED_BYTES 4096
 
 static void
 free_attempt(gpointer data)
@@ -135,164 +138,153 @@ audio_name(DmAudioVerdict audio)
     return audio < G_N_ELEMENTS(names) ? names[audio] : "unknown";
 }
 
-/* --- Values of JSON: null where something is not known --- */
+/* --- Values: null where something is not known --- */
 
-/* Text from the network need not be UTF-8, and JSON must be. */
-static json_t *
-text_or_null(const char *text)
-{
-    g_autofree char *valid = NULL;
-
-    if (text == NULL || *text == '\0') {
-        return json_null();
-    }
-    valid = g_utf8_make_valid(text, -1);
-    return json_string(valid);
-}
-
-static json_t *
-time_or_null(int64_t wall_us)
+static void
+add_time(GString *out, const char *name, int64_t wall_us)
 {
     char text[DM_TIME_TEXT_MAX];
 
-    return wall_us == 0 ? json_null() : json_string(dm_wall_text(wall_us, text));
+    dm_json_text_add_text(out, name, wall_us != 0 ? dm_wall_text(wall_us, text) : NULL);
 }
 
 /* Milliseconds between two monotonic times, null unless both are known. */
-static json_t *
-span_or_null(int64_t from_mono_us, int64_t to_mono_us)
+static void
+add_span(GString *out, const char *name, int64_t from_mono_us, int64_t to_mono_us)
 {
     if (from_mono_us == 0 || to_mono_us == 0) {
-        return json_null();
+        dm_json_text_add_null(out, name);
+    } else {
+        dm_json_text_add_integer(out, name, MAX(to_mono_us - from_mono_us, 0) / 1000);
     }
-    return json_integer(MAX(to_mono_us - from_mono_us, 0) / 1000);
 }
 
-static json_t *
-code_or_null(unsigned code)
+static void
+add_code(GString *out, const char *name, unsigned code)
 {
-    return code == 0 ? json_null() : json_integer(code);
+    if (code == 0) {
+        dm_json_text_add_null(out, name);
+    } else {
+        dm_json_text_add_integer(out, name, code);
+    }
 }
 
-static json_t *
-host_or_null(const DmAddress *address)
+static void
+add_host(GString *out, const char *name, const DmAddress *address)
 {
     char text[DM_ADDRESS_TEXT_MAX];
 
-    return dm_address_is_set(address) ? json_string(dm_address_host(address, text)) : json_null();
+    dm_json_text_add_text(out,
+                          name,
+                          dm_address_is_set(address) ? dm_address_host(address, text) : NULL);
 }
 
-static json_t *
-port_or_null(const DmAddress *address)
+static void
+add_port(GString *out, const char *name, const DmAddress *address)
 {
-    return dm_address_is_set(address) ? json_integer(dm_address_port(address)) : json_null();
-}
-
-static json_t *
-texts_to_json(const GPtrArray *texts)
-{
-    json_t *array = json_array();
-
-    for (guint i = 0; i < texts->len; i++) {
-        json_array_append_new(array, text_or_null(g_ptr_array_index(texts, i)));
+    if (dm_address_is_set(address)) {
+        dm_json_text_add_integer(out, name, dm_address_port(address));
+    } else {
+        dm_json_text_add_null(out, name);
     }
-    return array;
+}
+
+static void
+add_texts(GString *out, const char *name, const GPtrArray *texts)
+{
+    dm_json_text_open(out, name, '[');
+    for (guint i = 0; i < texts->len; i++) {
+        dm_json_text_add_text(out, NULL, g_ptr_array_index(texts, i));
+    }
+    dm_json_text_close(out, ']');
 }
 
 /* --- Parts of a record --- */
 
 static void
-add_times(json_t *json, const DmRecord *record)
+add_times(GString *out, const DmRecord *record)
 {
     /* Until somebody rang, the caller waited: an answer without ringing ends that wait as well. */
     int64_t heard =
         record->first_18x_mono_us != 0 ? record->first_18x_mono_us : record->answer_mono_us;
     int64_t rang_until = record->answer_mono_us != 0 ? record->answer_mono_us : record->end_mono_us;
 
-    json_object_set_new(json, "start_at", time_or_null(record->start_wall_us));
-    json_object_set_new(json, "first_18x_at", time_or_null(record->first_18x_wall_us));
-    json_object_set_new(json, "early_media_at", time_or_null(record->early_media_wall_us));
-    json_object_set_new(json, "answer_at", time_or_null(record->answer_wall_us));
-    json_object_set_new(json, "end_at", time_or_null(record->end_wall_us));
-    json_object_set_new(json, "pdd_ms", span_or_null(record->start_mono_us, heard));
-    json_object_set_new(json, "ring_ms", span_or_null(record->first_18x_mono_us, rang_until));
-    json_object_set_new(json,
-                        "duration_ms",
-                        span_or_null(record->start_mono_us, record->end_mono_us));
-    json_object_set_new(json,
-                        "billable_ms",
-                        span_or_null(record->answer_mono_us, record->end_mono_us));
+    add_time(out, "start_at", record->start_wall_us);
+    add_time(out, "first_18x_at", record->first_18x_wall_us);
+    add_time(out, "early_media_at", record->early_media_wall_us);
+    add_time(out, "answer_at", record->answer_wall_us);
+    add_time(out, "end_at", record->end_wall_us);
+    add_span(out, "pdd_ms", record->start_mono_us, heard);
+    add_span(out, "ring_ms", record->first_18x_mono_us, rang_until);
+    add_span(out, "duration_ms", record->start_mono_us, record->end_mono_us);
+    add_span(out, "billable_ms", record->answer_mono_us, record->end_mono_us);
 }
 
 static void
-add_identity(json_t *json, const DmRecordIdentity *identity, const char *suffix)
+add_identity(GString *out, const DmRecordIdentity *identity, bool is_out)
 {
     const struct {
-        const char *name, *value;
+        const char *name[2];
+        const char *value;
     } members[] = {
-        {"from", identity->from},
-        {"to", identity->to},
-        {"ruri", identity->ruri},
-        {"pai", identity->pai},
-        {"privacy", identity->privacy},
-        {"diversion", identity->diversion},
-        {"display", identity->display},
+        {{"from_in", "from_out"}, identity->from},
+        {{"to_in", "to_out"}, identity->to},
+        {{"ruri_in", "ruri_out"}, identity->ruri},
+        {{"pai_in", "pai_out"}, identity->pai},
+        {{"privacy_in", "privacy_out"}, identity->privacy},
+        {{"diversion_in", "diversion_out"}, identity->diversion},
+        {{"display_in", "display_out"}, identity->display},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(members); i++) {
-        g_autofree char *name = g_strconcat(members[i].name, suffix, NULL);
-
-        json_object_set_new(json, name, text_or_null(members[i].value));
+        dm_json_text_add_text(out, members[i].name[is_out], members[i].value);
     }
 }
 
-static json_t *
-leg_to_json(const DmRecordLeg *leg)
+static void
+add_leg(GString *out, const char *name, const DmRecordLeg *leg)
 {
-    json_t *json = json_object();
-
-    json_object_set_new(json, "trunk", text_or_null(leg->trunk));
-    json_object_set_new(json, "endpoint", text_or_null(leg->endpoint));
-    json_object_set_new(json, "transport", text_or_null(leg->transport));
-    json_object_set_new(json, "remote_ip", host_or_null(&leg->remote));
-    json_object_set_new(json, "remote_port", port_or_null(&leg->remote));
-    json_object_set_new(json, "local_ip", host_or_null(&leg->local));
-    json_object_set_new(json, "call_id", text_or_null(leg->call_id));
-    json_object_set_new(json, "user_agent", text_or_null(leg->user_agent));
-    json_object_set_new(json, "final_code", code_or_null(leg->final_code));
-    json_object_set_new(json, "q850", code_or_null(leg->q850));
-    json_object_set_new(json, "auth", text_or_null(leg->auth));
-    return json;
+    dm_json_text_open(out, name, '{');
+    dm_json_text_add_text(out, "trunk", leg->trunk);
+    dm_json_text_add_text(out, "endpoint", leg->endpoint);
+    dm_json_text_add_text(out, "transport", leg->transport);
+    add_host(out, "remote_ip", &leg->remote);
+    add_port(out, "remote_port", &leg->remote);
+    add_host(out, "local_ip", &leg->local);
+    dm_json_text_add_text(out, "call_id", leg->call_id);
+    dm_json_text_add_text(out, "user_agent", leg->user_agent);
+    add_code(out, "final_code", leg->final_code);
+    add_code(out, "q850", leg->q850);
+    dm_json_text_add_text(out, "auth", leg->auth);
+    dm_json_text_close(out, '}');
 }
 
-static json_t *
-attempt_to_json(const DmRecordAttempt *attempt, size_t number)
+static void
+add_attempt(GString *out, const DmRecordAttempt *attempt, size_t number)
 {
-    json_t *json = json_object();
-
-    json_object_set_new(json, "seq", json_integer((json_int_t)number));
-    json_object_set_new(json, "trunk", text_or_null(attempt->trunk));
-    json_object_set_new(json, "endpoint", text_or_null(attempt->endpoint));
-    json_object_set_new(json, "ip", host_or_null(&attempt->address));
-    json_object_set_new(json, "port", port_or_null(&attempt->address));
-    json_object_set_new(json, "started_at", time_or_null(attempt->started_wall_us));
-    json_object_set_new(json, "provisional", code_or_null(attempt->provisional));
-    json_object_set_new(json, "code", code_or_null(attempt->code));
-    json_object_set_new(json, "reason", text_or_null(attempt->reason));
-    json_object_set_new(json, "elapsed_ms", json_integer(attempt->elapsed_ms));
-    json_object_set_new(json, "failure_class", text_or_null(attempt->failure_class));
-    return json;
+    dm_json_text_open(out, NULL, '{');
+    dm_json_text_add_integer(out, "seq", (int64_t)number);
+    dm_json_text_add_text(out, "trunk", attempt->trunk);
+    dm_json_text_add_text(out, "endpoint", attempt->endpoint);
+    add_host(out, "ip", &attempt->address);
+    add_port(out, "port", &attempt->address);
+    add_time(out, "started_at", attempt->started_wall_us);
+    add_code(out, "provisional", attempt->provisional);
+    add_code(out, "code", attempt->code);
+    dm_json_text_add_text(out, "reason", attempt->reason);
+    dm_json_text_add_integer(out, "elapsed_ms", attempt->elapsed_ms);
+    dm_json_text_add_text(out, "failure_class", attempt->failure_class);
+    dm_json_text_close(out, '}');
 }
 
-static json_t *
-attempts_to_json(const GPtrArray *attempts)
+static void
+add_attempts(GString *out, const GPtrArray *attempts)
 {
-    json_t *array = json_array();
-
+    dm_json_text_open(out, "attempts", '[');
     for (guint i = 0; i < attempts->len; i++) {
-        json_array_append_new(array, attempt_to_json(g_ptr_array_index(attempts, i), i + 1));
+        add_attempt(out, g_ptr_array_index(attempts, i), i + 1);
     }
-    return array;
+    dm_json_text_close(out, ']');
 }
 
 /* Whether a step of the trace changed the call: those that only say what was looked at, or was not
@@ -308,16 +300,16 @@ is_transformation(const json_t *entry)
 }
 
 /* Every rule that was applied, once, the route first. */
-static json_t *
-rule_ids(const DmRecord *record)
+static void
+add_rule_ids(GString *out, const DmRecord *record)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-    json_t *array = json_array();
     const json_t *entry;
     size_t i;
 
+    dm_json_text_open(out, "rule_ids", '[');
     if (record->route_id != NULL && *record->route_id != '\0') {
-        json_array_append_new(array, json_string(record->route_id));
+        dm_json_text_add_text(out, NULL, record->route_id);
         g_hash_table_add(seen, record->route_id);
     }
     json_array_foreach(record->trace, i, entry)
@@ -325,42 +317,52 @@ rule_ids(const DmRecord *record)
         const char *rule = json_string_value(json_object_get(entry, "rule"));
 
         if (rule != NULL && is_transformation(entry) && g_hash_table_add(seen, (gpointer)rule)) {
-            json_array_append_new(array, json_string(rule));
+            dm_json_text_add_text(out, NULL, rule);
         }
     }
-    return array;
+    dm_json_text_close(out, ']');
 }
 
 /* What was rewritten, as sentences. */
-static json_t *
-transformations(const DmRecord *record)
+static void
+add_transformations(GString *out, const DmRecord *record)
 {
-    json_t *array = json_array();
     const json_t *entry;
     size_t i;
 
+    dm_json_text_open(out, "transformations", '[');
     json_array_foreach(record->trace, i, entry)
     {
-        if (is_transformation(entry)) {
-            json_array_append(array, json_object_get(entry, "detail"));
+        const json_t *detail = json_object_get(entry, "detail");
+
+        if (detail != NULL && is_transformation(entry)) {
+            dm_json_text_add_json(out, NULL, detail);
         }
     }
-    return array;
+    dm_json_text_close(out, ']');
 }
 
-static json_t *
-route_to_json(const DmRecord *record)
+static void
+add_trace(GString *out, const json_t *trace)
 {
-    json_t *json = json_object();
+    if (trace != NULL) {
+        dm_json_text_add_json(out, "trace", trace);
+    } else {
+        dm_json_text_open(out, "trace", '[');
+        dm_json_text_close(out, ']');
+    }
+}
 
-    json_object_set_new(json, "id", text_or_null(record->route_id));
-    json_object_set_new(json, "rule_ids", rule_ids(record));
-    json_object_set_new(json, "transformations", transformations(record));
-    json_object_set_new(json,
-                        "trace",
-                        record->trace != NULL ? json_deep_copy(record->trace) : json_array());
-    json_object_set_new(json, "attempts", json_integer(record->attempts->len));
-    return json;
+static void
+add_route(GString *out, const DmRecord *record)
+{
+    dm_json_text_open(out, "route", '{');
+    dm_json_text_add_text(out, "id", record->route_id);
+    add_rule_ids(out, record);
+    add_transformations(out, record);
+    add_trace(out, record->trace);
+    dm_json_text_add_integer(out, "attempts", record->attempts->len);
+    dm_json_text_close(out, '}');
 }
 
 /* What was agreed under a payload type: its name as SDP has it. */
@@ -396,36 +398,35 @@ dtmf_mode(const DmMediaSideSpec *spec)
 }
 
 static void
-add_media_format(json_t *json, const DmMediaSideSpec *spec, const DmMediaSideReport *report)
+add_media_format(GString *out, const DmMediaSideSpec *spec, const DmMediaSideReport *report)
 {
     const DmMediaFormat *format = format_in_use(spec, report);
 
-    json_object_set_new(json, "codec", format != NULL ? text_or_null(format->name) : json_null());
-    json_object_set_new(json, "pt", format != NULL ? json_integer(format->pt) : json_null());
-    json_object_set_new(json, "ptime", json_integer(spec->ptime_ms != 0 ? spec->ptime_ms : 20));
-    json_object_set_new(json, "dtmf_mode", json_string(dtmf_mode(spec)));
+    if (format != NULL) {
+        dm_json_text_add_text(out, "codec", format->name);
+        dm_json_text_add_integer(out, "pt", format->pt);
+    } else {
+        dm_json_text_add_null(out, "codec");
+        dm_json_text_add_null(out, "pt");
+    }
+    dm_json_text_add_integer(out, "ptime", spec->ptime_ms != 0 ? spec->ptime_ms : 20);
+    dm_json_text_add_text(out, "dtmf_mode", dtmf_mode(spec));
 }
 
 static void
-add_media_addresses(json_t *json, const DmMediaSideSpec *spec, const DmMediaSideReport *report)
+add_media_addresses(GString *out, const DmMediaSideSpec *spec, const DmMediaSideReport *report)
 {
     bool latched = dm_address_is_set(&report->latched);
     const DmAddress *remote = latched ? &report->latched : &spec->remote_rtp;
 
-    json_object_set_new(json, "sdp_ip", host_or_null(&spec->remote_rtp));
-    json_object_set_new(json, "remote_ip", host_or_null(remote));
-    json_object_set_new(json, "remote_port", port_or_null(remote));
-    json_object_set_new(json, "latched", json_boolean(latched));
-}
-
-static json_t *
-jitter_to_json(uint32_t jitter_us)
-{
-    return json_real((double)jitter_us / 1000.0);
+    add_host(out, "sdp_ip", &spec->remote_rtp);
+    add_host(out, "remote_ip", remote);
+    add_port(out, "remote_port", remote);
+    dm_json_text_add_boolean(out, "latched", latched);
 }
 
 static void
-add_media_counts(json_t *json, const DmMediaSideReport *report)
+add_media_counts(GString *out, const DmMediaSideReport *report)
 {
     const struct {
         const char *name;
@@ -447,90 +448,104 @@ add_media_counts(json_t *json, const DmMediaSideReport *report)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(members); i++) {
-        json_object_set_new(json, members[i].name, json_integer((json_int_t)members[i].value));
+        dm_json_text_add_integer(out, members[i].name, (int64_t)members[i].value);
     }
-    json_object_set_new(json, "jitter_ms", jitter_to_json(report->jitter_us));
-    json_object_set_new(json, "jitter_max_ms", jitter_to_json(report->jitter_max_us));
-    json_object_set_new(json,
-                        "rtt_ms",
-                        report->rtt_us != 0 ? jitter_to_json(report->rtt_us) : json_null());
+    dm_json_text_add_thousandths(out, "jitter_ms", report->jitter_us);
+    dm_json_text_add_thousandths(out, "jitter_max_ms", report->jitter_max_us);
+    if (report->rtt_us != 0) {
+        dm_json_text_add_thousandths(out, "rtt_ms", report->rtt_us);
+    } else {
+        dm_json_text_add_null(out, "rtt_ms");
+    }
 }
 
-static json_t *
-media_side_to_json(const DmMediaSideSpec *spec, const DmMediaSideReport *report)
+static void
+add_media_side(GString *out,
+               const char *name,
+               const DmMediaSideSpec *spec,
+               const DmMediaSideReport *report)
 {
-    json_t *json = json_object();
-
-    add_media_format(json, spec, report);
-    add_media_addresses(json, spec, report);
-    add_media_counts(json, report);
-    return json;
+    dm_json_text_open(out, name, '{');
+    add_media_format(out, spec, report);
+    add_media_addresses(out, spec, report);
+    add_media_counts(out, report);
+    dm_json_text_close(out, '}');
 }
 
-static json_t *
-media_to_json(const DmRecord *record)
+static void
+add_media(GString *out, const DmRecord *record)
 {
-    json_t *json;
+    bool one_way = record->audio == DM_AUDIO_A_ONLY || record->audio == DM_AUDIO_B_ONLY;
 
     if (!record->has_media) {
-        return json_null();
+        dm_json_text_add_null(out, "media");
+        return;
     }
-    json = json_object();
+    dm_json_text_open(out, "media", '{');
     for (int side = 0; side < DM_N_SIDES; side++) {
-        json_object_set_new(
-            json,
-            side == DM_SIDE_A ? "a" : "b",
-            media_side_to_json(&record->spec.side[side], &record->report.side[side]));
+        add_media_side(out,
+                       side == DM_SIDE_A ? "a" : "b",
+                       &record->spec.side[side],
+                       &record->report.side[side]);
     }
-    json_object_set_new(json, "transcoded", json_boolean(record->report.transcoded));
-    json_object_set_new(json, "audio", json_string(audio_name(record->audio)));
-    json_object_set_new(
-        json,
-        "one_way",
-        json_boolean(record->audio == DM_AUDIO_A_ONLY || record->audio == DM_AUDIO_B_ONLY));
-    json_object_set_new(json, "final", json_boolean(!record->fast_close));
-    json_object_set_new(json, "digits", json_integer((json_int_t)record->digits));
-    return json;
+    dm_json_text_add_boolean(out, "transcoded", record->report.transcoded);
+    dm_json_text_add_text(out, "audio", audio_name(record->audio));
+    dm_json_text_add_boolean(out, "one_way", one_way);
+    dm_json_text_add_boolean(out, "final", !record->fast_close);
+    dm_json_text_add_integer(out, "digits", (int64_t)record->digits);
+    dm_json_text_close(out, '}');
 }
 
 /* Null while the call is up: nobody has released it. */
-static json_t *
-release_to_json(const DmRecord *record)
+static void
+add_release(GString *out, const DmRecord *record)
 {
-    json_t *json;
-
     if (record->end_wall_us == 0) {
-        return json_null();
+        dm_json_text_add_null(out, "release");
+        return;
     }
-    json = json_object();
-    json_object_set_new(json, "side", json_string(dm_released_by_name(record->release.by)));
-    json_object_set_new(json, "code", code_or_null(record->release.code));
-    json_object_set_new(json, "reason", text_or_null(record->release.reason));
-    json_object_set_new(json, "q850", code_or_null(record->release.q850));
-    json_object_set_new(json, "text", json_null());
-    json_object_set_new(json, "diagnosis", text_or_null(record->release.diagnosis));
-    json_object_set_new(json, "evidence", texts_to_json(record->release.evidence));
-    return json;
+    dm_json_text_open(out, "release", '{');
+    dm_json_text_add_text(out, "side", dm_released_by_name(record->release.by));
+    add_code(out, "code", record->release.code);
+    dm_json_text_add_text(out, "reason", record->release.reason);
+    add_code(out, "q850", record->release.q850);
+    dm_json_text_add_null(out, "text");
+    dm_json_text_add_text(out, "diagnosis", record->release.diagnosis);
+    add_texts(out, "evidence", record->release.evidence);
+    dm_json_text_close(out, '}');
+}
+
+GString *
+dm_record_print(const DmRecord *record, const char *node)
+{
+    bool has_node = record->node != NULL && *record->node != '\0';
+    GString *out = g_string_sized_new(PRINTED_BYTES);
+
+    dm_json_text_open(out, NULL, '{');
+    dm_json_text_add_text(out, "id", record->id);
+    dm_json_text_add_text(out, "node", has_node ? record->node : node);
+    dm_json_text_add_integer(out, "revision", (int64_t)record->revision);
+    dm_json_text_add_text(out, "direction", record->direction);
+    add_times(out, record);
+    add_identity(out, &record->in, false);
+    add_identity(out, &record->out, true);
+    add_route(out, record);
+    add_leg(out, "a", &record->leg[DM_SIDE_A]);
+    add_leg(out, "b", &record->leg[DM_SIDE_B]);
+    add_media(out, record);
+    add_release(out, record);
+    add_texts(out, "limits_hit", record->limits_hit);
+    add_attempts(out, record->attempts);
+    dm_json_text_close(out, '}');
+    return out;
 }
 
 json_t *
 dm_record_to_json(const DmRecord *record)
 {
-    json_t *json = json_object();
+    g_autoptr(GString) text = dm_record_print(record, NULL);
+    json_t *json = json_loadb(text->str, text->len, 0, NULL);
 
-    json_object_set_new(json, "id", json_string(record->id));
-    json_object_set_new(json, "node", text_or_null(record->node));
-    json_object_set_new(json, "revision", json_integer((json_int_t)record->revision));
-    json_object_set_new(json, "direction", text_or_null(record->direction));
-    add_times(json, record);
-    add_identity(json, &record->in, "_in");
-    add_identity(json, &record->out, "_out");
-    json_object_set_new(json, "route", route_to_json(record));
-    json_object_set_new(json, "a", leg_to_json(&record->leg[DM_SIDE_A]));
-    json_object_set_new(json, "b", leg_to_json(&record->leg[DM_SIDE_B]));
-    json_object_set_new(json, "media", media_to_json(record));
-    json_object_set_new(json, "release", release_to_json(record));
-    json_object_set_new(json, "limits_hit", texts_to_json(record->limits_hit));
-    json_object_set_new(json, "attempts", attempts_to_json(record->attempts));
+    g_return_val_if_fail(json != NULL, json_object());
     return json;
 }

@@ -87,6 +87,9 @@ DmRecordAttempt *dm_record_add_attempt(DmRecord *record);
 void dm_record_add_evidence(DmRecord *record, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void dm_record_add_limit(DmRecord *record, const char *limit);
 
-/* As the API shows it; the same members whether or not the call has ended. (transfer full) */
+/* As the API shows it, as JSON text; the same members whether or not the call has ended. @node: who
+ * kept it, where the record does not say; may be NULL. (transfer full) */
+GString *dm_record_print(const DmRecord *record, const char *node);
+/* The same as a tree, for whoever adds to it. (transfer full) */
 json_t *dm_record_to_json(const DmRecord *record);
 const char *dm_released_by_name(DmReleasedBy by); /* "a", "b", "gateway" */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/cdr/json-text.h"
 
 static const char *
 text_of(const json_t *json, const char *object, const char *name)
@@ -23,50 +24,118 @@ integer_of(const json_t *json, const char *object, const char *name)
 
 /* Every number of the call once, so that one search finds what either side saw. */
 static char *
-join_numbers(const json_t *json)
+join_numbers(const char *const *some, size_t n)
 {
-    static const char *const members[] =
-        {"from_in", "to_in", "ruri_in", "from_out", "to_out", "ruri_out"};
-    GString *numbers = g_string_new("");
+    g_autoptr(GString) numbers = g_string_new("");
 
-    for (size_t i = 0; i < G_N_ELEMENTS(members); i++) {
-        const char *number = json_string_value(json_object_get(json, members[i]));
-
-        if (number != NULL && strstr(numbers->str, number) == NULL) {
-            g_string_append_printf(numbers, "%s%s", numbers->len > 0 ? " " : "", number);
+    for (size_t i = 0; i < n; i++) {
+        if (some[i] != NULL && strstr(numbers->str, some[i]) == NULL) {
+            if (numbers->len > 0) {
+                g_string_append_c(numbers, ' ');
+            }
+            g_string_append(numbers, some[i]);
         }
     }
-    return g_string_free(numbers, FALSE);
+    return g_utf8_make_valid(numbers->str, (gssize)numbers->len);
+}
+
+/* (transfer full): @text */
+static const char *
+keep(DmCdrRow *row, char *text)
+{
+    g_assert(row->n_texts < G_N_ELEMENTS(row->texts));
+    row->texts[row->n_texts++] = text;
+    return text;
+}
+
+static const char *
+copy(DmCdrRow *row, const char *text)
+{
+    return text != NULL ? keep(row, g_strdup(text)) : NULL;
+}
+
+/* What ended the call, or what the caller was last told. */
+static unsigned
+code_of(const DmRecord *record)
+{
+    bool is_released = record->end_wall_us != 0 && record->release.code != 0;
+
+    return is_released ? record->release.code : record->leg[DM_SIDE_A].final_code;
 }
 
 void
-dm_cdr_row_init(DmCdrRow *row, const json_t *json, int64_t start_wall_us, int64_t end_wall_us)
+dm_cdr_row_init(DmCdrRow *row, const DmRecord *record, const char *node, int64_t end_wall_us)
 {
-    json_int_t code = integer_of(json, "release", "code");
+    const char *const numbers[] = {
+        record->in.from,
+        record->in.to,
+        record->in.ruri,
+        record->out.from,
+        record->out.to,
+        record->out.ruri,
+    };
+    bool ended = record->end_wall_us != 0;
 
-    row->numbers = join_numbers(json);
-    row->text = json_dumps(json, JSON_COMPACT);
+    row->n_texts = 0;
     row->row = (DmStoreRecord){
-        .id = text_of(json, NULL, "id"),
+        .id = copy(row, record->id),
+        .ended = ended,
+        .start_wall_us = record->start_wall_us,
+        .end_wall_us = end_wall_us,
+        .trunk_a = copy(row, record->leg[DM_SIDE_A].trunk),
+        .trunk_b = copy(row, record->leg[DM_SIDE_B].trunk),
+        .direction = copy(row, record->direction),
+        .diagnosis = ended ? copy(row, record->release.diagnosis) : NULL,
+        .numbers = keep(row, join_numbers(numbers, G_N_ELEMENTS(numbers))),
+        .code = code_of(record),
+        .duration_ms = record->end_mono_us > 0 && record->start_mono_us > 0
+                           ? MAX(record->end_mono_us - record->start_mono_us, 0) / 1000
+                           : 0,
+        .json = keep(row, g_string_free(dm_record_print(record, node), FALSE)),
+    };
+}
+
+void
+dm_cdr_row_init_from_json(DmCdrRow *row,
+                          const json_t *json,
+                          int64_t start_wall_us,
+                          int64_t end_wall_us)
+{
+    const char *const numbers[] = {
+        text_of(json, NULL, "from_in"),
+        text_of(json, NULL, "to_in"),
+        text_of(json, NULL, "ruri_in"),
+        text_of(json, NULL, "from_out"),
+        text_of(json, NULL, "to_out"),
+        text_of(json, NULL, "ruri_out"),
+    };
+    json_int_t code = integer_of(json, "release", "code");
+    g_autoptr(GString) text = g_string_new("");
+
+    dm_json_text_add_json(text, NULL, json);
+    row->n_texts = 0;
+    row->row = (DmStoreRecord){
+        .id = copy(row, text_of(json, NULL, "id")),
         .ended = !json_is_null(json_object_get(json, "end_at")),
         .start_wall_us = start_wall_us,
         .end_wall_us = end_wall_us,
-        .trunk_a = text_of(json, "a", "trunk"),
-        .trunk_b = text_of(json, "b", "trunk"),
-        .direction = text_of(json, NULL, "direction"),
-        .diagnosis = text_of(json, "release", "diagnosis"),
-        .numbers = row->numbers,
+        .trunk_a = copy(row, text_of(json, "a", "trunk")),
+        .trunk_b = copy(row, text_of(json, "b", "trunk")),
+        .direction = copy(row, text_of(json, NULL, "direction")),
+        .diagnosis = copy(row, text_of(json, "release", "diagnosis")),
+        .numbers = keep(row, join_numbers(numbers, G_N_ELEMENTS(numbers))),
         .code = (unsigned)(code != 0 ? code : integer_of(json, "a", "final_code")),
         .duration_ms = integer_of(json, NULL, "duration_ms"),
-        .json = row->text,
+        .json = copy(row, text->str),
     };
 }
 
 void
 dm_cdr_row_clear(DmCdrRow *row)
 {
-    g_free(row->numbers);
-    free(row->text);
+    while (row->n_texts > 0) {
+        g_free(row->texts[--row->n_texts]);
+    }
 }
 
 /* Milliseconds from the time a member tells to @wall_us, null when it tells none. */

@@ -40,9 +40,9 @@ typedef enum {
 typedef struct {
     DmMessage message;
     NoteKind kind;
-    json_t *json; /* NOTE_RECORD */
-    int64_t start_wall_us, end_wall_us;
-    char **ids; /* NOTE_ALIVE: the calls alive at end_wall_us */
+    DmCdrRow row; /* NOTE_RECORD */
+    char **ids;   /* NOTE_ALIVE: the calls alive at alive_wall_us */
+    int64_t alive_wall_us;
 } Note;
 
 struct DmCdrWriter {
@@ -57,7 +57,7 @@ struct DmCdrWriter {
     /* the writer's thread */
     GPtrArray *pending; /* Note: records to commit, oldest first */
     DmFileSink *sink;   /* NULL: none */
-    DmTimer gather, sync, prune;
+    DmTimer commit, sync, prune;
     bool is_failing;
 
     /* written by any thread, read by any thread */
@@ -68,7 +68,7 @@ struct DmCdrWriter {
 static void
 free_note(Note *note)
 {
-    json_decref(note->json);
+    dm_cdr_row_clear(&note->row);
     g_strfreev(note->ids);
     g_free(note);
 }
@@ -99,21 +99,14 @@ report_outcome(DmCdrWriter *writer, const GError *error)
 static bool
 commit_records(DmCdrWriter *writer, guint n, GError **error)
 {
-    g_autofree DmCdrRow *made = g_new0(DmCdrRow, n);
     g_autofree DmStoreRecord *rows = g_new(DmStoreRecord, n);
-    bool ok;
 
     for (guint i = 0; i < n; i++) {
         const Note *note = g_ptr_array_index(writer->pending, i);
 
-        dm_cdr_row_init(&made[i], note->json, note->start_wall_us, note->end_wall_us);
-        rows[i] = made[i].row;
+        rows[i] = note->row.row;
     }
-    ok = dm_store_records_write(writer->store, rows, n, error);
-    for (guint i = 0; i < n; i++) {
-        dm_cdr_row_clear(&made[i]);
-    }
-    return ok;
+    return dm_store_records_write(writer->store, rows, n, error);
 }
 
 static bool
@@ -172,7 +165,7 @@ flush(DmTimer *timer, void *user_data)
     ok = commit_pending(writer, &error) && deliver(writer, &error);
     report_outcome(writer, ok ? NULL : error);
     if (!ok) {
-        dm_loop_arm(writer->loop, &writer->gather, RETRY_US, flush, writer);
+        dm_loop_arm(writer->loop, &writer->commit, RETRY_US, flush, writer);
     }
 }
 
@@ -184,10 +177,10 @@ on_record(DmCdrWriter *writer, Note *note)
         return; /* the retry takes it along */
     }
     if (writer->pending->len >= BATCH_MAX) {
-        dm_timer_disarm(&writer->gather);
+        dm_timer_disarm(&writer->commit);
         flush(NULL, writer);
-    } else if (!dm_timer_is_armed(&writer->gather)) {
-        dm_loop_arm(writer->loop, &writer->gather, GATHER_US, flush, writer);
+    } else if (!dm_timer_is_armed(&writer->commit)) {
+        dm_loop_arm(writer->loop, &writer->commit, 0, flush, writer);
     }
 }
 
@@ -200,7 +193,7 @@ on_alive(DmCdrWriter *writer, Note *note)
     if (!dm_store_records_alive(writer->store,
                                 (const char *const *)note->ids,
                                 g_strv_length(note->ids),
-                                note->end_wall_us,
+                                note->alive_wall_us,
                                 &error)) {
         dm_debug(NULL, "calls alive: %s", error->message);
     }
@@ -279,10 +272,10 @@ close_one(DmStore *store, const DmStoredRecord *stored, GError **error)
         return true;
     }
     dm_cdr_close_unfinished(json, stored->start_wall_us, stored->alive_wall_us);
-    dm_cdr_row_init(&row,
-                    json,
-                    stored->start_wall_us,
-                    MAX(stored->alive_wall_us, stored->start_wall_us));
+    dm_cdr_row_init_from_json(&row,
+                              json,
+                              stored->start_wall_us,
+                              MAX(stored->alive_wall_us, stored->start_wall_us));
     ok = dm_store_records_write(store, &row.row, 1, error);
     dm_cdr_row_clear(&row);
     json_decref(json);
@@ -341,6 +334,7 @@ start_parts(DmCdrWriter *writer, const DmCdrWriterOptions *options, GError **err
         return false;
     }
     writer->mailbox = dm_mailbox_new(writer->loop, on_message, drop_message, writer);
+    dm_mailbox_set_gather_us(writer->mailbox, GATHER_US);
     writer->thread = dm_thread_start(DM_THREAD_STORE, "dm-store", run, writer, error);
     return writer->thread != NULL;
 }
@@ -398,12 +392,7 @@ post_record(DmCdrWriter *writer, const DmRecord *record, int64_t end_wall_us)
     }
     note = g_new0(Note, 1);
     note->kind = NOTE_RECORD;
-    note->json = dm_record_to_json(record);
-    note->start_wall_us = record->start_wall_us;
-    note->end_wall_us = end_wall_us;
-    if ((record->node == NULL || *record->node == '\0') && writer->node != NULL) {
-        json_object_set_new(note->json, "node", json_string(writer->node));
-    }
+    dm_cdr_row_init(&note->row, record, writer->node, end_wall_us);
     dm_mailbox_post(writer->mailbox, &note->message);
 }
 
@@ -425,7 +414,7 @@ dm_cdr_writer_alive(DmCdrWriter *writer, const char *const *call_ids, size_t n, 
     Note *note = g_new0(Note, 1);
 
     note->kind = NOTE_ALIVE;
-    note->end_wall_us = wall_us;
+    note->alive_wall_us = wall_us;
     note->ids = g_new0(char *, n + 1);
     for (size_t i = 0; i < n; i++) {
         note->ids[i] = g_strdup(call_ids[i]);
