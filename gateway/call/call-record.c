@@ -59,8 +59,7 @@ dm_call_record_plan(DmCall *call)
     const DmRouteTarget *first =
         call->plan->targets->len > 0 ? g_ptr_array_index(call->plan->targets, 0) : NULL;
 
-    set(&record->route_id, call->plan->route_id);
-    record->trace = call->plan->trace != NULL ? json_incref(call->plan->trace) : NULL;
+    dm_record_set_route(record, call->plan->route_id, call->plan->trace);
     set(&record->direction, direction_name(call->a->config, first != NULL ? first->trunk : NULL));
 }
 

@@ -13,6 +13,7 @@
 #define MAX_LIMITS   16
 /* The text of an ordinary record fits. */
 #define PRINTED_BYTES 4096
+#define ROUTE_BYTES   1024
 
 static void
 free_attempt(gpointer data)
@@ -74,8 +75,7 @@ dm_record_free(DmRecord *record)
     clear_leg(&record->leg[DM_SIDE_A]);
     clear_leg(&record->leg[DM_SIDE_B]);
     g_ptr_array_unref(record->attempts);
-    g_free(record->route_id);
-    json_decref(record->trace);
+    g_free(record->route_facts);
     g_free(record->release.reason);
     g_free(record->release.diagnosis);
     g_ptr_array_unref(record->release.evidence);
@@ -301,18 +301,18 @@ is_transformation(const json_t *entry)
 
 /* Every rule that was applied, once, the route first. */
 static void
-add_rule_ids(GString *out, const DmRecord *record)
+add_rule_ids(GString *out, const char *route_id, const json_t *trace)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     const json_t *entry;
     size_t i;
 
     dm_json_text_open(out, "rule_ids", '[');
-    if (record->route_id != NULL && *record->route_id != '\0') {
-        dm_json_text_add_text(out, NULL, record->route_id);
-        g_hash_table_add(seen, record->route_id);
+    if (route_id != NULL && *route_id != '\0') {
+        dm_json_text_add_text(out, NULL, route_id);
+        g_hash_table_add(seen, (gpointer)route_id);
     }
-    json_array_foreach(record->trace, i, entry)
+    json_array_foreach(trace, i, entry)
     {
         const char *rule = json_string_value(json_object_get(entry, "rule"));
 
@@ -325,13 +325,13 @@ add_rule_ids(GString *out, const DmRecord *record)
 
 /* What was rewritten, as sentences. */
 static void
-add_transformations(GString *out, const DmRecord *record)
+add_transformations(GString *out, const json_t *trace)
 {
     const json_t *entry;
     size_t i;
 
     dm_json_text_open(out, "transformations", '[');
-    json_array_foreach(record->trace, i, entry)
+    json_array_foreach(trace, i, entry)
     {
         const json_t *detail = json_object_get(entry, "detail");
 
@@ -353,14 +353,35 @@ add_trace(GString *out, const json_t *trace)
     }
 }
 
+/* Members of "route", all but the number of attempts. */
+static void
+add_route_facts(GString *out, const char *route_id, const json_t *trace)
+{
+    dm_json_text_add_text(out, "id", route_id);
+    add_rule_ids(out, route_id, trace);
+    add_transformations(out, trace);
+    add_trace(out, trace);
+}
+
+void
+dm_record_set_route(DmRecord *record, const char *route_id, const json_t *trace)
+{
+    GString *facts = g_string_sized_new(ROUTE_BYTES);
+
+    add_route_facts(facts, route_id, trace);
+    g_free(record->route_facts);
+    record->route_facts = g_string_free(facts, FALSE);
+}
+
 static void
 add_route(GString *out, const DmRecord *record)
 {
     dm_json_text_open(out, "route", '{');
-    dm_json_text_add_text(out, "id", record->route_id);
-    add_rule_ids(out, record);
-    add_transformations(out, record);
-    add_trace(out, record->trace);
+    if (record->route_facts != NULL) {
+        g_string_append(out, record->route_facts);
+    } else {
+        add_route_facts(out, NULL, NULL);
+    }
     dm_json_text_add_integer(out, "attempts", record->attempts->len);
     dm_json_text_close(out, '}');
 }

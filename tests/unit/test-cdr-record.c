@@ -146,32 +146,34 @@ static void
 test_rules_once(void)
 {
     g_autoptr(DmRecord) record = answered_call();
+    json_t *trace;
     json_t *json;
     const json_t *rules;
     const json_t *told;
 
     g_test_summary("Rules that were applied are named once each, the route first, and what was "
                    "rewritten is told (RTE-1)");
-    record->route_id = g_strdup("to-carrier");
-    record->trace = json_pack("[{s:s,s:s,s:s},{s:s,s:s,s:s},{s:s,s:s,s:s}]",
-                              "step",
-                              "route_skipped",
-                              "rule",
-                              "emergency",
-                              "detail",
-                              "another number",
-                              "step",
-                              "route",
-                              "rule",
-                              "to-carrier",
-                              "detail",
-                              "taken",
-                              "step",
-                              "called_rules",
-                              "rule",
-                              "strip-9",
-                              "detail",
-                              "'9123' became '123'");
+    trace = json_pack("[{s:s,s:s,s:s},{s:s,s:s,s:s},{s:s,s:s,s:s}]",
+                      "step",
+                      "route_skipped",
+                      "rule",
+                      "emergency",
+                      "detail",
+                      "another number",
+                      "step",
+                      "route",
+                      "rule",
+                      "to-carrier",
+                      "detail",
+                      "taken",
+                      "step",
+                      "called_rules",
+                      "rule",
+                      "strip-9",
+                      "detail",
+                      "'9123' became '123'");
+    dm_record_set_route(record, "to-carrier", trace);
+    json_decref(trace);
 
     json = dm_record_to_json(record);
     rules = json_object_get(json_object_get(json, "route"), "rule_ids");
