@@ -55,22 +55,19 @@ proto_for_sofia(const char *proto)
 GStrv
 dm_sdp_split_words(const char *text)
 {
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    g_auto(GStrv) parts = g_strsplit(text, " ", -1);
+    GPtrArray *words = g_ptr_array_new();
 
-    for (char **part = parts; *part != NULL; part++) {
-        if (**part != '\0') {
-            g_strv_builder_add(builder, *part);
+    while (*text != '\0') {
+        size_t len = strcspn(text, " ");
+
+        if (len > 0) {
+            g_ptr_array_add(words, g_strndup(text, len));
         }
+        text += len;
+        text += strspn(text, " ");
     }
-    return g_strv_builder_end(builder);
-}
-
-static void
-put_line(DmSdpFilter *filter, const char *line)
-{
-    g_string_append(filter->text, line);
-    g_string_append_len(filter->text, "\r\n", 2);
+    g_ptr_array_add(words, NULL);
+    return (GStrv)g_ptr_array_free(words, FALSE);
 }
 
 static bool
@@ -154,6 +151,13 @@ is_usable_rtpmap(const char *value)
 
     return g_ascii_isdigit(value[0]) && strchr(value, ' ') != NULL && slash != NULL &&
            g_ascii_isdigit(slash[1]);
+}
+
+static void
+put_line(DmSdpFilter *filter, const char *line)
+{
+    g_string_append(filter->text, line);
+    g_string_append_len(filter->text, "\r\n", 2);
 }
 
 static void

@@ -253,7 +253,7 @@ dm_sdp_parse(const char *text, size_t len, GError **error)
 {
     g_autofree char *copy = NULL;
     g_auto(GStrv) lines = NULL;
-    g_autoptr(GString) filtered = g_string_new(NULL);
+    g_autoptr(GString) filtered = g_string_sized_new(len);
     DmSdpFilter filter = {.text = filtered};
 
     if (len > MAX_TEXT_BYTES) {
