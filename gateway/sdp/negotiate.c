@@ -319,23 +319,37 @@ answer_comfort_noise(Answer *answer)
     }
 }
 
-/* Only when the other side takes events too: else the peer would press keys into a void, where
- * tones in its speech would still get through. Their clock is that of the speech they interrupt,
- * and so may be another one when that is transcoded. */
+/* What the other side takes of events. Their clock is that of the speech they interrupt, and so may
+ * be another one when that is transcoded. A side without events hears tones instead, which takes
+ * speech on both sides that we can put them into and find them in (DTMF-2). */
+static const DmMediaFormat *
+find_their_events(const Answer *answer, const DmMediaFormat *offered)
+{
+    bool decodes = answer->policy->transcode && dm_format_transcodes(&answer->line->formats[0]);
+    const DmMediaFormat *theirs;
+
+    if (answer->other == NULL) {
+        return offered;
+    }
+    theirs = dm_line_find_event(answer->other, offered->clock_hz);
+    if (theirs == NULL && decodes) {
+        theirs = dm_line_find_codec(answer->other, DM_CODEC_TELEPHONE_EVENT);
+    }
+    if (theirs == NULL && decodes && dm_line_transcodes(answer->other)) {
+        return offered;
+    }
+    return theirs;
+}
+
+/* Not when the peer would press keys into a void, where tones in its speech would get through. */
 static void
 answer_events(Answer *answer)
 {
-    uint32_t clock_hz = answer->line->formats[0].clock_hz;
-    const DmMediaFormat *offered = dm_line_find_event(answer->offered, clock_hz);
-    const DmMediaFormat *theirs = offered;
+    const DmMediaFormat *offered =
+        dm_line_find_event(answer->offered, answer->line->formats[0].clock_hz);
+    const DmMediaFormat *theirs = offered != NULL ? find_their_events(answer, offered) : NULL;
 
-    if (answer->other != NULL) {
-        theirs = dm_line_find_event(answer->other, clock_hz);
-        if (theirs == NULL && answer->policy->transcode) {
-            theirs = dm_line_find_codec(answer->other, DM_CODEC_TELEPHONE_EVENT);
-        }
-    }
-    if (offered != NULL && theirs != NULL) {
+    if (theirs != NULL) {
         answer_format(answer, offered, theirs->fmtp);
     }
 }

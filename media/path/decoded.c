@@ -6,18 +6,61 @@
 #include <strings.h>
 
 #include "media/dsp/codec.h"
+#include "media/dsp/keys.h"
 #include "media/path/dtmf.h"
 #include "media/path/reorder.h"
+#include "media/rtp/bytes.h"
 
 /* A hole of more is not a lost packet or a few: the peer was silent, or away. */
 #define MAX_CONCEALED_MS 240
 /* More than that is not silence between words: time goes by the clock on the wall. */
 #define MAX_SILENCE_MS 10000
 
+/* A key as we send it: at least so long (Q.24 wants 40 ms of tone and of pause; peers want more),
+ * and with so much silence behind it. */
+#define MIN_TONE_MS  60
+#define MIN_PAUSE_MS 50
+/* A press of which nothing is heard for so long is over, whether or not its end came. */
+#define MAX_PRESS_GAP_US (200 * INT64_C(1000))
+
+#define EVENT_STEP_MS     20
+#define EVENT_VOLUME      10
+#define EVENT_END         0x80
+#define EVENT_LEN         4
+#define N_EVENT_ENDS      3
+#define MAX_EVENT_SAMPLES (8 * 8000) /* as many as a duration of 16 bits holds */
+
+/* Samples looked at for keys at a time: as exactly as this is known when one begins. */
+#define KEY_STEP 40
+
+/* Tones heard in what comes, and told as events. What is heard goes on DM_KEY_LAG later, so that a
+ * tone has been recognised before any of it has left. */
+typedef struct {
+    DmKeyEar *ear;    /* NULL: nobody listens */
+    char key;         /* that sounds; 0: none */
+    uint32_t n_key;   /* samples since it was recognised */
+    uint32_t n_told;  /* of them when last told */
+    uint32_t started; /* timestamp of its events */
+    size_t n_held;
+    int16_t held[DM_KEY_LAG];
+} Listener;
+
+/* Events that come, made into tones. */
+typedef struct {
+    DmKeyTone tone;
+    char key; /* of the press last heard of */
+    bool is_over;
+    uint32_t n_made;     /* samples of tone */
+    uint32_t timestamp;  /* of the press, on the peer's line */
+    uint32_t hush_until; /* speech from before this is not passed on */
+    int64_t heard_us;
+} Sounder;
+
 struct DmDecodedPath {
     const DmPathPlan *plan;
     DmRtpContinuity *out;
     DmPathSendFunc send;
+    DmPathKeyFunc on_key;
     void *user_data;
     unsigned rate_hz; /* of all samples in here */
     DmReorder *reorder;
@@ -38,6 +81,9 @@ struct DmDecodedPath {
     bool has_event;
     size_t n_frame, n_wanted; /* samples there are, and that make a packet */
     int16_t frame[DM_CODEC_MAX_SAMPLES];
+
+    Listener listener;
+    Sounder sounder;
 };
 
 /*
@@ -129,13 +175,126 @@ is_ours(const DmDecodedPath *path)
     return path->out->last_sequence == path->last_sequence;
 }
 
+/*
+ * Keys: tones in speech into events
+ */
+
+static void
+send_event(DmDecodedPath *path, bool is_first, bool is_end)
+{
+    Listener *listener = &path->listener;
+    uint8_t bytes[DM_RTP_HEADER_LEN + EVENT_LEN];
+    uint8_t *block = bytes + DM_RTP_HEADER_LEN;
+    uint32_t duration = out_units(path, MAX(listener->n_key, DM_KEY_LAG));
+
+    block[0] = (uint8_t)dm_key_event(listener->key);
+    block[1] = (uint8_t)(EVENT_VOLUME | (is_end ? EVENT_END : 0));
+    dm_put_u16(block + 2, (uint16_t)MIN(duration, UINT16_MAX));
+    send_packet(path, bytes, EVENT_LEN, path->plan->event_pt, is_first, listener->started);
+    listener->n_told = listener->n_key;
+}
+
+/* All that was held back is the beginning of the tone. */
+static void
+begin_key(DmDecodedPath *path, char key)
+{
+    Listener *listener = &path->listener;
+
+    flush_frame(path);
+    listener->key = key;
+    listener->n_held = 0;
+    listener->n_key = 0;
+    listener->started = path->out_next;
+    send_event(path, true, false);
+    path->on_key(key, path->user_data);
+}
+
+static void
+end_key(DmDecodedPath *path)
+{
+    Listener *listener = &path->listener;
+
+    for (unsigned i = 0; i < N_EVENT_ENDS; i++) {
+        send_event(path, false, true);
+    }
+    path->out_next = listener->started + out_units(path, MAX(listener->n_key, DM_KEY_LAG));
+    path->marker = true;
+    memset(listener->held, 0, sizeof listener->held);
+    listener->n_held = DM_KEY_LAG;
+    listener->key = 0;
+}
+
+/* Lets the oldest go until there is room for @n. */
+static void
+delay_samples(DmDecodedPath *path, const int16_t *samples, size_t n)
+{
+    Listener *listener = &path->listener;
+    size_t n_over = listener->n_held + n > DM_KEY_LAG ? listener->n_held + n - DM_KEY_LAG : 0;
+
+    put_samples(path, listener->held, n_over);
+    memmove(listener->held, listener->held + n_over, (listener->n_held - n_over) * sizeof *samples);
+    memcpy(listener->held + listener->n_held - n_over, samples, n * sizeof *samples);
+    listener->n_held = listener->n_held - n_over + n;
+}
+
+static void
+listen_to_step(DmDecodedPath *path, const int16_t *samples, size_t n)
+{
+    Listener *listener = &path->listener;
+    char key = dm_key_ear_hear(listener->ear, samples, n);
+
+    if (listener->key != 0 && key != listener->key) {
+        end_key(path);
+    }
+    if (key != 0 && listener->key == 0) {
+        begin_key(path, key);
+    }
+    if (listener->key == 0) {
+        delay_samples(path, samples, n);
+        return;
+    }
+    listener->n_key = MIN(listener->n_key + (uint32_t)n, MAX_EVENT_SAMPLES);
+    if (listener->n_key - listener->n_told >= EVENT_STEP_MS * DM_NARROW_HZ / 1000) {
+        send_event(path, false, false);
+    }
+}
+
+/* Speech that was heard or made up goes on its way. */
+static void
+pass_samples(DmDecodedPath *path, const int16_t *samples, size_t n)
+{
+    if (path->listener.ear == NULL) {
+        put_samples(path, samples, n);
+        return;
+    }
+    for (size_t at = 0; at < n; at += KEY_STEP) {
+        listen_to_step(path, samples + at, MIN(KEY_STEP, n - at));
+    }
+}
+
+/* Nothing comes for now: what is held back has its turn. */
+static void
+release_held(DmDecodedPath *path)
+{
+    Listener *listener = &path->listener;
+
+    if (listener->key != 0) {
+        end_key(path);
+    }
+    put_samples(path, listener->held, listener->n_held);
+    listener->n_held = 0;
+}
+
 /* Goes on from whatever was sent last, by us or by others. */
 static void
 join_out(DmDecodedPath *path)
 {
     if (is_ours(path)) {
+        release_held(path);
         flush_frame(path);
     }
+    path->listener.n_held = 0;
+    path->listener.key = 0;
     path->n_frame = 0; /* of a time that is over */
     path->last_sequence = path->out->last_sequence;
     path->out_next = dm_rtp_continuity_next_timestamp(path->out, out_hz(path), path->now_us);
@@ -145,8 +304,10 @@ join_out(DmDecodedPath *path)
 static void
 skip_silence(DmDecodedPath *path, uint64_t n)
 {
-    size_t n_flushed = flush_frame(path);
+    size_t n_flushed;
 
+    release_held(path);
+    n_flushed = flush_frame(path);
     if (n > n_flushed) {
         path->out_next += out_units(path, n - n_flushed);
         path->marker = true;
@@ -183,7 +344,7 @@ conceal(DmDecodedPath *path, DmDecoder *decoder, const DmPlayed *played, uint64_
                            is_last ? played->rtp.payload_len : 0,
                            samples,
                            n_now);
-        put_samples(path, samples, n_now);
+        pass_samples(path, samples, n_now);
         n -= n_now;
     }
 }
@@ -216,6 +377,14 @@ bridge_gap(DmDecodedPath *path, DmDecoder *decoder, const DmPlayed *played, cons
     }
 }
 
+/* Some peers send speech along with the events of a key: the tone stands for both. */
+static bool
+is_hushed(const DmDecodedPath *path, const DmPlayed *played)
+{
+    return path->sounder.key != 0 &&
+           (int32_t)(path->sounder.hush_until - played->rtp.timestamp) > 0;
+}
+
 static void
 play_speech(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
 {
@@ -232,7 +401,9 @@ play_speech(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
         join_out(path);
     }
     n = dm_decoder_decode(decoder, played->payload, played->rtp.payload_len, samples);
-    put_samples(path, samples, n);
+    if (!is_hushed(path, played)) {
+        pass_samples(path, samples, n);
+    }
     path->in_hz = rule->clock_in_hz;
     path->in_next =
         played->rtp.timestamp + (uint32_t)((uint64_t)n * rule->clock_in_hz / path->rate_hz);
@@ -289,6 +460,113 @@ play_event(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
 }
 
 static void
+make_tone(DmDecodedPath *path, uint32_t n)
+{
+    Sounder *sounder = &path->sounder;
+    int16_t samples[DM_CODEC_MAX_SAMPLES];
+
+    while (n > 0) {
+        uint32_t n_now = MIN(n, DM_CODEC_MAX_SAMPLES);
+
+        dm_key_tone_make(&sounder->tone, sounder->key, path->rate_hz, samples, n_now);
+        put_samples(path, samples, n_now);
+        sounder->n_made += n_now;
+        n -= n_now;
+    }
+}
+
+static void
+make_pause(DmDecodedPath *path)
+{
+    static const int16_t silence[MIN_PAUSE_MS * DM_WIDE_HZ / 1000];
+
+    put_samples(path, silence, MIN_PAUSE_MS * (path->rate_hz / 1000));
+    flush_frame(path);
+}
+
+static void
+end_tone(DmDecodedPath *path)
+{
+    Sounder *sounder = &path->sounder;
+    uint32_t n_least = MIN_TONE_MS * (path->rate_hz / 1000);
+
+    if (sounder->n_made < n_least) {
+        make_tone(path, n_least - sounder->n_made);
+    }
+    make_pause(path);
+    sounder->is_over = true;
+}
+
+static void
+begin_tone(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule, char key)
+{
+    Sounder *sounder = &path->sounder;
+
+    if (sounder->key != 0 && !sounder->is_over) {
+        end_tone(path);
+    }
+    place_event(path, played, rule);
+    *sounder = (Sounder){
+        .key = key,
+        .timestamp = played->rtp.timestamp,
+        .hush_until = played->rtp.timestamp,
+    };
+}
+
+/* A press is as long as its events say so far: the tone follows them, packet by packet, and what
+ * was lost is made good by the next. */
+static void
+play_tone(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
+{
+    Sounder *sounder = &path->sounder;
+    const uint8_t *block = played->payload;
+    int32_t later = (int32_t)(played->rtp.timestamp - sounder->timestamp);
+    char key = played->rtp.payload_len >= EVENT_LEN ? dm_key_of_event(block[0]) : 0;
+    uint64_t n;
+
+    if (key == 0 || (sounder->key != 0 && later < 0)) {
+        return;
+    }
+    if (sounder->key == 0 || later > 0) {
+        begin_tone(path, played, rule, key);
+    }
+    if (sounder->is_over || key != sounder->key) {
+        return;
+    }
+    n = (uint64_t)dm_get_u16(block + 2) * path->rate_hz / rule->clock_in_hz;
+    sounder->heard_us = path->now_us;
+    sounder->hush_until = sounder->timestamp + dm_get_u16(block + 2);
+    if (n > sounder->n_made) {
+        make_tone(path, (uint32_t)(n - sounder->n_made));
+    }
+    if (block[1] & EVENT_END) {
+        end_tone(path);
+    }
+    if ((int32_t)(sounder->hush_until - path->in_next) > 0) {
+        path->in_next = sounder->hush_until;
+    }
+}
+
+/* The end of a press was lost, and speech goes on. */
+static void
+end_lost_press(DmDecodedPath *path)
+{
+    Sounder *sounder = &path->sounder;
+
+    if (sounder->key != 0 && !sounder->is_over &&
+        path->now_us - sounder->heard_us > MAX_PRESS_GAP_US) {
+        end_tone(path);
+    }
+}
+
+bool
+dm_decoded_path_sounds(const DmDecodedPath *path, int64_t now_us)
+{
+    return path->sounder.key != 0 && !path->sounder.is_over &&
+           now_us - path->sounder.heard_us <= MAX_PRESS_GAP_US;
+}
+
+static void
 play(const DmPlayed *played, void *user_data)
 {
     DmDecodedPath *path = user_data;
@@ -297,7 +575,10 @@ play(const DmPlayed *played, void *user_data)
     if (rule == NULL || (rule->ops & DM_PATH_FORWARD) == 0) {
         return;
     }
-    if (rule->ops & DM_PATH_EVENT) {
+    end_lost_press(path);
+    if (rule->ops & DM_PATH_TONES) {
+        play_tone(path, played, rule);
+    } else if (rule->ops & DM_PATH_EVENT) {
         play_event(path, played, rule);
     } else if (dm_codec_type((DmCodec)rule->codec) != NULL) {
         play_speech(path, played, rule);
@@ -321,7 +602,7 @@ dm_decoded_path_concealed_ms(const DmDecodedPath *path)
 static unsigned
 choose_rate(const DmPathPlan *plan, const DmCodecType *made)
 {
-    if (!dm_codec_is_wide(made)) {
+    if (!dm_codec_is_wide(made) || plan->hears_keys) {
         return DM_NARROW_HZ;
     }
     for (unsigned i = 0; i < plan->n; i++) {
@@ -353,6 +634,7 @@ DmDecodedPath *
 dm_decoded_path_new(const DmPathPlan *plan,
                     DmRtpContinuity *out,
                     DmPathSendFunc send,
+                    DmPathKeyFunc on_key,
                     void *user_data)
 {
     const DmCodecType *made = dm_codec_type(plan->made.codec);
@@ -366,11 +648,13 @@ dm_decoded_path_new(const DmPathPlan *plan,
     path->plan = plan;
     path->out = out;
     path->send = send;
+    path->on_key = on_key;
     path->user_data = user_data;
     path->rate_hz = choose_rate(plan, made);
     path->n_wanted =
         dm_codec_ptime_ms(made, plan->ptime_ms, plan->maxptime_ms) * (path->rate_hz / 1000);
     path->reorder = dm_reorder_new(play, path);
+    path->listener.ear = plan->hears_keys ? dm_key_ear_new() : NULL;
     path->encoder = dm_encoder_new(made, path->rate_hz, &wishes);
     return path->encoder != NULL ? g_steal_pointer(&path) : NULL;
 }
@@ -386,5 +670,6 @@ dm_decoded_path_free(DmDecodedPath *path)
     }
     dm_encoder_free(path->encoder);
     dm_reorder_free(path->reorder);
+    dm_key_ear_free(path->listener.ear);
     g_free(path);
 }

@@ -6,8 +6,9 @@
 #include "media/rtp/continuity.h"
 
 /* One direction of a call whose sound is taken apart and put together again: another codec, another
- * packet length. Packets are put in order (reorder.h), decoded, lost ones concealed, and the
- * samples made into packets as the other peer wants them. Packets go in and come out; it has no
+ * packet length, keys that only one side has events for (DTMF-2). Packets are put in order
+ * (reorder.h), decoded, lost ones concealed, and the samples made into packets as the other peer
+ * wants them. Packets go in and come out; it has no
  * socket and no clock. It allocates when made and with the first packet of each payload type. */
 typedef struct DmDecodedPath DmDecodedPath;
 
@@ -17,11 +18,15 @@ typedef void (*DmPathSendFunc)(const DmRtpPacket *rtp,
                                size_t len,
                                void *user_data);
 
+/* A key was heard in the speech that came; once a press. */
+typedef void (*DmPathKeyFunc)(char key, void *user_data);
+
 /* @plan and @out outlive the path; @out is the stream that its packets go to, shared with what is
  * relayed. NULL: there is no codec toward the peer that we can encode. */
 DmDecodedPath *dm_decoded_path_new(const DmPathPlan *plan,
                                    DmRtpContinuity *out,
                                    DmPathSendFunc send,
+                                   DmPathKeyFunc on_key,
                                    void *user_data);
 void dm_decoded_path_free(DmDecodedPath *path);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmDecodedPath, dm_decoded_path_free)
@@ -29,6 +34,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmDecodedPath, dm_decoded_path_free)
 /* Any packet of a rule of the plan. Returns false when it is dropped: it came twice, or too late.
  */
 bool dm_decoded_path_input(DmDecodedPath *path, const DmPacket *packet);
+
+/* Whether a key's tone is being made: no other speech shall reach the peer meanwhile. */
+bool dm_decoded_path_sounds(const DmDecodedPath *path, int64_t now_us);
 
 /* Samples made up in place of lost ones, in milliseconds, so far. */
 uint64_t dm_decoded_path_concealed_ms(const DmDecodedPath *path);

@@ -62,14 +62,17 @@ first_decodable(const DmMediaFormat *formats, unsigned n)
     return NULL;
 }
 
-/* What samples are made into: the best the peer has; but from G.711 the other law, which costs
- * next to nothing and loses next to nothing. */
+/* What samples are made into: what most of them come as, if the peer has that, else the best the
+ * peer has; but from G.711 the other law, which costs next to nothing and loses next to nothing. */
 static const DmMediaFormat *
 choose_made(const DmMediaSideSpec *from, const DmMediaSideSpec *to)
 {
     const DmMediaFormat *main = first_decodable(from->recv, from->n_recv);
-    const DmMediaFormat *law = NULL;
+    const DmMediaFormat *law = main != NULL ? find_same(to, main) : NULL;
 
+    if (law != NULL) {
+        return law;
+    }
     if (main != NULL && main->codec == DM_CODEC_PCMU) {
         law = find_codec(to, DM_CODEC_PCMA);
     } else if (main != NULL && main->codec == DM_CODEC_PCMA) {
@@ -99,7 +102,10 @@ find_other(const DmMediaFormat *made,
            uint8_t *out_ops)
 {
     if (format->codec == DM_CODEC_TELEPHONE_EVENT) {
-        return find_event(to, made);
+        const DmMediaFormat *event = find_event(to, made);
+
+        *out_ops = event == NULL && made != NULL ? DM_PATH_TONES : 0;
+        return event != NULL ? event : made;
     }
     if (made == NULL || dm_codec_type(format->codec) == NULL) {
         return NULL;
@@ -138,6 +144,45 @@ make_rule(const DmMediaFormat *format, const DmMediaFormat *made, const DmMediaS
     return rule;
 }
 
+static bool
+has_events(const DmMediaFormat *formats, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (formats[i].codec == DM_CODEC_TELEPHONE_EVENT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keys cross also when only one side has events for them (DTMF-2): speech in which tones have to be
+ * heard goes through samples, and speech is silent while a tone is made. */
+static void
+plan_keys(DmPathPlan *plan, const DmMediaSideSpec *from, const DmMediaSideSpec *to)
+{
+    const DmMediaFormat *made = &plan->made;
+    const DmMediaFormat *event = find_event(to, made);
+    bool has_tones = event == NULL && has_events(from->recv, from->n_recv);
+
+    if (dm_codec_type(made->codec) == NULL) {
+        return;
+    }
+    plan->hears_keys = event != NULL && !has_events(from->recv, from->n_recv);
+    plan->event_pt = event != NULL ? event->pt : 0;
+    for (unsigned i = 0; i < plan->n; i++) {
+        DmPathRule *rule = &plan->rule[i];
+        bool is_decodable = dm_codec_type((DmCodec)rule->codec) != NULL;
+
+        if (plan->hears_keys && is_decodable) {
+            rule->ops = DM_PATH_FORWARD | DM_PATH_DECODE;
+            rule->pt_out = made->pt;
+            rule->clock_out_hz = made->clock_hz;
+        } else if (has_tones && is_decodable) {
+            rule->ops |= DM_PATH_HUSH;
+        }
+    }
+}
+
 void
 dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSideSpec *to)
 {
@@ -153,6 +198,7 @@ dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSid
     for (unsigned i = 0; i < out_plan->n; i++) {
         out_plan->rule[i] = make_rule(&from->recv[i], made, to);
     }
+    plan_keys(out_plan, from, to);
 }
 
 const DmPathRule *

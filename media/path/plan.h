@@ -14,6 +14,8 @@ typedef enum {
     DM_PATH_TO_ALAW = 4,
     DM_PATH_TO_ULAW = 8,
     DM_PATH_DECODE = 16, /* through samples (decoded.h) into the plan's @made */
+    DM_PATH_TONES = 32,  /* events: heard by the other side as tones in its speech */
+    DM_PATH_HUSH = 64,   /* speech: silenced while such a tone sounds */
 } DmPathOps;
 
 typedef struct {
@@ -29,6 +31,8 @@ typedef struct {
     DmPathRule rule[DM_MEDIA_MAX_FORMATS];
     uint8_t n;
     uint16_t ptime_ms, maxptime_ms; /* toward the peer, as it said; 0: it did not */
+    bool hears_keys;    /* from a peer without events, to one with: tones become events */
+    uint8_t event_pt;   /* toward the peer; when hears_keys */
     DmMediaFormat made; /* what samples are made into; DM_CODEC_OTHER: nothing we can make */
 } DmPathPlan;
 

@@ -30,35 +30,62 @@ send_made(const DmRtpPacket *rtp, const uint8_t *bytes, size_t len, void *user_d
     dm_flow_send(dm_stream_other(stream), &packet);
 }
 
+static void
+on_key(char key, void *user_data)
+{
+    DmStream *stream = user_data;
+    DmMediaEvent event = {.type = DM_MEDIA_EVENT_DIGIT, .digit = key};
+
+    dm_publish_add(stream->dtmf_events, 1);
+    dm_worker_count(stats_of(stream), dtmf_inband);
+    dm_session_emit(stream, &event);
+}
+
 /* Speech in the other law stays as it is, packet by packet, unless the peer wants another length;
  * and whatever a decoded stream carries besides speech goes with it, in its order. */
 static bool
 is_wanted(const DmStream *stream, const DmPacket *packet)
 {
-    const DmPathRule *rule = &packet->rule;
+    uint8_t ops = packet->rule.ops & (uint8_t)~DM_PATH_HUSH;
 
-    if (rule->ops & DM_PATH_DECODE || stream->decoded != NULL) {
-        return rule->ops != DM_PATH_FORWARD;
+    if (ops & (DM_PATH_DECODE | DM_PATH_TONES)) {
+        return true;
     }
-    return rule->ops & (DM_PATH_TO_ALAW | DM_PATH_TO_ULAW) &&
+    if (stream->decoded != NULL) {
+        return ops != DM_PATH_FORWARD;
+    }
+    return ops & (DM_PATH_TO_ALAW | DM_PATH_TO_ULAW) &&
            !dm_path_plan_keeps_length(&stream->plan, packet->rtp.payload_len);
+}
+
+/* Relayed speech under the tone of a key. */
+static bool
+is_hushed(const DmStream *stream, const DmPacket *packet)
+{
+    return (packet->rule.ops & DM_PATH_HUSH) && stream->decoded != NULL &&
+           dm_decoded_path_sounds(stream->decoded, packet->now_us);
 }
 
 bool
 dm_samples_input(DmStream *stream, const DmPacket *packet)
 {
     if (!is_wanted(stream, packet)) {
-        return false;
+        return is_hushed(stream, packet);
     }
     if (stream->decoded == NULL) {
-        stream->decoded =
-            dm_decoded_path_new(&stream->plan, &dm_stream_other(stream)->out, send_made, stream);
+        stream->decoded = dm_decoded_path_new(&stream->plan,
+                                              &dm_stream_other(stream)->out,
+                                              send_made,
+                                              on_key,
+                                              stream);
     }
     if (stream->decoded == NULL) {
         dm_worker_count(stats_of(stream), rtp_no_codec);
         return true;
     }
-    dm_samples_note_transcoding(stream);
+    if (packet->rule.codec != stream->plan.made.codec && (packet->rule.ops & DM_PATH_EVENT) == 0) {
+        dm_samples_note_transcoding(stream);
+    }
     if (!dm_decoded_path_input(stream->decoded, packet)) {
         dm_worker_count(stats_of(stream), rtp_discarded);
     }

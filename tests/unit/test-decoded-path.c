@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "media/dsp/codec.h"
+#include "media/dsp/keys.h"
 #include "media/path/decoded.h"
+#include "media/path/dtmf.h"
+#include "media/rtp/bytes.h"
 #include "media/session.h"
 #include "tests/lib/allocations.h"
 #include "tests/lib/tone.h"
@@ -24,11 +27,19 @@ typedef struct {
     DmRtpPacket first, last;
     size_t n;
     int16_t samples[16 * DM_WIDE_HZ];
+
+    /* keys, as tones and as events */
+    DmKeyEar *keys;
+    char tone;
+    GString *tones;
+    DmDtmfReceiver receiver;
+    GString *events;
 } Ear;
 
 /* A peer that talks, and the path from it to the ear. */
 typedef struct {
     DmMediaSideSpec from, to;
+    GString *told; /* keys the path has told of */
     DmPathPlan plan;
     DmRtpContinuity out;
     DmDecodedPath *path;
@@ -42,11 +53,45 @@ typedef struct {
 } Line;
 
 static void
+note_key(char key, void *user_data)
+{
+    Line *line = user_data;
+
+    g_string_append_c(line->told, key);
+}
+
+static void
+hear_tones(Ear *ear, const int16_t *samples, size_t n)
+{
+    for (size_t at = 0; ear->rate_hz == DM_NARROW_HZ && at < n; at += 40) {
+        char tone = dm_key_ear_hear(ear->keys, samples + at, MIN(40, n - at));
+
+        if (tone != 0 && tone != ear->tone) {
+            g_string_append_c(ear->tones, tone);
+        }
+        ear->tone = tone;
+    }
+}
+
+static void
+hear_event(Ear *ear, const DmRtpPacket *rtp, const uint8_t *bytes)
+{
+    DmPacket packet = {.bytes = (uint8_t *)bytes, .rtp = *rtp};
+    char key = dm_dtmf_receive(&ear->receiver, &packet);
+
+    ear->n_events++;
+    if (key != 0) {
+        g_string_append_c(ear->events, key);
+    }
+}
+
+static void
 hear(const DmRtpPacket *rtp, const uint8_t *bytes, size_t len, void *user_data)
 {
     Line *line = user_data;
     Ear *ear = &line->ear;
     DmRtpPacket packet;
+    size_t n;
 
     g_assert_cmpint(dm_rtp_parse(bytes, len, &packet), ==, DM_RTP_OK);
     g_assert_cmpuint(packet.ssrc, ==, 77);
@@ -59,15 +104,19 @@ hear(const DmRtpPacket *rtp, const uint8_t *bytes, size_t len, void *user_data)
     }
     ear->last = packet;
     if (packet.pt == EVENT_PT) {
-        ear->n_events++;
+        hear_event(ear, &packet, bytes);
         return;
     }
     ear->n_packets++;
-    g_assert_cmpuint(ear->n, <, G_N_ELEMENTS(ear->samples) - DM_CODEC_MAX_SAMPLES);
-    ear->n += dm_decoder_decode(ear->decoder,
-                                bytes + packet.payload_offset,
-                                packet.payload_len,
-                                ear->samples + ear->n);
+    if (ear->n >= G_N_ELEMENTS(ear->samples) - DM_CODEC_MAX_SAMPLES) {
+        ear->n = 0; /* only the keys of a long call are looked at */
+    }
+    n = dm_decoder_decode(ear->decoder,
+                          bytes + packet.payload_offset,
+                          packet.payload_len,
+                          ear->samples + ear->n);
+    hear_tones(ear, ear->samples + ear->n, n);
+    ear->n += n;
 }
 
 static DmMediaFormat
@@ -89,19 +138,17 @@ best_rate(DmCodec a, DmCodec b)
 }
 
 static void
-line_open(Line *line, DmCodec from, unsigned from_ms, DmCodec to, unsigned to_ms)
+line_start(Line *line, DmCodec from, unsigned from_ms, DmCodec to)
 {
-    memset(line, 0, sizeof *line);
-    line->from.recv[0] = line->from.send[0] = format_of(from, 96);
-    line->to.recv[0] = line->to.send[0] = format_of(to, 97);
-    line->from.recv[1] = line->to.send[1] = format_of(DM_CODEC_TELEPHONE_EVENT, EVENT_PT);
-    line->from.n_recv = line->to.n_send = 2;
-    line->to.ptime_ms = (uint16_t)to_ms;
     dm_path_plan(&line->plan, &line->from, &line->to);
     dm_rtp_continuity_init(&line->out, 77, 65530, 4294960000u);
-    line->path = dm_decoded_path_new(&line->plan, &line->out, hear, line);
+    line->path = dm_decoded_path_new(&line->plan, &line->out, hear, note_key, line);
     g_assert_nonnull(line->path);
-    line->rate_hz = best_rate(from, to);
+    line->told = g_string_new(NULL);
+    line->ear.keys = dm_key_ear_new();
+    line->ear.tones = g_string_new(NULL);
+    line->ear.events = g_string_new(NULL);
+    line->rate_hz = line->plan.hears_keys ? DM_NARROW_HZ : best_rate(from, to);
     line->encoder =
         dm_encoder_new(dm_codec_type(from), line->rate_hz, &(DmEncoderWishes){.fec = true});
     line->ear.decoder = dm_decoder_new(dm_codec_type(to), line->rate_hz);
@@ -112,11 +159,43 @@ line_open(Line *line, DmCodec from, unsigned from_ms, DmCodec to, unsigned to_ms
 }
 
 static void
+line_open(Line *line, DmCodec from, unsigned from_ms, DmCodec to, unsigned to_ms)
+{
+    memset(line, 0, sizeof *line);
+    line->from.recv[0] = line->from.send[0] = format_of(from, 96);
+    line->to.recv[0] = line->to.send[0] = format_of(to, 97);
+    line->from.recv[1] = line->to.send[1] = format_of(DM_CODEC_TELEPHONE_EVENT, EVENT_PT);
+    line->from.n_recv = line->to.n_send = 2;
+    line->to.ptime_ms = (uint16_t)to_ms;
+    line_start(line, from, from_ms, to);
+}
+
+/* Only one of them has events. */
+static void
+line_open_for_keys(Line *line, DmCodec from, DmCodec to, bool has_from)
+{
+    DmMediaSideSpec *side = has_from ? &line->from : &line->to;
+
+    memset(line, 0, sizeof *line);
+    line->from.recv[0] = format_of(from, 96);
+    line->to.send[0] = format_of(to, 97);
+    line->from.n_recv = line->to.n_send = 1;
+    side->recv[1] = side->send[1] = format_of(DM_CODEC_TELEPHONE_EVENT, EVENT_PT);
+    line->from.n_recv += has_from;
+    line->to.n_send += !has_from;
+    line_start(line, from, 20, to);
+}
+
+static void
 line_close(Line *line)
 {
     dm_decoded_path_free(line->path);
     dm_encoder_free(line->encoder);
     dm_decoder_free(line->ear.decoder);
+    dm_key_ear_free(line->ear.keys);
+    g_string_free(line->ear.tones, TRUE);
+    g_string_free(line->ear.events, TRUE);
+    g_string_free(line->told, TRUE);
 }
 
 /* A datagram made and not yet sent. */
@@ -427,6 +506,222 @@ test_nothing_is_allocated_per_packet(void)
     }
 }
 
+/*
+ * Keys, 50 ms down and 50 ms up, twenty in a row, with packets lost on the way (DTMF-4)
+ */
+
+#define N_STRINGS 100
+#define N_KEYS    20
+
+static const char keyboard[] = "0123456789*#ABCD";
+
+static bool
+is_lost(GRand *random, unsigned percent)
+{
+    return g_rand_int_range(random, 0, 100) < (int)percent;
+}
+
+static void
+deliver_unless_lost(Line *line, Datagram *datagram, GRand *random, unsigned percent)
+{
+    if (!is_lost(random, percent)) {
+        deliver(line, datagram);
+    }
+    line->now_us += 20 * MS;
+}
+
+/* Silence, as a phone sends it between keys. */
+static void
+say_nothing(Line *line, unsigned n_packets, GRand *random, unsigned percent)
+{
+    double silence_hz = 0;
+    Datagram datagram;
+
+    for (unsigned i = 0; i < n_packets; i++) {
+        make_packet(line, silence_hz, &datagram);
+        deliver_unless_lost(line, &datagram, random, percent);
+    }
+}
+
+static void
+press_as_events(Line *line, char key, GRand *random, unsigned percent)
+{
+    Datagram event = {.rtp = line->next};
+
+    event.rtp.pt = EVENT_PT;
+    event.rtp.payload_offset = DM_RTP_HEADER_LEN;
+    event.rtp.payload_len = 4;
+    event.bytes[DM_RTP_HEADER_LEN] = (uint8_t)dm_key_event(key);
+    for (unsigned i = 1; i <= 5; i++) {
+        event.bytes[DM_RTP_HEADER_LEN + 1] = i >= 3 ? 0x8a : 0x0a;
+        dm_put_u16(event.bytes + DM_RTP_HEADER_LEN + 2, (uint16_t)MIN(i * 160, 400));
+        event.rtp.sequence = line->next.sequence++;
+        if (!is_lost(random, percent)) {
+            deliver(line, &event);
+        }
+        line->now_us += i < 3 ? 20 * MS : 0;
+    }
+    line->next.timestamp += 480;
+    line->now_us += 20 * MS;
+}
+
+static void
+random_keys(GRand *random, char keys[N_KEYS + 1])
+{
+    for (unsigned i = 0; i < N_KEYS; i++) {
+        keys[i] = keyboard[g_rand_int_range(random, 0, 16)];
+    }
+    keys[N_KEYS] = '\0';
+}
+
+static void
+assert_events_become_tones(unsigned percent)
+{
+    g_autoptr(GRand) random = g_rand_new_with_seed((guint32)g_test_rand_int());
+
+    for (unsigned s = 0; s < N_STRINGS; s++) {
+        char keys[N_KEYS + 1];
+        Line line;
+
+        random_keys(random, keys);
+        line_open_for_keys(&line, DM_CODEC_PCMU, DM_CODEC_PCMA, true);
+        say_nothing(&line, 10, random, percent);
+        for (unsigned i = 0; i < N_KEYS; i++) {
+            press_as_events(&line, keys[i], random, percent);
+            say_nothing(&line, 2, random, percent);
+        }
+        say_nothing(&line, 10, random, 0);
+        g_assert_cmpstr(line.ear.tones->str, ==, keys);
+        g_assert_cmpuint(line.ear.n_events, ==, 0);
+        line_close(&line);
+    }
+}
+
+static void
+test_events_become_tones(void)
+{
+    g_test_summary("DTMF-2, DTMF-4: toward a peer without events; 0, 1 and 3 % loss, none lost or "
+                   "doubled");
+
+    assert_events_become_tones(0);
+    assert_events_become_tones(1);
+    assert_events_become_tones(3);
+}
+
+/* @n samples of a call: tones of 50 ms, 50 ms apart. */
+static void
+make_keys(const char *keys, int16_t *samples, size_t n)
+{
+    size_t at = DM_NARROW_HZ / 5;
+
+    memset(samples, 0, n * sizeof *samples);
+    for (; *keys != '\0'; keys++) {
+        DmKeyTone tone = {0};
+
+        dm_key_tone_make(&tone, *keys, DM_NARROW_HZ, samples + at, 400);
+        at += 800;
+    }
+}
+
+static void
+say_samples(Line *line, const int16_t *samples, size_t n, GRand *random, unsigned percent)
+{
+    for (size_t at = 0; at + 160 <= n; at += 160) {
+        Datagram datagram;
+
+        datagram.rtp = line->next;
+        datagram.rtp.payload_offset = DM_RTP_HEADER_LEN;
+        datagram.rtp.payload_len = (uint16_t)
+            dm_encoder_encode(line->encoder, samples + at, 160, datagram.bytes + DM_RTP_HEADER_LEN);
+        line->next.sequence++;
+        line->next.timestamp += 160;
+        deliver_unless_lost(line, &datagram, random, percent);
+    }
+}
+
+/* Returns how many of the strings did not arrive as they were. */
+static unsigned
+send_tones(DmCodec from, unsigned percent)
+{
+    g_autoptr(GRand) random = g_rand_new_with_seed((guint32)g_test_rand_int());
+    static int16_t samples[DM_NARROW_HZ * 3];
+    unsigned n_wrong = 0;
+
+    for (unsigned s = 0; s < N_STRINGS; s++) {
+        char keys[N_KEYS + 1];
+        Line line;
+
+        random_keys(random, keys);
+        make_keys(keys, samples, G_N_ELEMENTS(samples));
+        line_open_for_keys(&line, from, DM_CODEC_PCMA, false);
+        say_samples(&line, samples, G_N_ELEMENTS(samples), random, percent);
+        n_wrong += strcmp(line.ear.events->str, keys) != 0;
+        g_assert_cmpstr(line.told->str, ==, line.ear.events->str);
+        if (percent == 0) {
+            /* Nothing of the tones is left for another detector behind us. */
+            g_assert_cmpstr(line.ear.tones->str, ==, "");
+            g_assert_cmpfloat(tone_rms(line.ear.samples, line.ear.n), <, 150);
+        }
+        line_close(&line);
+    }
+    return n_wrong;
+}
+
+static void
+test_tones_become_events(void)
+{
+    g_test_summary("DTMF-2: from a peer without events; the tones themselves are taken out");
+
+    g_assert_cmpuint(send_tones(DM_CODEC_PCMU, 0), ==, 0);
+    g_assert_cmpuint(send_tones(DM_CODEC_PCMA, 0), ==, 0);
+    /* A lost packet is 20 of 50 ms of a tone, and what is left may be too short to be one: some 10
+     * of 100 strings at 1 %, 25 at 3 %. Events do not have this, so it is measured, and bounded. */
+    g_assert_cmpuint(send_tones(DM_CODEC_PCMU, 1), <, 30);
+}
+
+static void
+test_a_long_tone_is_one_key(void)
+{
+    static int16_t samples[DM_NARROW_HZ * 5];
+    g_autoptr(GRand) random = g_rand_new_with_seed(1);
+    DmKeyTone tone = {0};
+    Line line;
+
+    g_test_summary("DTMF-4: 3.5 s is one digit, with events all along");
+
+    dm_key_tone_make(&tone, '7', DM_NARROW_HZ, samples + 8000, 28000);
+    line_open_for_keys(&line, DM_CODEC_PCMA, DM_CODEC_PCMA, false);
+    say_samples(&line, samples, G_N_ELEMENTS(samples), random, 0);
+    g_assert_cmpstr(line.ear.events->str, ==, "7");
+    g_assert_cmpuint(line.ear.n_events, >=, 170);
+    line_close(&line);
+}
+
+/* Recorded or synthetic speech, 8 kHz, 16 bit, mono, without a header: DEMARC_SPEECH names a file.
+ */
+static void
+test_speech_is_no_key(void)
+{
+    const char *path = g_getenv("DEMARC_SPEECH");
+    g_autoptr(GRand) random = g_rand_new_with_seed(1);
+    g_autofree char *bytes = NULL;
+    gsize len = 0;
+    Line line;
+
+    g_test_summary("Talk-off: nothing in minutes of speech is taken for a key");
+
+    if (path == NULL) {
+        g_test_skip("DEMARC_SPEECH names no recording");
+        return;
+    }
+    g_assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+    line_open_for_keys(&line, DM_CODEC_PCMU, DM_CODEC_PCMA, false);
+    say_samples(&line, (const int16_t *)(const void *)bytes, len / 2, random, 0);
+    g_test_message("%zu s of speech", len / 2 / DM_NARROW_HZ);
+    g_assert_cmpstr(line.told->str, ==, "");
+    line_close(&line);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -441,5 +736,9 @@ main(int argc, char **argv)
     g_test_add_func("/decoded/keys", test_keys_go_along_in_order);
     g_test_add_func("/decoded/relayed", test_what_was_relayed_meanwhile_is_followed);
     g_test_add_func("/decoded/allocations", test_nothing_is_allocated_per_packet);
+    g_test_add_func("/decoded/events-to-tones", test_events_become_tones);
+    g_test_add_func("/decoded/tones-to-events", test_tones_become_events);
+    g_test_add_func("/decoded/long-tone", test_a_long_tone_is_one_key);
+    g_test_add_func("/decoded/talk-off", test_speech_is_no_key);
     return g_test_run();
 }

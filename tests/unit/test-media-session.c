@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include "gateway/base/error.h"
+#include "media/dsp/codec.h"
+#include "media/dsp/g711.h"
+#include "media/dsp/keys.h"
 #include "media/net/socket.h"
 #include "media/rtp/bytes.h"
 #include "media/rtp/packet.h"
@@ -379,6 +382,80 @@ test_codecs_and_lengths_are_turned_into_the_other_sides(void)
     g_assert_true(report.transcoded);
     g_assert_cmpuint(report.side[DM_SIDE_B].tx_packets, ==, 10 + 10 + 40);
     g_assert_cmpuint(report.side[DM_SIDE_A].rx_packets, ==, 60);
+}
+
+/* Speech of @to's peer until a key is heard in it. */
+static char
+receive_tone(Peer *to)
+{
+    g_autoptr(DmDecoder) decoder = dm_decoder_new(dm_codec_type(DM_CODEC_PCMU), DM_NARROW_HZ);
+    g_autoptr(DmKeyEar) ear = dm_key_ear_new();
+    int16_t samples[DM_CODEC_MAX_SAMPLES];
+    Received received;
+    char key = 0;
+
+    while (key == 0) {
+        size_t n;
+
+        peer_receive(to, &received);
+        g_assert_cmpuint(received.rtp.pt, ==, 0);
+        n = dm_decoder_decode(decoder, received.payload, received.rtp.payload_len, samples);
+        key = dm_key_ear_hear(ear, samples, n);
+    }
+    return key;
+}
+
+static void
+peer_send_tone(Peer *peer, char key, unsigned n_packets)
+{
+    uint8_t bytes[DM_RTP_HEADER_LEN + FRAME_LEN];
+    DmKeyTone tone = {0};
+
+    for (unsigned i = 0; i < n_packets; i++) {
+        int16_t samples[FRAME_LEN];
+
+        peer->next.pt = 0;
+        dm_rtp_build(bytes, &peer->next);
+        dm_key_tone_make(&tone, key, DM_NARROW_HZ, samples, FRAME_LEN);
+        for (unsigned k = 0; k < FRAME_LEN; k++) {
+            bytes[DM_RTP_HEADER_LEN + k] = dm_g711_to_ulaw(samples[k]);
+        }
+        peer_send_bytes(peer, bytes, sizeof bytes);
+        peer->next.sequence++;
+        peer->next.timestamp += FRAME_LEN;
+    }
+}
+
+static void
+test_keys_reach_a_peer_without_events_and_come_from_it(void)
+{
+    Call call;
+    Received received;
+    DmMediaReport report;
+
+    g_test_summary("DTMF-2: A has events and B has not; both speak mu-law, which is relayed from A "
+                   "to B but for the tones");
+
+    call_open(&call);
+    call.spec.side[DM_SIDE_B].n_recv = call.spec.side[DM_SIDE_B].n_send = 1;
+    call_update(&call);
+    send_through(&call.a, &call.b);
+    peer_press(&call.a, 101, 5);
+    g_assert_cmpint(receive_tone(&call.b), ==, '5');
+    g_assert_cmpint(wait_for(&call, DM_MEDIA_EVENT_DIGIT).digit, ==, '5');
+
+    peer_send_tone(&call.b, '#', 10);
+    do {
+        peer_receive(&call.a, &received);
+    } while (received.rtp.pt != 101);
+    g_assert_cmpuint(received.payload[0], ==, 11);
+    g_assert_true(received.rtp.marker);
+    g_assert_cmpint(wait_for(&call, DM_MEDIA_EVENT_DIGIT).digit, ==, '#');
+
+    report = call_close(&call);
+    g_assert_cmpuint(report.side[DM_SIDE_A].dtmf_events, ==, 1);
+    g_assert_cmpuint(report.side[DM_SIDE_B].dtmf_events, ==, 1);
+    g_assert_false(report.transcoded);
 }
 
 static void
@@ -896,6 +973,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/relay", test_voice_flows_both_ways);
     g_test_add_func("/media/session/formats",
                     test_laws_and_payload_types_are_turned_into_the_other_sides);
+    g_test_add_func("/media/session/tones", test_keys_reach_a_peer_without_events_and_come_from_it);
     g_test_add_func("/media/session/codecs",
                     test_codecs_and_lengths_are_turned_into_the_other_sides);
     g_test_add_func("/media/session/dtmf", test_key_presses_cross_and_are_told_once_each);

@@ -337,6 +337,12 @@ test_answer_drops_events_the_other_side_lacks(void)
 {
     DmSdpPolicy policy = POLICY(both_laws);
 
+    g_test_summary("DTMF-2: unless tones in the speech can stand for them");
+    assert_answer_across("m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8\r\n",
+                         "audio:30000:8=PCMA,101=telephone-event:sendrecv");
+    policy.transcode = false;
     assert_answer_across("m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n",
                          &policy,
                          "m=audio 6000 RTP/AVP 8\r\n",

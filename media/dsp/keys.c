@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "media/dsp/keys.h"
+
+#include <spandsp.h>
+#include <string.h>
+
+/* Q.23 and common practice: -8 dBm0 for the high tone, 2 dB less for the low one, as lines
+ * attenuate high tones more. */
+#define HIGH_DBM0 (-8.0f)
+#define LOW_DBM0  (-10.0f)
+
+static const char keys[] = "0123456789*#ABCD";
+/* The keyboard, row by row. */
+static const char keyboard[] = "123A456B789C*0#D";
+static const float row_hz[] = {697, 770, 852, 941};
+static const float column_hz[] = {1209, 1336, 1477, 1633};
+
+struct DmKeyEar {
+    dtmf_rx_state_t *rx;
+    char key;
+};
+
+int
+dm_key_event(char key)
+{
+    const char *at = key != 0 ? strchr(keys, key) : NULL;
+
+    return at != NULL ? (int)(at - keys) : -1;
+}
+
+char
+dm_key_of_event(unsigned event)
+{
+    return event < sizeof keys - 1 ? keys[event] : 0;
+}
+
+static void
+on_change(void *user_data, int code, int level, int delay)
+{
+    DmKeyEar *ear = user_data;
+
+    ear->key = dm_key_event((char)code) >= 0 ? (char)code : 0;
+}
+
+DmKeyEar *
+dm_key_ear_new(void)
+{
+    DmKeyEar *ear = g_new0(DmKeyEar, 1);
+
+    ear->rx = dtmf_rx_init(NULL, NULL, NULL);
+    dtmf_rx_set_realtime_callback(ear->rx, on_change, ear);
+    return ear;
+}
+
+void
+dm_key_ear_free(DmKeyEar *ear)
+{
+    if (ear != NULL) {
+        dtmf_rx_free(ear->rx);
+        g_free(ear);
+    }
+}
+
+char
+dm_key_ear_hear(DmKeyEar *ear, const int16_t *samples, size_t n)
+{
+    dtmf_rx(ear->rx, samples, (int)n);
+    return ear->key;
+}
+
+void
+dm_keys_init(void)
+{
+    static gsize done;
+
+    if (g_once_init_enter(&done)) {
+        dm_key_ear_free(dm_key_ear_new());
+        g_once_init_leave(&done, 1);
+    }
+}
+
+void
+dm_key_tone_make(DmKeyTone *tone, char key, unsigned rate_hz, int16_t *samples, size_t n)
+{
+    const char *at = strchr(keyboard, key);
+    /* SpanDSP's oscillator reckons with 8 kHz. */
+    float scale = (float)SAMPLE_RATE / (float)rate_hz;
+    int32_t low_rate;
+    int32_t high_rate;
+    int16_t low_level = dds_scaling_dbm0(LOW_DBM0);
+    int16_t high_level = dds_scaling_dbm0(HIGH_DBM0);
+
+    g_return_if_fail(key != 0 && at != NULL);
+    low_rate = dds_phase_rate(row_hz[(at - keyboard) / 4] * scale);
+    high_rate = dds_phase_rate(column_hz[(at - keyboard) % 4] * scale);
+    for (size_t i = 0; i < n; i++) {
+        samples[i] = (int16_t)(dds_mod(&tone->low, low_rate, low_level, 0) +
+                               dds_mod(&tone->high, high_rate, high_level, 0));
+    }
+}
