@@ -145,6 +145,16 @@ def test_all_targets_down(gateways, sipp):
     assert "'carrier' at 127.0.0.1:" in cdr["release"]["evidence"][0]
 
 
+def test_a_carrier_that_wants_prack(gateways, sipp):
+    """SIG-8: acknowledged here, unheard by a PBX without PRACK; the 200 repeats no description"""
+    gateway, caller, called = place(gateways, sipp, "uac-call", "uas-prack")
+    caller.expect_success()
+    called.expect_success()
+    to_pbx = "\n".join(caller.received())
+    assert "RSeq" not in to_pbx and "SIP/2.0 183" in to_pbx
+    assert [a["code"] for a in gateway.cdr()["attempts"]] == [200]
+
+
 def test_early_media_reaches_the_caller(gateways, sipp):
     """SIG-10: 183 with SDP crosses with our own address in it"""
     gateway, caller, called = place(gateways, sipp, "uac-call", "uas-early-media")
