@@ -66,11 +66,7 @@ dm_call_record_plan(DmCall *call)
 void
 dm_call_record_redirect(DmCall *call)
 {
-    json_t *trace = call->plan->trace;
-
-    if (trace != NULL && call->record->trace != NULL) {
-        json_array_extend(call->record->trace, trace);
-    }
+    dm_record_extend_trace(call->record, call->plan->trace);
 }
 
 void

@@ -75,7 +75,9 @@ dm_record_free(DmRecord *record)
     clear_leg(&record->leg[DM_SIDE_A]);
     clear_leg(&record->leg[DM_SIDE_B]);
     g_ptr_array_unref(record->attempts);
+    g_free(record->route_id);
     g_free(record->route_facts);
+    json_decref(record->trace);
     g_free(record->release.reason);
     g_free(record->release.diagnosis);
     g_ptr_array_unref(record->release.evidence);
@@ -363,14 +365,33 @@ add_route_facts(GString *out, const char *route_id, const json_t *trace)
     add_trace(out, trace);
 }
 
-void
-dm_record_set_route(DmRecord *record, const char *route_id, const json_t *trace)
+static void
+print_route_facts(DmRecord *record)
 {
     GString *facts = g_string_sized_new(ROUTE_BYTES);
 
-    add_route_facts(facts, route_id, trace);
+    add_route_facts(facts, record->route_id, record->trace);
     g_free(record->route_facts);
     record->route_facts = g_string_free(facts, FALSE);
+}
+
+void
+dm_record_set_route(DmRecord *record, const char *route_id, json_t *trace)
+{
+    g_free(record->route_id);
+    record->route_id = g_strdup(route_id);
+    json_decref(record->trace);
+    record->trace = json_incref(trace);
+    print_route_facts(record);
+}
+
+void
+dm_record_extend_trace(DmRecord *record, json_t *trace)
+{
+    if (trace != NULL && record->trace != NULL) {
+        json_array_extend(record->trace, trace);
+        print_route_facts(record);
+    }
 }
 
 static void

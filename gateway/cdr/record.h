@@ -59,7 +59,9 @@ typedef struct {
     DmRecordIdentity in, out;
     DmRecordLeg leg[DM_N_SIDES];
     GPtrArray *attempts; /* DmRecordAttempt */
-    char *route_facts;   /* dm_record_set_route(): JSON members, printed once for all records */
+    char *route_id;      /* these three: dm_record_set_route() */
+    json_t *trace;       /* may be NULL */
+    char *route_facts;   /* both as members of JSON, printed once for all records of the call */
 
     DmMediaSpec spec;     /* agreed last */
     DmMediaReport report; /* final, or as of the audio check */
@@ -86,8 +88,11 @@ DmRecordAttempt *dm_record_add_attempt(DmRecord *record);
 void dm_record_add_evidence(DmRecord *record, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void dm_record_add_limit(DmRecord *record, const char *limit);
 
-/* Which route was taken, NULL: none, and why: the plan's trace, an array; may be NULL. */
-void dm_record_set_route(DmRecord *record, const char *route_id, const json_t *trace);
+/* Which route was taken, NULL: none, and why: the plan's trace, an array; NULL: not told. The
+ * record takes a reference and the text as it is now. */
+void dm_record_set_route(DmRecord *record, const char *route_id, json_t *trace);
+/* What was planned later, after a redirection. Adds to the trace that was set. */
+void dm_record_extend_trace(DmRecord *record, json_t *trace);
 
 /* As the API shows it, as JSON text; the same members whether or not the call has ended. @node: who
  * kept it, where the record does not say; may be NULL. (transfer full) */

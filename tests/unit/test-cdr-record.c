@@ -187,6 +187,28 @@ test_rules_once(void)
 }
 
 static void
+test_redirected(void)
+{
+    g_autoptr(DmRecord) record = answered_call();
+    json_t *first = json_pack("[{s:s,s:s}]", "step", "route", "rule", "out");
+    json_t *second = json_pack("[{s:s,s:s}]", "step", "redirect", "rule", "again");
+    json_t *json;
+
+    g_test_summary("What is planned after a redirection is told behind what was planned first");
+    dm_record_set_route(record, "out", first);
+    dm_record_extend_trace(record, second);
+    json_decref(first);
+    json_decref(second);
+
+    json = dm_record_to_json(record);
+    first = json_object_get(json_object_get(json, "route"), "trace");
+    g_assert_cmpuint(json_array_size(first), ==, 2);
+    g_assert_cmpstr(text_at(json_array_get(first, 0), "rule"), ==, "out");
+    g_assert_cmpstr(text_at(json_array_get(first, 1), "rule"), ==, "again");
+    json_decref(json);
+}
+
+static void
 test_media(void)
 {
     g_autoptr(DmRecord) record = answered_call();
@@ -271,6 +293,7 @@ main(int argc, char **argv)
     g_test_add_func("/cdr-record/release", test_release);
     g_test_add_func("/cdr-record/attempts", test_attempts);
     g_test_add_func("/cdr-record/rules-once", test_rules_once);
+    g_test_add_func("/cdr-record/redirected", test_redirected);
     g_test_add_func("/cdr-record/media", test_media);
     g_test_add_func("/cdr-record/bad-utf8", test_bad_utf8);
     g_test_add_func("/cdr-record/bounded", test_bounded);
