@@ -184,7 +184,13 @@ class Gateway:
         return self.api.get("/cdrs?limit=1000" + ("&" + query if query else ""))["items"]
 
     def wait_cdrs(self, n=1, **filters):
-        return wait_for(lambda: (lambda c: c if len(c) >= n else None)(self.cdrs(**filters)), f"{n} records")
+        """Records of calls that have ended, once there are n."""
+
+        def ended():
+            found = [c for c in self.cdrs(**filters) if c.get("end_at")]
+            return found if len(found) >= n else None
+
+        return wait_for(ended, f"{n} records")
 
     def cdr(self):
         """The only record there is, once it has ended."""
