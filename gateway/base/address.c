@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "gateway/base/text.h"
+
 /* The bytes of the host part, and how many. */
 static const uint8_t *
 host_bytes(const DmAddress *a, size_t *out_len)
@@ -321,6 +323,22 @@ dm_address_is_multicast(const DmAddress *a)
     return is_in_any(a, networks);
 }
 
+/* inet_ntop() goes through printf, a thousand instructions for what is asked ten times a call. */
+static void
+write_ipv4(const uint8_t bytes[4], char text[INET_ADDRSTRLEN])
+{
+    char digits[DM_DIGITS_MAX];
+    size_t len = 0;
+
+    for (int i = 0; i < 4; i++) {
+        size_t n = dm_text_digits(digits, bytes[i], 1);
+
+        memcpy(text + len, digits, n);
+        len += n;
+        text[len++] = i < 3 ? '.' : '\0';
+    }
+}
+
 const char *
 dm_address_host(const DmAddress *a, char text[DM_ADDRESS_TEXT_MAX])
 {
@@ -329,6 +347,8 @@ dm_address_host(const DmAddress *a, char text[DM_ADDRESS_TEXT_MAX])
 
     if (len == 0) {
         g_strlcpy(text, "none", DM_ADDRESS_TEXT_MAX);
+    } else if (a->any.sa_family == AF_INET) {
+        write_ipv4(bytes, text);
     } else {
         inet_ntop(a->any.sa_family, bytes, text, DM_ADDRESS_TEXT_MAX);
     }
@@ -352,11 +372,15 @@ const char *
 dm_address_text(const DmAddress *a, char text[DM_ADDRESS_TEXT_MAX])
 {
     size_t len;
+    char digits[DM_DIGITS_MAX];
+    size_t n = dm_text_digits(digits, dm_address_port(a), 1);
 
     dm_address_uri_host(a, text);
-    if (dm_address_is_set(a)) {
-        len = strlen(text);
-        g_snprintf(text + len, DM_ADDRESS_TEXT_MAX - len, ":%u", dm_address_port(a));
+    len = strlen(text);
+    if (dm_address_is_set(a) && len + n + 2 <= DM_ADDRESS_TEXT_MAX) {
+        text[len++] = ':';
+        memcpy(text + len, digits, n);
+        text[len + n] = '\0';
     }
     return text;
 }

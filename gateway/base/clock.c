@@ -2,7 +2,10 @@
 #include "gateway/base/clock.h"
 
 #include <glib.h>
+#include <string.h>
 #include <time.h>
+
+#include "gateway/base/text.h"
 
 #define MS_PER_DAY   86400000
 #define JULIAN_1970  719163                             /* GLib's day 1 is 0001-01-01 */
@@ -72,25 +75,36 @@ dm_fake_clock_step_wall(DmFakeClock *fake, int64_t us)
     fake->wall_now_us += us;
 }
 
+/* @width digits, and what follows them. */
+static void
+put_field(char **at, unsigned value, size_t width, char end)
+{
+    char digits[DM_DIGITS_MAX];
+    size_t n = dm_text_digits(digits, value, width);
+
+    memcpy(*at, digits, n);
+    (*at)[n] = end;
+    *at += n + 1;
+}
+
 const char *
 dm_wall_text(int64_t wall_us, char text[DM_TIME_TEXT_MAX])
 {
     int64_t ms = CLAMP(wall_us / 1000, 0, LAST_TEXT_MS);
     unsigned ms_of_day = (unsigned)(ms % MS_PER_DAY);
+    char *at = text;
     GDate date;
 
     /* Not gmtime_r(): it takes a lock of the C library. */
     g_date_clear(&date, 1);
     g_date_set_julian(&date, JULIAN_1970 + (guint32)(ms / MS_PER_DAY));
-    g_snprintf(text,
-               DM_TIME_TEXT_MAX,
-               "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-               g_date_get_year(&date),
-               g_date_get_month(&date),
-               g_date_get_day(&date),
-               ms_of_day / 3600000,
-               ms_of_day / 60000 % 60,
-               ms_of_day / 1000 % 60,
-               ms_of_day % 1000);
+    put_field(&at, g_date_get_year(&date), 4, '-');
+    put_field(&at, g_date_get_month(&date), 2, '-');
+    put_field(&at, g_date_get_day(&date), 2, 'T');
+    put_field(&at, ms_of_day / 3600000, 2, ':');
+    put_field(&at, ms_of_day / 60000 % 60, 2, ':');
+    put_field(&at, ms_of_day / 1000 % 60, 2, '.');
+    put_field(&at, ms_of_day % 1000, 3, 'Z');
+    *at = '\0';
     return text;
 }
