@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "gateway/base/text.h"
+
 static bool
 needs_comma(const GString *out)
 {
@@ -34,8 +36,8 @@ append_escaped(GString *out, unsigned char c)
     char escape = short_escape(c);
 
     if (escape != 0) {
-        g_string_append_c(out, '\\');
-        g_string_append_c(out, escape);
+        dm_text_add_char(out, '\\');
+        dm_text_add_char(out, escape);
     } else {
         g_string_append_printf(out, "\\u%04X", c);
     }
@@ -46,19 +48,19 @@ append_quoted(GString *out, const char *text)
 {
     const char *plain = text;
 
-    g_string_append_c(out, '"');
+    dm_text_add_char(out, '"');
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
 
         if (c >= 0x20 && c != '"' && c != '\\') {
             continue;
         }
-        g_string_append_len(out, plain, text - plain);
+        dm_text_add_len(out, plain, (size_t)(text - plain));
         append_escaped(out, c);
         plain = text + 1;
     }
-    g_string_append_len(out, plain, text - plain);
-    g_string_append_c(out, '"');
+    dm_text_add_len(out, plain, (size_t)(text - plain));
+    dm_text_add_char(out, '"');
 }
 
 /* What stands before every value. Names are ours, and need no escape. */
@@ -66,12 +68,12 @@ static void
 begin(GString *out, const char *name)
 {
     if (needs_comma(out)) {
-        g_string_append_c(out, ',');
+        dm_text_add_char(out, ',');
     }
     if (name != NULL) {
-        g_string_append_c(out, '"');
-        g_string_append(out, name);
-        g_string_append_len(out, "\":", 2);
+        dm_text_add_char(out, '"');
+        dm_text_add(out, name);
+        dm_text_add_len(out, "\":", 2);
     }
 }
 
@@ -79,13 +81,13 @@ void
 dm_json_text_open(GString *out, const char *name, char bracket)
 {
     begin(out, name);
-    g_string_append_c(out, bracket);
+    dm_text_add_char(out, bracket);
 }
 
 void
 dm_json_text_close(GString *out, char bracket)
 {
-    g_string_append_c(out, bracket);
+    dm_text_add_char(out, bracket);
 }
 
 void
@@ -105,27 +107,14 @@ dm_json_text_add_text(GString *out, const char *name, const char *text)
     }
 }
 
-static void
-append_unsigned(GString *out, uint64_t value)
-{
-    char digits[20];
-    size_t at = sizeof digits;
-
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    g_string_append_len(out, digits + at, (gssize)(sizeof digits - at));
-}
-
 void
 dm_json_text_add_integer(GString *out, const char *name, int64_t integer)
 {
     begin(out, name);
     if (integer < 0) {
-        g_string_append_c(out, '-');
+        dm_text_add_char(out, '-');
     }
-    append_unsigned(out, integer < 0 ? -(uint64_t)integer : (uint64_t)integer);
+    dm_text_add_unsigned(out, integer < 0 ? -(uint64_t)integer : (uint64_t)integer);
 }
 
 void
@@ -139,34 +128,77 @@ dm_json_text_add_thousandths(GString *out, const char *name, uint32_t thousandth
     };
 
     begin(out, name);
-    append_unsigned(out, thousandths / 1000);
-    g_string_append_len(out, fraction, sizeof fraction);
+    dm_text_add_unsigned(out, thousandths / 1000);
+    dm_text_add_len(out, fraction, sizeof fraction);
 }
 
 void
 dm_json_text_add_boolean(GString *out, const char *name, bool boolean)
 {
     begin(out, name);
-    g_string_append(out, boolean ? "true" : "false");
+    dm_text_add(out, boolean ? "true" : "false");
 }
 
 void
 dm_json_text_add_null(GString *out, const char *name)
 {
     begin(out, name);
-    g_string_append_len(out, "null", 4);
+    dm_text_add_len(out, "null", 4);
 }
 
 static int
 append_chunk(const char *chunk, size_t len, void *user_data)
 {
-    g_string_append_len(user_data, chunk, (gssize)len);
+    dm_text_add_len(user_data, chunk, len);
     return 0;
 }
 
+static void
+add_array(GString *out, const char *name, const json_t *array)
+{
+    const json_t *value;
+    size_t i;
+
+    dm_json_text_open(out, name, '[');
+    json_array_foreach(array, i, value)
+    {
+        dm_json_text_add_json(out, NULL, value);
+    }
+    dm_json_text_close(out, ']');
+}
+
+static void
+add_object(GString *out, const char *name, const json_t *object)
+{
+    const char *member;
+    json_t *value;
+
+    dm_json_text_open(out, name, '{');
+    json_object_foreach((json_t *)object, member, value)
+    {
+        dm_json_text_add_json(out, member, value);
+    }
+    dm_json_text_close(out, '}');
+}
+
+/* Most of it is strings, and Jansson's own are UTF-8 already: json_dump_callback() checks every
+ * character of them again. */
 void
 dm_json_text_add_json(GString *out, const char *name, const json_t *json)
 {
-    begin(out, name);
-    json_dump_callback(json, append_chunk, out, JSON_COMPACT | JSON_ENCODE_ANY);
+    switch (json_typeof(json)) {
+    case JSON_OBJECT:
+        add_object(out, name, json);
+        break;
+    case JSON_ARRAY:
+        add_array(out, name, json);
+        break;
+    case JSON_STRING:
+        begin(out, name);
+        append_quoted(out, json_string_value(json));
+        break;
+    default:
+        begin(out, name);
+        json_dump_callback(json, append_chunk, out, JSON_COMPACT | JSON_ENCODE_ANY);
+    }
 }

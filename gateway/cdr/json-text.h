@@ -21,4 +21,6 @@ void dm_json_text_add_integer(GString *out, const char *name, int64_t integer);
 void dm_json_text_add_thousandths(GString *out, const char *name, uint32_t thousandths);
 void dm_json_text_add_boolean(GString *out, const char *name, bool boolean);
 void dm_json_text_add_null(GString *out, const char *name);
+/* Whatever it is; names of members must need no escape, as ours do not. Nested as deep as @json is.
+ */
 void dm_json_text_add_json(GString *out, const char *name, const json_t *json);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/text.h"
 #include "gateway/cdr/json-text.h"
 
 /* Sentences for the operator in one record; more than that is noise. */
@@ -399,7 +400,7 @@ add_route(GString *out, const DmRecord *record)
 {
     dm_json_text_open(out, "route", '{');
     if (record->route_facts != NULL) {
-        g_string_append(out, record->route_facts);
+        dm_text_add(out, record->route_facts);
     } else {
         add_route_facts(out, NULL, NULL);
     }

@@ -39,6 +39,37 @@ test_as_jansson(void)
 }
 
 static void
+test_tree(void)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+    json_t *json = json_pack("{s:[{s:s, s:s, s:n}, {s:s}], s:f, s:I, s:b, s:{s:{s:[]}}}",
+                             "trace",
+                             "step",
+                             "called \"quoted\" \t",
+                             "empty",
+                             "",
+                             "rule",
+                             "detail",
+                             "caf\u00e9",
+                             "real",
+                             0.25,
+                             "integer",
+                             (json_int_t)G_MININT64,
+                             "boolean",
+                             1,
+                             "deep",
+                             "deeper",
+                             "nothing");
+    char *expected = json_dumps(json, JSON_COMPACT);
+
+    g_test_summary("A tree is written as the library writes it, empty strings included");
+    dm_json_text_add_json(out, NULL, json);
+    g_assert_cmpstr(out->str, ==, expected);
+    free(expected);
+    json_decref(json);
+}
+
+static void
 test_every_byte(void)
 {
     g_test_summary("Any byte from the network, UTF-8 or not, comes out as JSON that can be read");
@@ -83,6 +114,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cdr-json-text/as-the-library", test_as_jansson);
+    g_test_add_func("/cdr-json-text/tree", test_tree);
     g_test_add_func("/cdr-json-text/every-byte", test_every_byte);
     g_test_add_func("/cdr-json-text/thousandths", test_thousandths);
     return g_test_run();
