@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "gateway/base/error.h"
+#include "gateway/base/text.h"
+
+/* Type, port, protocol, and as many formats as anyone can mean. */
+#define MAX_MEDIA_WORDS (3 + DM_SDP_MAX_FORMATS)
 
 static bool
 set_error(GError **error, DmErrorCode code, const char *what)
@@ -52,28 +56,57 @@ proto_for_sofia(const char *proto)
     return NULL;
 }
 
-GStrv
-dm_sdp_split_words(const char *text)
+unsigned
+dm_sdp_words(char *text, char *words[], unsigned max)
 {
-    GPtrArray *words = g_ptr_array_new();
+    unsigned n = 0;
 
-    while (*text != '\0') {
-        size_t len = strcspn(text, " ");
-
-        if (len > 0) {
-            g_ptr_array_add(words, g_strndup(text, len));
+    for (;;) {
+        while (*text == ' ') {
+            *text++ = '\0';
         }
-        text += len;
-        text += strspn(text, " ");
+        if (*text == '\0' || n == max) {
+            words[n] = NULL;
+            return n;
+        }
+        words[n++] = text;
+        while (*text != ' ' && *text != '\0') {
+            text++;
+        }
     }
-    g_ptr_array_add(words, NULL);
-    return (GStrv)g_ptr_array_free(words, FALSE);
 }
 
 static bool
-consists_of(const char *word, const char *allowed)
+is_number_char(char c)
 {
-    return *word != '\0' && word[strspn(word, allowed)] == '\0';
+    return g_ascii_isdigit(c);
+}
+
+static bool
+is_port_char(char c)
+{
+    return g_ascii_isdigit(c) || c == '/';
+}
+
+static bool
+is_token_char(char c)
+{
+    return g_ascii_isalnum(c) || c == '-' || c == '_' || c == '.' || c == '+' || c == '/' ||
+           c == '*';
+}
+
+static bool
+consists_of(const char *word, bool (*allows)(char c))
+{
+    if (*word == '\0') {
+        return false;
+    }
+    for (; *word != '\0'; word++) {
+        if (!allows(*word)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Sofia-SIP 1.12.11 loops for ever, taking all memory, over one character in an m= line that is not
@@ -81,8 +114,7 @@ consists_of(const char *word, const char *allowed)
 static bool
 check_media_words(char **words, unsigned n_words, GError **error)
 {
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+/*";
+    bool is_rtp;
 
     if (n_words < 4) {
         return set_error(error, DM_ERROR_PARSE, "m= line without type, port, protocol or format");
@@ -91,14 +123,15 @@ check_media_words(char **words, unsigned n_words, GError **error)
         strlen(words[3]) >= DM_SDP_FORMATS_MAX) {
         return set_error(error, DM_ERROR_LIMIT, "m= line with an overlong word");
     }
-    if (!consists_of(words[0], letters) || !consists_of(words[2], letters) ||
-        !consists_of(words[1], "0123456789/")) {
+    if (!consists_of(words[0], is_token_char) || !consists_of(words[2], is_token_char) ||
+        !consists_of(words[1], is_port_char)) {
         return set_error(error,
                          DM_ERROR_PARSE,
                          "m= line with an impossible type, port or protocol");
     }
+    is_rtp = proto_for_sofia(words[2]) != NULL;
     for (unsigned i = 3; i < n_words; i++) {
-        if (!consists_of(words[i], proto_for_sofia(words[2]) != NULL ? "0123456789" : letters)) {
+        if (!consists_of(words[i], is_rtp ? is_number_char : is_token_char)) {
             return set_error(error, DM_ERROR_PARSE, "m= line with an impossible format");
         }
     }
@@ -110,28 +143,29 @@ put_media_line(DmSdpFilter *filter, char **words)
 {
     const char *proto = proto_for_sofia(words[2]);
 
+    dm_text_add_all(filter->text, "m=", words[0], " ", words[1], " ", NULL);
     if (proto == NULL) {
-        g_string_append_printf(filter->text, "m=%s %s udptl t38\r\n", words[0], words[1]);
+        dm_text_add(filter->text, "udptl t38\r\n");
         return;
     }
-    g_string_append_printf(filter->text, "m=%s %s %s", words[0], words[1], proto);
-    for (unsigned i = 3; words[i] != NULL && i < 3 + DM_SDP_MAX_FORMATS; i++) {
-        g_string_append_c(filter->text, ' ');
-        g_string_append(filter->text, words[i]);
+    dm_text_add(filter->text, proto);
+    for (unsigned i = 3; words[i] != NULL; i++) {
+        dm_text_add_all(filter->text, " ", words[i], NULL);
     }
-    g_string_append(filter->text, "\r\n");
+    dm_text_add(filter->text, "\r\n");
 }
 
 static bool
-take_media_line(DmSdpFilter *filter, const char *value, GError **error)
+take_media_line(DmSdpFilter *filter, char *value, GError **error)
 {
-    g_auto(GStrv) words = dm_sdp_split_words(value);
+    char *words[MAX_MEDIA_WORDS + 1];
+    unsigned n_words = dm_sdp_words(value, words, MAX_MEDIA_WORDS);
     DmSdpMediaAsWritten *media = &filter->media[filter->n_media];
 
     if (filter->n_media == DM_SDP_MAX_MEDIA) {
         return set_error(error, DM_ERROR_LIMIT, "too many m= lines");
     }
-    if (!check_media_words(words, g_strv_length(words), error)) {
+    if (!check_media_words(words, n_words, error)) {
         return false;
     }
     g_strlcpy(media->type, words[0], sizeof(media->type));
@@ -156,8 +190,7 @@ is_usable_rtpmap(const char *value)
 static void
 put_line(DmSdpFilter *filter, const char *line)
 {
-    g_string_append(filter->text, line);
-    g_string_append_len(filter->text, "\r\n", 2);
+    dm_text_add_all(filter->text, line, "\r\n", NULL);
 }
 
 static void
@@ -186,19 +219,25 @@ take_attribute(DmSdpFilter *filter, const char *line)
     }
 }
 
+/* The version in "o=USER ID VERSION IN IP4 HOST"; 0: there is none. */
+static uint64_t
+version_of(char *value)
+{
+    char *words[4];
+
+    return dm_sdp_words(value, words, 3) == 3 ? g_ascii_strtoull(words[2], NULL, 10) : 0;
+}
+
 static bool
-take_line(DmSdpFilter *filter, const char *line, GError **error)
+take_line(DmSdpFilter *filter, char *line, GError **error)
 {
     if (line[0] == '\0' || line[1] != '=' || !is_printable(line)) {
         return true;
     }
     switch (line[0]) {
-    case 'o': {
-        g_auto(GStrv) words = dm_sdp_split_words(line + 2);
-
-        filter->version = g_strv_length(words) > 2 ? g_ascii_strtoull(words[2], NULL, 10) : 0;
+    case 'o':
+        filter->version = version_of(line + 2);
         return true;
-    }
     case 'c':
         put_line(filter, line);
         return true;
@@ -216,26 +255,42 @@ static void
 put_head(DmSdpFilter *filter, bool *done)
 {
     if (!*done) {
-        g_string_append(filter->text, "t=0 0\r\n");
+        dm_text_add(filter->text, "t=0 0\r\n");
     }
     *done = true;
 }
 
+/* Cuts the next line off; it ends with any of CR, LF, both, and blanks before them do not count. */
+static char *
+cut_line(char **text)
+{
+    char *line = *text;
+    char *end = line;
+
+    while (*end != '\0' && *end != '\r' && *end != '\n') {
+        end++;
+    }
+    *text = *end != '\0' ? end + 1 : end;
+    *end = '\0';
+    return g_strchomp(line);
+}
+
 bool
-dm_sdp_filter_lines(DmSdpFilter *filter, char **lines, GError **error)
+dm_sdp_filter_text(DmSdpFilter *filter, char *text, GError **error)
 {
     bool head_done = false;
 
-    if (lines[0] == NULL || !g_str_has_prefix(lines[0], "v=0")) {
+    if (!g_str_has_prefix(cut_line(&text), "v=0")) {
         return set_error(error, DM_ERROR_PARSE, "not a session description: no v=0");
     }
-    g_string_append(filter->text, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\n");
-    for (char **line = lines + 1; *line != NULL; line++) {
-        g_strchomp(*line);
-        if ((*line)[0] == 'm' || (*line)[0] == 'a') {
+    dm_text_add(filter->text, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\n");
+    while (*text != '\0') {
+        char *line = cut_line(&text);
+
+        if (line[0] == 'm' || line[0] == 'a') {
             put_head(filter, &head_done);
         }
-        if (!take_line(filter, *line, error)) {
+        if (!take_line(filter, line, error)) {
             return false;
         }
     }

@@ -22,8 +22,9 @@ typedef struct {
     DmSdpMediaAsWritten media[DM_SDP_MAX_MEDIA];
 } DmSdpFilter;
 
-/* @lines: changed in place. Error: DM_ERROR_PARSE, DM_ERROR_LIMIT. */
-bool dm_sdp_filter_lines(DmSdpFilter *filter, char **lines, GError **error);
+/* @text: changed in place. Error: DM_ERROR_PARSE, DM_ERROR_LIMIT. */
+bool dm_sdp_filter_text(DmSdpFilter *filter, char *text, GError **error);
 
-/* At blanks, any number of them. (transfer full) */
-GStrv dm_sdp_split_words(const char *text);
+/* Splits @text in place at blanks, any number of them, into at most @max words; what is more is
+ * left out. @words has room for @max + 1: a NULL follows the last. Returns how many. */
+unsigned dm_sdp_words(char *text, char *words[], unsigned max);

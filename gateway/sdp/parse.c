@@ -11,6 +11,8 @@
  * values from what it made of that. */
 
 #define MAX_TEXT_BYTES 65536
+/* More than what the filter puts before the lines. */
+#define HEAD_BYTES 64
 
 static bool
 set_error(GError **error, DmErrorCode code, const char *what)
@@ -150,18 +152,21 @@ set_connection(DmSdpMedia *media, const sdp_connection_t *connection)
 static void
 set_rtcp(DmSdpMedia *media, const sdp_attribute_t *attribute)
 {
-    g_auto(GStrv) words = NULL;
+    g_autofree char *value = NULL;
+    char *words[5];
     guint64 port;
+    unsigned n_words;
 
     if (attribute == NULL || attribute->a_value == NULL) {
         return;
     }
-    words = dm_sdp_split_words(attribute->a_value);
-    port = words[0] != NULL ? g_ascii_strtoull(words[0], NULL, 10) : 0;
+    value = g_strdup(attribute->a_value);
+    n_words = dm_sdp_words(value, words, 4);
+    port = n_words > 0 ? g_ascii_strtoull(words[0], NULL, 10) : 0;
     if (port == 0 || port > UINT16_MAX) {
         return;
     }
-    if (g_strv_length(words) >= 4) {
+    if (n_words == 4) {
         if (!dm_address_parse(&media->rtcp, words[3], (uint16_t)port)) {
             media->rtcp = (DmAddress){0};
         }
@@ -252,18 +257,17 @@ DmSdp *
 dm_sdp_parse(const char *text, size_t len, GError **error)
 {
     g_autofree char *copy = NULL;
-    g_auto(GStrv) lines = NULL;
-    g_autoptr(GString) filtered = g_string_sized_new(len);
-    DmSdpFilter filter = {.text = filtered};
+    g_autoptr(GString) filtered = NULL;
+    DmSdpFilter filter = {0};
 
     if (len > MAX_TEXT_BYTES) {
         set_error(error, DM_ERROR_LIMIT, "session description of more than 64 kB");
         return NULL;
     }
     copy = g_strndup(text, len);
-    g_strdelimit(copy, "\r", '\n');
-    lines = g_strsplit(g_strstrip(copy), "\n", -1);
-    if (!dm_sdp_filter_lines(&filter, lines, error)) {
+    filtered = g_string_sized_new(len + HEAD_BYTES);
+    filter.text = filtered;
+    if (!dm_sdp_filter_text(&filter, g_strstrip(copy), error)) {
         return NULL;
     }
     return parse_filtered(&filter, error);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/base/text.h"
 #include "gateway/sdp/session-priv.h"
 #include "gateway/sdp/session.h"
 
@@ -10,11 +11,20 @@ print_connection(GString *out, const char *what, const DmAddress *address)
 {
     char host[DM_ADDRESS_TEXT_MAX];
 
-    g_string_append_printf(out,
-                           "%s %s %s\r\n",
-                           what,
-                           dm_address_family(address) == AF_INET6 ? "IP6" : "IP4",
-                           dm_address_host(address, host));
+    dm_text_add_all(out,
+                    what,
+                    dm_address_family(address) == AF_INET6 ? " IP6 " : " IP4 ",
+                    dm_address_host(address, host),
+                    "\r\n",
+                    NULL);
+}
+
+static void
+print_number(GString *out, const char *before, uint64_t number, const char *after)
+{
+    dm_text_add(out, before);
+    dm_text_add_unsigned(out, number);
+    dm_text_add(out, after);
 }
 
 static void
@@ -23,17 +33,16 @@ print_formats(GString *out, const DmSdpMedia *media)
     for (unsigned i = 0; i < media->n_formats; i++) {
         const DmMediaFormat *format = &media->formats[i];
 
-        g_string_append_printf(out,
-                               "a=rtpmap:%u %s/%u",
-                               format->pt,
-                               format->name,
-                               format->clock_hz);
+        print_number(out, "a=rtpmap:", format->pt, " ");
+        dm_text_add(out, format->name);
+        print_number(out, "/", format->clock_hz, "");
         if (format->channels > 1) {
-            g_string_append_printf(out, "/%u", format->channels);
+            print_number(out, "/", format->channels, "");
         }
-        g_string_append(out, "\r\n");
+        dm_text_add(out, "\r\n");
         if (format->fmtp[0] != '\0') {
-            g_string_append_printf(out, "a=fmtp:%u %s\r\n", format->pt, format->fmtp);
+            print_number(out, "a=fmtp:", format->pt, " ");
+            dm_text_add_all(out, format->fmtp, "\r\n", NULL);
         }
     }
 }
@@ -42,12 +51,11 @@ static void
 print_rtcp(GString *out, const DmSdpMedia *media)
 {
     if (dm_address_is_set(&media->rtcp)) {
-        g_autofree char *what = g_strdup_printf("a=rtcp:%u IN", dm_address_port(&media->rtcp));
-
-        print_connection(out, what, &media->rtcp);
+        print_number(out, "a=rtcp:", dm_address_port(&media->rtcp), "");
+        print_connection(out, " IN", &media->rtcp);
     }
     if (media->rtcp_mux) {
-        g_string_append(out, "a=rtcp-mux\r\n");
+        dm_text_add(out, "a=rtcp-mux\r\n");
     }
 }
 
@@ -56,26 +64,32 @@ print_attributes(GString *out, const DmSdpMedia *media)
 {
     print_formats(out, media);
     if (media->ptime_ms != 0) {
-        g_string_append_printf(out, "a=ptime:%u\r\n", media->ptime_ms);
+        print_number(out, "a=ptime:", media->ptime_ms, "\r\n");
     }
     if (media->maxptime_ms != 0) {
-        g_string_append_printf(out, "a=maxptime:%u\r\n", media->maxptime_ms);
+        print_number(out, "a=maxptime:", media->maxptime_ms, "\r\n");
     }
-    g_string_append_printf(out, "a=%s\r\n", direction_names[media->peer_direction & DM_MEDIA_BOTH]);
+    dm_text_add_all(out,
+                    "a=",
+                    direction_names[media->peer_direction & DM_MEDIA_BOTH],
+                    "\r\n",
+                    NULL);
     print_rtcp(out, media);
 }
 
 static void
 print_media(GString *out, const DmSdpMedia *media, const DmAddress *session_host)
 {
-    g_string_append_printf(out, "m=%s %u %s", media->type_name, media->port, media->proto_name);
+    dm_text_add_all(out, "m=", media->type_name, NULL);
+    print_number(out, " ", media->port, " ");
+    dm_text_add(out, media->proto_name);
     if (media->n_formats == 0) {
-        g_string_append_printf(out, " %s", media->format_text);
+        dm_text_add_all(out, " ", media->format_text, NULL);
     }
     for (unsigned i = 0; i < media->n_formats; i++) {
-        g_string_append_printf(out, " %u", media->formats[i].pt);
+        print_number(out, " ", media->formats[i].pt, "");
     }
-    g_string_append(out, "\r\n");
+    dm_text_add(out, "\r\n");
     if (media->port == 0) {
         return; /* refused: attributes mean nothing */
     }
@@ -123,17 +137,15 @@ dm_sdp_print(const DmSdp *sdp,
              GString *out)
 {
     const DmAddress *host = session_host(sdp, address);
-    g_autofree char *what = NULL;
 
     advance(origin, sdp, random_id);
-    what = g_strdup_printf("o=- %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " IN",
-                           origin->session_id,
-                           origin->version);
-    g_string_append(out, "v=0\r\n");
-    print_connection(out, what, address);
-    g_string_append(out, "s=-\r\n");
+    dm_text_add(out, "v=0\r\n");
+    print_number(out, "o=- ", origin->session_id, " ");
+    dm_text_add_unsigned(out, origin->version);
+    print_connection(out, " IN", address);
+    dm_text_add(out, "s=-\r\n");
     print_connection(out, "c=IN", host);
-    g_string_append(out, "t=0 0\r\n");
+    dm_text_add(out, "t=0 0\r\n");
     for (unsigned i = 0; i < sdp->n_media; i++) {
         print_media(out, &sdp->media[i], host);
     }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gateway/base/text.h"
+
 /* --- reading --- */
 
 static void
@@ -231,7 +233,7 @@ append_user(GString *out, const char *user)
 {
     for (const unsigned char *p = (const unsigned char *)user; *p != '\0'; p++) {
         if (g_ascii_isalnum(*p) || strchr("-_.!~*'()&=+$,;?/", *p) != NULL) {
-            g_string_append_c(out, (char)*p);
+            dm_text_add_char(out, (char)*p);
         } else if (*p >= ' ' && *p != 0x7f) {
             g_string_append_printf(out, "%%%02X", *p);
         }
@@ -267,9 +269,10 @@ dm_identity_append_uri(GString *out,
         append_user(out, user);
         g_string_append_c(out, '@');
     }
-    g_string_append_printf(out, bare_ipv6 ? "[%s]" : "%s", host);
+    dm_text_add_all(out, bare_ipv6 ? "[" : "", host, bare_ipv6 ? "]" : "", NULL);
     if (port != 0) {
-        g_string_append_printf(out, ":%u", port);
+        dm_text_add_char(out, ':');
+        dm_text_add_unsigned(out, port);
     }
     if (user_phone && *user != '\0') {
         g_string_append(out, ";user=phone");
@@ -283,7 +286,7 @@ dm_identity_append_address(GString *out, const char *display, const char *uri)
         append_quoted(out, display);
         g_string_append_c(out, ' ');
     }
-    g_string_append_printf(out, "<%s>", uri);
+    dm_text_add_all(out, "<", uri, ">", NULL);
 }
 
 static void

@@ -24,6 +24,7 @@ dm_sip_leg_drop_incoming(DmSipLeg *leg)
         leg->incoming.tx = NULL;
     }
     g_clear_pointer(&leg->incoming.request, dm_sip_message_free);
+    g_clear_pointer(&leg->incoming.offer, dm_sdp_unref);
     dm_timer_disarm(&leg->ringing_timer);
     dm_sip_leg_drop_reliable(leg);
 }
@@ -79,11 +80,14 @@ dm_sip_leg_watch(DmSipLeg *leg, DmServerTx *tx)
 }
 
 void
-dm_sip_leg_set_incoming(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
+dm_sip_leg_set_incoming(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request, const DmSdp *offer)
 {
     dm_sip_leg_drop_incoming(leg);
-    leg->incoming.tx = tx;
-    leg->incoming.request = request;
+    leg->incoming = (DmInviteIn){
+        .tx = tx,
+        .request = request,
+        .offer = offer != NULL ? dm_sdp_ref(offer) : NULL,
+    };
     dm_sip_leg_watch(leg, tx);
 }
 
@@ -213,7 +217,7 @@ void
 dm_sip_leg_send_2xx(DmSipLeg *leg, const DmSdp *sdp)
 {
     g_autoptr(DmSipMessage) response = NULL;
-    g_autoptr(DmSdp) offer = NULL;
+    bool had_offer = leg->incoming.offer != NULL;
 
     if (leg->incoming.tx == NULL) {
         return;
@@ -224,13 +228,12 @@ dm_sip_leg_send_2xx(DmSipLeg *leg, const DmSdp *sdp)
     dm_sip_add_extensions(response, dm_trunk_config(leg->trunk));
     dm_sip_leg_agree_session(leg, response);
     dm_sip_leg_write_sdp(leg, response, sdp);
-    dm_sip_leg_read_sdp(leg->incoming.request, &offer);
     if (sdp != NULL) {
-        dm_sip_leg_set_remote_sdp(leg, offer); /* else it was answered before */
+        dm_sip_leg_set_remote_sdp(leg, leg->incoming.offer); /* else it was answered before */
     }
     dm_server_tx_respond(leg->incoming.tx, response);
     if (leg->incoming.request->method == DM_METHOD_INVITE) {
-        wait_for_ack(leg, offer == NULL && sdp != NULL);
+        wait_for_ack(leg, !had_offer && sdp != NULL);
     }
     dm_sip_leg_drop_incoming(leg);
 }
@@ -397,7 +400,7 @@ dm_sip_leg_accept(DmSipCore *core,
     leg->dialog = dm_dialog_new_uas(request, leg->local_tag);
     dm_sip_leg_learn(leg, request);
     dm_sip_leg_set_remote_sdp(leg, offer);
-    dm_sip_leg_set_incoming(leg, tx, request);
+    dm_sip_leg_set_incoming(leg, tx, request, offer);
     leg->reliable.has_offer = offer != NULL;
     dm_sip_leg_move(leg, DM_SIP_LEG_INCOMING);
     *out_offer = leg->remote_sdp;

@@ -52,6 +52,7 @@ typedef struct {
 typedef struct {
     DmServerTx *tx; /* NULL: none is pending */
     DmSipMessage *request;
+    DmSdp *offer; /* what it describes, or NULL */
 } DmInviteIn;
 
 /* The life of the session on this leg (RFC 4028; leg-session.c). */
@@ -219,7 +220,10 @@ void dm_sip_leg_drop_ack_wait(DmSipLeg *leg);
 /* (transfer full) */
 void dm_sip_leg_take_ack(DmSipLeg *leg, DmSipMessage *ack);
 /* Watches @tx for CANCEL and its end. */
-void dm_sip_leg_set_incoming(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
+void dm_sip_leg_set_incoming(DmSipLeg *leg,
+                             DmServerTx *tx,
+                             DmSipMessage *request,
+                             const DmSdp *offer);
 
 /* 101 to 199 to the pending INVITE. (transfer full) */
 DmSipMessage *dm_sip_leg_new_provisional(DmSipLeg *leg, uint16_t status, const DmSdp *sdp);

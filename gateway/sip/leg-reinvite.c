@@ -204,7 +204,7 @@ static void
 take_offer(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request, const DmSdp *offer)
 {
     dm_dialog_refresh_target(leg->dialog, request);
-    dm_sip_leg_set_incoming(leg, tx, request);
+    dm_sip_leg_set_incoming(leg, tx, request, offer);
     if (is_refresh(leg, offer)) {
         dm_sip_leg_send_2xx(leg, leg->origin.last);
         return;
@@ -264,13 +264,14 @@ dm_sip_leg_drop_change(DmSipLeg *leg)
         leg->change.tx = NULL;
     }
     g_clear_pointer(&leg->change.request, dm_sip_message_free);
+    g_clear_pointer(&leg->change.offer, dm_sdp_unref);
 }
 
 void
 dm_sip_leg_take_change(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request, const DmSdp *offer)
 {
     dm_sip_leg_drop_change(leg);
-    leg->change = (DmInviteIn){tx, request};
+    leg->change = (DmInviteIn){tx, request, dm_sdp_ref(offer)};
     dm_sip_leg_watch(leg, tx);
     dm_sip_leg_emit(leg, DM_LEG_REOFFER, 0, offer);
 }
@@ -278,15 +279,13 @@ dm_sip_leg_take_change(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request, con
 static void
 answer_change(DmSipLeg *leg, const DmSdp *sdp)
 {
-    g_autoptr(DmSdp) offer = NULL;
     g_autoptr(DmSipMessage) response =
         dm_sip_response_new(leg->change.request, 200, NULL, leg->local_tag);
 
     dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
     dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
     dm_sip_leg_write_sdp(leg, response, sdp);
-    dm_sip_leg_read_sdp(leg->change.request, &offer);
-    dm_sip_leg_set_remote_sdp(leg, offer);
+    dm_sip_leg_set_remote_sdp(leg, leg->change.offer);
     dm_server_tx_respond(leg->change.tx, response);
     dm_sip_leg_drop_change(leg);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gateway/base/text.h"
 #include "gateway/base/thread.h"
 #include "gateway/sip/auth.h"
 #include "gateway/sip/leg-priv.h"
@@ -98,7 +99,8 @@ append_reason(GString *out, const char *protocol, unsigned cause, const char *te
     if (cause == 0) {
         return;
     }
-    g_string_append_printf(out, "%s%s;cause=%u", out->len > 0 ? ", " : "", protocol, cause);
+    dm_text_add_all(out, out->len > 0 ? ", " : "", protocol, ";cause=", NULL);
+    dm_text_add_unsigned(out, cause);
     if (*text == '\0') {
         return;
     }

@@ -10,9 +10,13 @@
 #include <strings.h>
 
 #include "gateway/base/log.h"
+#include "gateway/base/text.h"
 #include "gateway/sip/message-priv.h"
 
 DM_LOG_TOPIC("sip-message");
+
+/* Of a header; longer ones are nobody's. */
+#define MAX_NAME 64
 
 /* Headers whose fault makes a message faulty. Any other is treated as absent (RFC 3261, 8.2: be
  * liberal). */
@@ -213,13 +217,15 @@ mark_source(DmSipMessage *response, const DmSipFlow *flow)
         msg_header_replace_param(
             response->home,
             via->v_common,
-            su_sprintf(response->home, "received=%s", dm_address_host(&flow->remote, host)));
+            su_strcat(response->home, "received=", dm_address_host(&flow->remote, host)));
     }
     if (rport) {
-        msg_header_replace_param(
-            response->home,
-            via->v_common,
-            su_sprintf(response->home, "rport=%u", dm_address_port(&flow->remote)));
+        char port[DM_DIGITS_MAX + 1] = "";
+
+        dm_text_digits(port, dm_address_port(&flow->remote), 1);
+        msg_header_replace_param(response->home,
+                                 via->v_common,
+                                 su_strcat(response->home, "rport=", port));
     }
 }
 
@@ -292,16 +298,21 @@ remove_header(DmSipMessage *message, void *header)
 static msg_header_t *
 make_header(DmSipMessage *message, const char *name, const char *value)
 {
-    char *line = su_sprintf(message->home, "%s: %s", name, value);
+    char named[MAX_NAME + 2];
     isize_t start = 0;
-    const msg_href_t *ref = msg_find_hclass(msg_mclass(message->msg), line, &start);
-    msg_hclass_t *class = ref != NULL ? ref->hr_class : NULL;
+    const msg_href_t *ref;
+    msg_hclass_t *class;
+
+    g_strlcpy(named, name, sizeof named);
+    g_strlcat(named, ":", sizeof named);
+    ref = msg_find_hclass(msg_mclass(message->msg), named, &start);
+    class = ref != NULL ? ref->hr_class : NULL;
 
     if (class == NULL || class == sip_error_class) {
         return NULL;
     }
     if (class == sip_unknown_class) {
-        return msg_header_make(message->home, class, line);
+        return msg_header_make(message->home, class, su_strcat(message->home, named, value));
     }
     if (class->hc_kind == msg_kind_single &&
         msg_header_access(public_part(message->sip), class) != NULL) {
@@ -315,7 +326,8 @@ dm_sip_message_add(DmSipMessage *message, const char *name, const char *value)
 {
     msg_header_t *header;
 
-    if (!dm_span_is_token((DmSpan){name, strlen(name)}) || !is_clean(value)) {
+    if (strlen(name) > MAX_NAME || !dm_span_is_token((DmSpan){name, strlen(name)}) ||
+        !is_clean(value)) {
         return false;
     }
     header = make_header(message, name, value);
@@ -369,7 +381,7 @@ dm_sip_message_print(DmSipMessage *message, GString *out)
         return false;
     }
     for (const msg_header_t *h = *msg_chain_head(message->msg); h != NULL; h = h->sh_succ) {
-        g_string_append_len(out, h->sh_data, (gssize)h->sh_len);
+        dm_text_add_len(out, h->sh_data, h->sh_len);
     }
     return true;
 }

@@ -86,17 +86,18 @@ dm_tx_make_via(DmTxLayer *layer,
     const DmSipWire *wire = &layer->options.wire;
     const DmAddress *sent_by = wire->ops->advertised(wire->wire, flow->listener);
     char host[DM_ADDRESS_TEXT_MAX];
-    char token[DM_TOKEN_MAX];
 
-    dm_token_make(token, layer->options.worker, layer->options.random);
-    g_snprintf(out_branch, DM_TX_BRANCH_MAX, "%s%s", DM_TX_BRANCH_PREFIX, token);
-    g_snprintf(out_via,
-               DM_TX_VIA_MAX,
-               "Via: SIP/2.0/%s %s:%u;branch=%s;rport",
-               transport_in_via(flow->transport),
-               dm_address_uri_host(sent_by, host),
-               dm_address_port(sent_by),
-               out_branch);
+    g_strlcpy(out_branch, DM_TX_BRANCH_PREFIX, DM_TX_BRANCH_MAX);
+    dm_token_make(out_branch + strlen(DM_TX_BRANCH_PREFIX),
+                  layer->options.worker,
+                  layer->options.random);
+    g_strlcpy(out_via, "Via: SIP/2.0/", DM_TX_VIA_MAX);
+    g_strlcat(out_via, transport_in_via(flow->transport), DM_TX_VIA_MAX);
+    g_strlcat(out_via, " ", DM_TX_VIA_MAX);
+    g_strlcat(out_via, dm_address_text(sent_by, host), DM_TX_VIA_MAX);
+    g_strlcat(out_via, ";branch=", DM_TX_VIA_MAX);
+    g_strlcat(out_via, out_branch, DM_TX_VIA_MAX);
+    g_strlcat(out_via, ";rport", DM_TX_VIA_MAX);
 }
 
 int
