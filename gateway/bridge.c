@@ -34,6 +34,8 @@ static const struct {
     [DM_MEDIA_EVENT_TIMEOUT] = {true, DM_CALL_MEDIA_TIMEOUT},
     [DM_MEDIA_EVENT_AUDIO_CHECK] = {true, DM_CALL_MEDIA_AUDIO_CHECK},
     [DM_MEDIA_EVENT_DIGIT] = {true, DM_CALL_MEDIA_DIGIT},
+    [DM_MEDIA_EVENT_PLAY_STARTED] = {true, DM_CALL_MEDIA_PLAY_STARTED},
+    [DM_MEDIA_EVENT_PLAY_ENDED] = {true, DM_CALL_MEDIA_PLAY_ENDED},
     [DM_MEDIA_EVENT_CLOSED] = {true, DM_CALL_MEDIA_CLOSED},
 };
 
@@ -148,6 +150,18 @@ update_media(DmCallMedia *media, const DmMediaSpec *spec)
 }
 
 static void
+play_media(DmCallMedia *media, DmSide side, const DmPlay *play)
+{
+    dm_media_session_play(media->session, side, play);
+}
+
+static void
+stop_media(DmCallMedia *media, DmSide side)
+{
+    dm_media_session_stop(media->session, side);
+}
+
+static void
 report_media(const DmCallMedia *media, DmMediaReport *out)
 {
     dm_media_session_report(media->session, out);
@@ -166,6 +180,8 @@ dm_bridge_ops(void)
         .open = open_media,
         .local = local_address,
         .update = update_media,
+        .play = play_media,
+        .stop = stop_media,
         .report = report_media,
         .close = close_media,
     };

@@ -47,6 +47,7 @@ typedef struct {
     bool shielded : 1; /* the socket is connected to @remote: strangers do not reach us */
     bool forward : 1;  /* what comes from it goes to the other peer */
     bool heard : 1;    /* FIRST_PACKET was told */
+    bool played : 1;   /* @player has a say in what goes to it */
     uint8_t side;      /* DmSide */
     DmRtpContinuity out;
 
@@ -61,7 +62,8 @@ typedef struct {
 
     /* line 4 and on */
     DmPathPlan plan;
-    DmDecodedPath *decoded; /* NULL: packets go on as they are */
+    DmDecodedPath *decoded;  /* NULL: packets go on as they are */
+    struct DmPlayer *player; /* what goes to the peer of our own; NULL: never anything */
     DmLatch latch;
     DmStreamRtcp rtcp;
     DmMediaDirection direction;

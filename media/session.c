@@ -14,6 +14,7 @@
 #include "media/path/activity.h"
 #include "media/path/control.h"
 #include "media/path/flow.h"
+#include "media/path/player.h"
 #include "media/path/samples.h"
 #include "media/rtp/published.h"
 #include "media/session-priv.h"
@@ -33,6 +34,8 @@ typedef struct {
     DmWorkerCommand command;
     DmMediaSession *session;
     DmMediaSpec *spec; /* update only */
+    DmSide side;       /* play and stop */
+    DmPlay play;
 } SessionCommand;
 
 /*
@@ -156,6 +159,8 @@ session_free(DmMediaSession *session, int64_t now_us)
 
 static void enter(DmWorkerCommand *base);
 static void update(DmWorkerCommand *base);
+static void play(DmWorkerCommand *base);
+static void stop_play(DmWorkerCommand *base);
 static void leave(DmWorkerCommand *base);
 
 static DmWorkerCommand *
@@ -212,6 +217,26 @@ void
 dm_media_session_update(DmMediaSession *session, const DmMediaSpec *spec)
 {
     dm_worker_post(session->worker, command_new(session, update, spec));
+}
+
+void
+dm_media_session_play(DmMediaSession *session, DmSide side, const DmPlay *what)
+{
+    DmWorkerCommand *base = command_new(session, play, NULL);
+    SessionCommand *command = (SessionCommand *)base;
+
+    command->side = side;
+    command->play = *what;
+    dm_worker_post(session->worker, base);
+}
+
+void
+dm_media_session_stop(DmMediaSession *session, DmSide side)
+{
+    DmWorkerCommand *base = command_new(session, stop_play, NULL);
+
+    ((SessionCommand *)base)->side = side;
+    dm_worker_post(session->worker, base);
 }
 
 void
@@ -535,7 +560,28 @@ update(DmWorkerCommand *base)
     session->timeout_ms = spec->timeout_ms;
     session->hold_timeout_ms = spec->hold_timeout_ms;
     dm_session_set_forwarding(session);
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        dm_player_replan(&session->stream[side]);
+    }
     arm_timer(session);
+    command_free(command);
+}
+
+static void
+play(DmWorkerCommand *base)
+{
+    SessionCommand *command = (SessionCommand *)base;
+
+    dm_player_play(&command->session->stream[command->side], &command->play);
+    command_free(command);
+}
+
+static void
+stop_play(DmWorkerCommand *base)
+{
+    SessionCommand *command = (SessionCommand *)base;
+
+    dm_player_stop(&command->session->stream[command->side]);
     command_free(command);
 }
 
@@ -567,6 +613,7 @@ stop(DmWorkerGuest *guest)
         dm_watch_remove(session->stream[side].watch);
         dm_watch_remove(session->stream[side].rtcp_watch);
         dm_samples_stop(&session->stream[side]);
+        dm_player_free(&session->stream[side]);
     }
     dm_publish(session->closed_us, now_us);
     dm_media_session_report(session, &event.report);

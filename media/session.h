@@ -16,7 +16,9 @@ typedef enum {
     DM_MEDIA_EVENT_LATCHED,      /* @side sends from @address, not from where it said */
     DM_MEDIA_EVENT_TIMEOUT,      /* @side has been silent for the agreed time; once */
     DM_MEDIA_EVENT_AUDIO_CHECK,  /* 5 s after the answer: @report and @verdict */
-    DM_MEDIA_EVENT_DIGIT,  /* @side pressed @digit ('0'-'9', '*', '#', 'A'-'D'); once a key press */
+    DM_MEDIA_EVENT_DIGIT, /* @side pressed @digit ('0'-'9', '*', '#', 'A'-'D'); once a key press */
+    DM_MEDIA_EVENT_PLAY_STARTED, /* what @side was to be played can be heard; once a play */
+    DM_MEDIA_EVENT_PLAY_ENDED,   /* it was played to its end: not after stop or another play */
     DM_MEDIA_EVENT_CLOSED, /* last event: @report is final; the session is gone when it returns */
 } DmMediaEventType;
 
@@ -52,6 +54,13 @@ const DmAddress *dm_media_session_local(const DmMediaSession *session, DmSide si
  * timestamps toward a peer stay continuous across it (MED-3). Latching starts anew for a side whose
  * remote address changed. */
 void dm_media_session_update(DmMediaSession *session, const DmMediaSpec *spec);
+
+/* Plays to @side, made into packets of whatever was agreed with it, at present or later, from the
+ * next 20 ms on. One thing at a time: another takes its place. The stream toward the peer goes on
+ * with what was relayed before and after (MED-3). */
+void dm_media_session_play(DmMediaSession *session, DmSide side, const DmPlay *play);
+/* Harmless when nothing is played. */
+void dm_media_session_stop(DmMediaSession *session, DmSide side);
 
 /* Numbers as of now; any thread that may call update. */
 void dm_media_session_report(const DmMediaSession *session, DmMediaReport *out_report);

@@ -98,6 +98,34 @@ typedef struct {
     uint32_t hold_timeout_ms; /* the same while any direction is off, so while on hold; 0: never */
 } DmMediaSpec;
 
+/* Tones of the network (ITU-T E.180). */
+typedef enum {
+    DM_TONE_SILENCE,
+    DM_TONE_RINGING,
+    DM_TONE_BUSY,
+    DM_TONE_CONGESTION,
+    DM_TONE_INFORMATION, /* three rising notes: the number cannot be reached */
+} DmTone;
+
+/* Whose tones: tones.def has the list. */
+#define COUNTRY(code, ringing, busy, congestion) DM_COUNTRY_##code,
+typedef enum {
+#include "media/tones.def"
+    DM_N_COUNTRIES,
+} DmCountry;
+#undef COUNTRY
+
+/* What to play to one side. */
+typedef struct {
+    DmTone tone;
+    DmCountry country;
+    uint32_t duration_ms; /* 0: until it is stopped */
+    /* 0: at once, in place of what the other side sends. Else it fills silence: it begins when
+     * nothing has come from the other side for so long, and falls silent when something comes
+     * (RFC 3960, 3.2). */
+    uint32_t yield_ms;
+} DmPlay;
+
 /* What one peer's media amounted to. All counts are of packets unless named otherwise. */
 typedef struct {
     uint64_t rx_packets, rx_bytes; /* from the peer: accepted RTP; bytes of payload */

@@ -72,6 +72,8 @@ on_live_event(DmCall *call, const DmCallMediaEvent *event)
     case DM_CALL_MEDIA_DIGIT:
         call->record->digits++;
         break;
+    case DM_CALL_MEDIA_PLAY_STARTED:
+    case DM_CALL_MEDIA_PLAY_ENDED:
     case DM_CALL_MEDIA_CLOSED:
         break;
     }
@@ -147,6 +149,22 @@ dm_call_media_update(DmCall *call, bool answered)
     spec->hold_timeout_ms =
         shorter(call->a->config->media.hold_timeout_ms, call->b->config->media.hold_timeout_ms);
     call->deps.media->update(call->session->media, spec);
+}
+
+void
+dm_call_media_play(DmCall *call, DmSide side, const DmPlay *play)
+{
+    if (call->session != NULL && call->session->media != NULL) {
+        call->deps.media->play(call->session->media, side, play);
+    }
+}
+
+void
+dm_call_media_stop(DmCall *call, DmSide side)
+{
+    if (call->session != NULL && call->session->media != NULL) {
+        call->deps.media->stop(call->session->media, side);
+    }
 }
 
 void

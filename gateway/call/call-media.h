@@ -11,6 +11,9 @@ bool dm_call_media_open(DmCall *call, const DmTrunkConfig *b);
 const DmAddress *dm_call_media_local(const DmCall *call, DmSide side);
 /* Tells media what both sides agreed on; waits while one of them has not. */
 void dm_call_media_update(DmCall *call, bool answered);
+/* Something of our own to one side: see DmPlay. Harmless without a session. */
+void dm_call_media_play(DmCall *call, DmSide side, const DmPlay *play);
+void dm_call_media_stop(DmCall *call, DmSide side);
 /* Its final report arrives later. Harmless without a session. */
 void dm_call_media_close(DmCall *call);
 /* Numbers as of now into the record. */

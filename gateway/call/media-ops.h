@@ -15,7 +15,9 @@ typedef enum {
     DM_CALL_MEDIA_AUDIO_CHECK, /* 5 s after the answer: verdict, report */
     DM_CALL_MEDIA_LATCHED,
     DM_CALL_MEDIA_DIGIT,
-    DM_CALL_MEDIA_CLOSED, /* last event: the final report, and the verdict on it */
+    DM_CALL_MEDIA_PLAY_STARTED, /* what @side was to be played can be heard; once a play */
+    DM_CALL_MEDIA_PLAY_ENDED,   /* it came to its end by itself */
+    DM_CALL_MEDIA_CLOSED,       /* last event: the final report, and the verdict on it */
 } DmCallMediaEventType;
 
 typedef struct {
@@ -37,6 +39,9 @@ typedef struct {
                          GError **error);
     const DmAddress *(*local)(const DmCallMedia *media, DmSide side); /* advertised RTP address */
     void (*update)(DmCallMedia *media, const DmMediaSpec *spec);
+    /* Something of our own to one side, in place of what was played before: see DmPlay. */
+    void (*play)(DmCallMedia *media, DmSide side, const DmPlay *play);
+    void (*stop)(DmCallMedia *media, DmSide side); /* harmless when nothing is played */
     void (*report)(const DmCallMedia *media, DmMediaReport *out);
     void (*close)(DmCallMedia *media); /* DM_CALL_MEDIA_CLOSED follows */
 } DmMediaOps;

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include "media/path/control.h"
+#include "media/path/player.h"
 #include "media/path/relay.h"
 #include "media/path/samples.h"
 #include "media/path/transcode.h"
@@ -278,6 +279,10 @@ pass_on(DmStream *stream, DmPacket *packet, int64_t *stats)
     }
     if ((packet->rule.ops & DM_PATH_FORWARD) == 0) {
         dm_worker_count(stats, rtp_no_codec);
+        return;
+    }
+    if (to->played && dm_player_takes_over(to, packet)) {
+        dm_worker_count(stats, rtp_held);
         return;
     }
     if (packet->rule.ops != DM_PATH_FORWARD && dm_samples_input(stream, packet)) {

@@ -304,6 +304,31 @@ fake_update(DmCallMedia *media, const DmMediaSpec *spec)
 }
 
 static void
+fake_play(DmCallMedia *media, DmSide side, const DmPlay *play)
+{
+    static const char *const tones[] = {
+        [DM_TONE_SILENCE] = "silence",
+        [DM_TONE_RINGING] = "ringing",
+        [DM_TONE_BUSY] = "busy",
+        [DM_TONE_CONGESTION] = "congestion",
+        [DM_TONE_INFORMATION] = "information",
+    };
+    FakeMedia *fake = (FakeMedia *)media;
+
+    g_assert_false(fake->closed);
+    tell(fake->world, "media:play(%s,%s)", side == DM_SIDE_A ? "a" : "b", tones[play->tone]);
+}
+
+static void
+fake_stop(DmCallMedia *media, DmSide side)
+{
+    FakeMedia *fake = (FakeMedia *)media;
+
+    g_assert_false(fake->closed);
+    tell(fake->world, "media:stop(%s)", side == DM_SIDE_A ? "a" : "b");
+}
+
+static void
 fake_report(const DmCallMedia *media, DmMediaReport *out)
 {
     g_assert_false(((const FakeMedia *)media)->closed);
@@ -340,11 +365,8 @@ fake_media_close(DmCallMedia *media)
                 fake);
 }
 
-static const DmMediaOps fake_media_ops = {fake_open,
-                                          fake_local,
-                                          fake_update,
-                                          fake_report,
-                                          fake_media_close};
+static const DmMediaOps fake_media_ops =
+    {fake_open, fake_local, fake_update, fake_play, fake_stop, fake_report, fake_media_close};
 
 static void
 tell_session(FakeMedia *fake, DmCallMediaEventType type, DmSide side, DmAudioVerdict verdict)

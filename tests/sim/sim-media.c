@@ -104,6 +104,18 @@ update(DmCallMedia *media, const DmMediaSpec *spec)
 }
 
 static void
+play(DmCallMedia *media, DmSide side, const DmPlay *what)
+{
+    g_assert_false(media->closed);
+}
+
+static void
+stop(DmCallMedia *media, DmSide side)
+{
+    g_assert_false(media->closed);
+}
+
+static void
 on_closed(DmTimer *timer, void *user_data)
 {
     DmCallMedia *media = user_data;
@@ -146,6 +158,8 @@ sim_media_ops(void)
         .open = open_media,
         .local = local,
         .update = update,
+        .play = play,
+        .stop = stop,
         .report = report,
         .close = close_media,
     };

@@ -966,6 +966,104 @@ test_bad_pools_are_refused(void)
     g_assert_error(empty, DM_ERROR, DM_ERROR_CONFIG);
 }
 
+/* All of it is heard: @n packets of our own in a row, none missing, time going on. */
+static Received
+hear_ours(Peer *peer, unsigned n, Received last)
+{
+    for (unsigned i = 0; i < n; i++) {
+        Received received;
+
+        peer_receive(peer, &received);
+        g_assert_cmphex(received.rtp.ssrc, ==, last.rtp.ssrc);
+        g_assert_cmpuint(received.rtp.sequence, ==, (uint16_t)(last.rtp.sequence + 1));
+        g_assert_cmpint((int32_t)(received.rtp.timestamp - last.rtp.timestamp), >=, FRAME_LEN);
+        g_assert_true(received.rtp.marker == (i == 0));
+        last = received;
+    }
+    return last;
+}
+
+static void
+test_a_tone_takes_the_place_of_the_other_side(void)
+{
+    Call call;
+    DmPlay busy = {.tone = DM_TONE_BUSY, .country = DM_COUNTRY_de, .duration_ms = 100};
+    Received received;
+    Received last;
+
+    g_test_summary("MED-3: a tone of 100 ms to A between what B says: one stream, marked where it "
+                   "begins; B is not heard meanwhile");
+
+    call_open(&call);
+    agree(&call, DM_SIDE_A, format(DM_CODEC_PCMA, 8), 101);
+    call_update(&call);
+    peer_send(&call.b, 0, 0x80);
+    peer_receive(&call.a, &last);
+
+    dm_media_session_play(call.session, DM_SIDE_A, &busy);
+    last = hear_ours(&call.a, 1, last);
+    g_assert_cmpint(wait_for(&call, DM_MEDIA_EVENT_PLAY_STARTED).side, ==, DM_SIDE_A);
+    peer_send(&call.b, 0, 0x80);
+    for (unsigned i = 0; i < 4; i++) {
+        peer_receive(&call.a, &received);
+        g_assert_cmpuint(received.rtp.timestamp - last.rtp.timestamp, ==, FRAME_LEN);
+        g_assert_cmpuint(received.rtp.pt, ==, 8);
+        g_assert_false(received.rtp.marker);
+        last = received;
+    }
+    g_assert_cmpint(wait_for(&call, DM_MEDIA_EVENT_PLAY_ENDED).side, ==, DM_SIDE_A);
+
+    peer_send(&call.b, 0, 0x80);
+    peer_receive(&call.a, &received);
+    g_assert_cmphex(received.rtp.ssrc, ==, last.rtp.ssrc);
+    g_assert_cmpuint(received.rtp.sequence, ==, (uint16_t)(last.rtp.sequence + 1));
+    g_assert_cmpint((int32_t)(received.rtp.timestamp - last.rtp.timestamp), >=, FRAME_LEN);
+    g_assert_true(received.rtp.marker);
+    call_close(&call);
+}
+
+static void
+test_ringing_gives_way_to_what_arrives(void)
+{
+    Call call;
+    DmPlay ringing = {.tone = DM_TONE_RINGING, .country = DM_COUNTRY_us, .yield_ms = 500};
+    Received last;
+    int64_t began_us;
+
+    g_test_summary("SIG-10: ringing to A once B has been silent; B's own sound silences it");
+
+    call_open(&call);
+    memset(&call.spec.side[DM_SIDE_B], 0, sizeof call.spec.side[DM_SIDE_B]);
+    call_update(&call);
+    began_us = g_get_monotonic_time();
+    dm_media_session_play(call.session, DM_SIDE_A, &ringing);
+    peer_receive(&call.a, &last);
+    g_assert_cmpint(g_get_monotonic_time() - began_us, >=, 500000);
+    g_assert_true(last.rtp.marker);
+    wait_for(&call, DM_MEDIA_EVENT_PLAY_STARTED);
+
+    agree(&call, DM_SIDE_B, format(DM_CODEC_PCMU, 0), 101);
+    call_update(&call);
+    while (peer_try_receive(&call.a, &last, 0)) {
+    }
+    /* B is faster than the ringing could begin again. */
+    for (unsigned i = 0; i < 5; i++) {
+        Received received;
+
+        peer_send(&call.b, 0, 0x11);
+        do {
+            peer_receive(&call.a, &received);
+            g_assert_cmpuint(received.rtp.sequence, ==, (uint16_t)(last.rtp.sequence + 1));
+            last = received;
+        } while (received.payload[0] != 0x11);
+        g_assert_false(peer_try_receive(&call.a, &received, 25));
+    }
+    /* And rings again when B falls silent. */
+    hear_ours(&call.a, 3, last);
+    dm_media_session_stop(call.session, DM_SIDE_A);
+    call_close(&call);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -990,5 +1088,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/ipv6", test_ipv6_on_one_side);
     g_test_add_func("/media/session/engine-ends", test_engine_that_ends_closes_what_is_open);
     g_test_add_func("/media/session/bad-pools", test_bad_pools_are_refused);
+    g_test_add_func("/media/session/play", test_a_tone_takes_the_place_of_the_other_side);
+    g_test_add_func("/media/session/ringing", test_ringing_gives_way_to_what_arrives);
     return g_test_run();
 }
