@@ -83,6 +83,12 @@ static const DmJsonChoice forkings[] = {
     {NULL},
 };
 
+static const DmJsonChoice delayed_offers[] = {
+    {"early_offer", DM_DELAYED_EARLY_OFFER},
+    {"transparent", DM_DELAYED_TRANSPARENT},
+    {NULL},
+};
+
 static const DmJsonChoice redirect_modes[] = {
     {"follow", DM_REDIRECT_FOLLOW},
     {"relay", DM_REDIRECT_RELAY},
@@ -735,6 +741,13 @@ static const DmJsonMember sip_members[] = {
      .choices = forkings,
      .doc = "Which of several ringing phones is heard before one answers: the `first` that sends a "
             "description, or the `latest`."},
+    {"delayed_offer",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, sip.delayed_offer),
+     .choices = delayed_offers,
+     .doc = "What an INVITE to this trunk carries when the caller's has no offer. `early_offer`: "
+            "one from the trunk's codecs, which the caller is offered in turn. `transparent`: none "
+            "either; the called peer offers."},
     {"redirect_mode",
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, sip.redirect_mode),

@@ -77,6 +77,12 @@ typedef enum {
     DM_FORKING_LATEST,
 } DmForking;
 
+/* What an INVITE to the trunk carries when the caller's has no offer (SIG-11). */
+typedef enum {
+    DM_DELAYED_EARLY_OFFER, /* an offer of ours, from the trunk's codecs */
+    DM_DELAYED_TRANSPARENT, /* none either: the called peer offers */
+} DmDelayedOffer;
+
 /* What becomes of a 300, 301 or 302 of the peer (SIG-20). */
 typedef enum {
     DM_REDIRECT_FOLLOW,
@@ -171,6 +177,7 @@ typedef struct {
         bool options_reply_any;  /* reserved for peers that ping with odd URIs */
         DmAbility rel100;        /* RFC 3262 */
         DmForking forking;
+        DmDelayedOffer delayed_offer;
         DmRedirectMode redirect_mode;
         bool absorb_refresh; /* what changes nothing is answered without the other side */
         struct {

@@ -44,34 +44,119 @@ take_early_description(DmCall *call, const DmSdp *sdp)
         return false;
     }
     dm_call_media_update(call, false);
-    return call->a->has_spec; /* not when the caller waits for our offer */
+    return call->a->ours != NULL; /* not when the caller waits for our offer until the 200 */
+}
+
+static void
+refuse_answer(DmCall *call, const DmSdp *sdp, DmSdpVerdict verdict)
+{
+    DmRelease why = {
+        .cause = DM_RELEASE_PROTOCOL,
+        .status = 488,
+        .q850 = DM_Q850_INCOMPATIBLE,
+        .diagnosis = "codec_mismatch",
+        .warning = "incompatible media format",
+    };
+
+    g_strlcpy(why.reason, dm_status_phrase(488), sizeof(why.reason));
+    dm_record_add_evidence(call->record,
+                           "The called side's answer cannot be used: %s",
+                           dm_sdp_verdict_name(verdict));
+    dm_diagnose_codecs(call, "The caller", call->a->theirs, call->a->config);
+    if (sdp != NULL) {
+        dm_diagnose_codecs(call, "The called side", sdp, call->b->config);
+    }
+    dm_call_release(call, DM_RELEASED_BY_GATEWAY, &why);
+}
+
+static void
+now_rings(DmParty *party)
+{
+    dm_dial_heard(party);
+    if (party->state == DM_LEG_TRYING) {
+        dm_party_move(party, DM_LEG_EARLY);
+    }
+    if (party->call->state == DM_CALL_DIALING) {
+        dm_call_move(party->call, DM_CALL_RINGING);
+    }
+}
+
+static void
+pass_progress(DmParty *party, uint16_t status, bool early_media)
+{
+    DmCall *call = party->call;
+
+    dm_call_record_facts(party);
+    dm_call_record_progress(call, status, early_media);
+    dm_info(&call->log, "%u from the called side%s", status, early_media ? ", with media" : "");
+    relay_progress(call, status, early_media);
 }
 
 void
 dm_answer_on_progress(DmParty *party, const DmLegEvent *event)
 {
-    DmCall *call = party->call;
-    bool early_media;
-
-    dm_dial_heard(party);
     if (event->status <= 100) {
-        dm_call_record_progress(call, event->status, false);
+        dm_dial_heard(party);
+        dm_call_record_progress(party->call, event->status, false);
         return;
     }
-    if (party->state == DM_LEG_TRYING) {
-        dm_party_move(party, DM_LEG_EARLY);
+    now_rings(party);
+    pass_progress(party, event->status, take_early_description(party->call, event->sdp));
+}
+
+/* RFC 3262, 5: the called side offers before it answers, as we offered nothing (SIG-11). */
+void
+dm_answer_on_offered(DmParty *party, const DmLegEvent *event)
+{
+    DmCall *call = party->call;
+    DmSdpVerdict verdict;
+
+    now_rings(party);
+    verdict = dm_negotiate_callee_offered(call, event->sdp, false);
+    if (verdict == DM_SDP_OK) {
+        verdict = dm_negotiate_answer_callee(call);
     }
-    if (call->state == DM_CALL_DIALING) {
-        dm_call_move(call, DM_CALL_RINGING);
+    if (verdict != DM_SDP_OK) {
+        refuse_answer(call, event->sdp, verdict);
+        return;
     }
-    early_media = take_early_description(call, event->sdp);
-    dm_call_record_facts(party);
-    dm_call_record_progress(call, event->status, early_media);
-    dm_info(&call->log,
-            "%u from the called side%s",
-            event->status,
-            early_media ? ", with media" : "");
-    relay_progress(call, event->status, early_media);
+    party->leg->ops->reanswer(party->leg, party->ours);
+    dm_call_media_update(call, false);
+    pass_progress(party, event->status, call->a->ours != NULL);
+}
+
+/* What the caller says to an offer of ours, before the answer or in ACK. */
+static void
+take_caller_answer(DmParty *party, const DmSdp *sdp)
+{
+    DmCall *call = party->call;
+    DmSdpVerdict verdict =
+        sdp != NULL ? dm_negotiate_caller_answered(call, sdp) : DM_SDP_BAD_ANSWER;
+
+    if (verdict == DM_SDP_OK && call->b != NULL && call->b->ours == NULL &&
+        call->state >= DM_CALL_ANSWERED) {
+        verdict = dm_negotiate_answer_callee(call);
+        if (verdict == DM_SDP_OK) {
+            call->b->leg->ops->reanswer(call->b->leg, call->b->ours);
+        }
+    }
+    if (verdict != DM_SDP_OK) {
+        dm_record_add_evidence(call->record,
+                               "The caller's answer to our offer cannot be used: %s",
+                               dm_sdp_verdict_name(verdict));
+        dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");
+        return;
+    }
+    dm_diagnose_address(party);
+    dm_call_media_update(call, call->state >= DM_CALL_ANSWERED);
+}
+
+void
+dm_answer_on_early_answer(DmParty *party, const DmLegEvent *event)
+{
+    if (party->theirs == NULL && party->ours != NULL) {
+        take_caller_answer(party, event->sdp);
+    }
 }
 
 static void
@@ -100,39 +185,25 @@ arm_duration(DmCall *call)
     }
 }
 
-/* A 2xx may leave out what a 18x has said already. */
+/* A 2xx may leave out what a 18x has said already. An offer in it waits for the caller's answer. */
 static DmSdpVerdict
-settle(DmCall *call, const DmSdp *sdp)
+settle(DmCall *call, const DmLegEvent *event)
 {
+    const DmSdp *sdp = event->sdp;
     g_autoptr(DmSdp) said = NULL;
+    DmSdpVerdict verdict;
 
+    if (event->is_offer || (call->b->ours_was_answer && sdp != NULL)) {
+        verdict = dm_negotiate_callee_offered(call, sdp, true);
+        return verdict == DM_SDP_OK && (!event->is_offer || call->a->theirs != NULL)
+                   ? dm_negotiate_answer_callee(call)
+                   : verdict;
+    }
     if (sdp == NULL && call->b->theirs == NULL) {
         return DM_SDP_BAD_ANSWER;
     }
     said = dm_sdp_ref(sdp != NULL ? sdp : call->b->theirs);
     return dm_negotiate_callee_answered(call, said, true);
-}
-
-static void
-refuse_answer(DmCall *call, const DmSdp *sdp, DmSdpVerdict verdict)
-{
-    DmRelease why = {
-        .cause = DM_RELEASE_PROTOCOL,
-        .status = 488,
-        .q850 = DM_Q850_INCOMPATIBLE,
-        .diagnosis = "codec_mismatch",
-        .warning = "incompatible media format",
-    };
-
-    g_strlcpy(why.reason, dm_status_phrase(488), sizeof(why.reason));
-    dm_record_add_evidence(call->record,
-                           "The called side's answer cannot be used: %s",
-                           dm_sdp_verdict_name(verdict));
-    dm_diagnose_codecs(call, "The caller", call->a->theirs, call->a->config);
-    if (sdp != NULL) {
-        dm_diagnose_codecs(call, "The called side", sdp, call->b->config);
-    }
-    dm_call_release(call, DM_RELEASED_BY_GATEWAY, &why);
 }
 
 void
@@ -145,11 +216,14 @@ dm_answer_on_answered(DmParty *party, const DmLegEvent *event)
     dm_timer_disarm(&call->wait_timer);
     dm_party_move(party, DM_LEG_UP);
     dm_call_record_facts(party);
-    verdict = settle(call, event->sdp);
+    verdict = settle(call, event);
     if (verdict != DM_SDP_OK) {
         dm_trunk_count_result(party->trunk, false);
         refuse_answer(call, event->sdp, verdict);
         return;
+    }
+    if (event->is_offer && party->ours != NULL) {
+        party->leg->ops->reanswer(party->leg, party->ours);
     }
     dm_info(&call->log, "answered by trunk %s", dm_trunk_id(party->trunk));
     dm_trunk_count_result(party->trunk, true);
@@ -165,23 +239,9 @@ dm_answer_on_answered(DmParty *party, const DmLegEvent *event)
 void
 dm_answer_on_acked(DmParty *party, const DmLegEvent *event)
 {
-    DmCall *call = party->call;
-    DmSdpVerdict verdict = DM_SDP_OK;
-
     dm_party_move(party, DM_LEG_UP);
-    dm_call_move(call, DM_CALL_UP);
-    if (party->theirs != NULL) {
-        return;
+    dm_call_move(party->call, DM_CALL_UP);
+    if (party->theirs == NULL) {
+        take_caller_answer(party, event->sdp);
     }
-    verdict =
-        event->sdp != NULL ? dm_negotiate_caller_answered(call, event->sdp) : DM_SDP_BAD_ANSWER;
-    if (verdict != DM_SDP_OK) {
-        dm_record_add_evidence(call->record,
-                               "The caller's answer in ACK cannot be used: %s",
-                               dm_sdp_verdict_name(verdict));
-        dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");
-        return;
-    }
-    dm_diagnose_address(party);
-    dm_call_media_update(call, true);
 }

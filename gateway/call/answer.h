@@ -5,5 +5,7 @@
 
 /* From the first ringing to the caller's ACK. Handlers of leg events; @party is whose. */
 void dm_answer_on_progress(DmParty *party, const DmLegEvent *event);
+void dm_answer_on_offered(DmParty *party, const DmLegEvent *event);
+void dm_answer_on_early_answer(DmParty *party, const DmLegEvent *event);
 void dm_answer_on_answered(DmParty *party, const DmLegEvent *event);
 void dm_answer_on_acked(DmParty *party, const DmLegEvent *event);

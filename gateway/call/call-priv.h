@@ -89,6 +89,7 @@ struct DmCall {
     DmRecord *record;
     DmRoutePlan *plan;
     unsigned max_forwards;
+    bool early_offer; /* the caller has made no offer, and takes ours before the answer */
 
     DmParty *a;
     DmParty *b; /* the one tried or talked to; NULL between attempts */

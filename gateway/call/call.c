@@ -58,6 +58,7 @@ on_a_acked(DmParty *party, const DmLegEvent *event)
 }
 
 static const Reaction a_reactions[] = {
+    [DM_LEG_EARLY_ANSWER] = {SETTING_UP | TO(ANSWERED), dm_answer_on_early_answer},
     [DM_LEG_ACKED] = {ANSWERED, on_a_acked},
     [DM_LEG_REOFFER] = {SETTING_UP | ANSWERED, dm_renegotiate_on_reoffer},
     [DM_LEG_REANSWER] = {TO(UP), dm_renegotiate_on_reanswer},
@@ -67,6 +68,7 @@ static const Reaction a_reactions[] = {
 
 static const Reaction b_reactions[] = {
     [DM_LEG_PROGRESS] = {SETTING_UP, dm_answer_on_progress},
+    [DM_LEG_OFFERED] = {SETTING_UP, dm_answer_on_offered},
     [DM_LEG_ANSWERED] = {SETTING_UP, dm_answer_on_answered},
     [DM_LEG_ACKED] = {TO(UP), dm_renegotiate_on_acked},
     [DM_LEG_REOFFER] = {SETTING_UP | ANSWERED, dm_renegotiate_on_reoffer},
@@ -378,6 +380,7 @@ dm_call_new(const DmCallDeps *deps, DmConfig *config, const DmIncoming *incoming
     call->deps = *deps;
     call->config = dm_config_ref(config);
     dm_identity_init(&call->redirection.identity);
+    call->early_offer = incoming->offer == NULL && incoming->early_offer;
     /* RFC 7332, 3: a loop through several B2BUAs ends as one through proxies does. */
     call->max_forwards = incoming->max_forwards > 0 ? incoming->max_forwards - 1 : 0;
     call->parties = g_ptr_array_new();

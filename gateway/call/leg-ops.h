@@ -41,10 +41,14 @@ typedef struct {
 typedef enum {
     DM_LEG_PROGRESS, /* 1xx, 100 included, which ends the wait for any answer at all: status, sdp or
                         NULL */
+    DM_LEG_OFFERED,  /* as DM_LEG_PROGRESS, with the offer that our INVITE lacked: reanswer() comes
+                        before the handler returns, and goes into PRACK */
     DM_LEG_ANSWERED, /* 2xx to our INVITE: status, sdp or NULL */
-    DM_LEG_ACKED,    /* ACK to our 2xx: sdp when the offer was ours */
-    DM_LEG_REOFFER,  /* re-INVITE or UPDATE with sdp, or without (asks for an offer) */
-    DM_LEG_REANSWER, /* 2xx to our re-INVITE: sdp */
+    DM_LEG_EARLY_ANSWER,   /* PRACK to a progress() of ours with an offer: sdp, or NULL where it
+                              should have been */
+    DM_LEG_ACKED,          /* ACK to our 2xx: sdp when the offer was ours */
+    DM_LEG_REOFFER,        /* re-INVITE or UPDATE with sdp, or without (asks for an offer) */
+    DM_LEG_REANSWER,       /* 2xx to our re-INVITE: sdp */
     DM_LEG_REOFFER_FAILED, /* status; the session stays as it was */
     DM_LEG_CLOSED,         /* last event: release; the leg is gone when the handler returns */
 } DmLegEventType;
@@ -53,6 +57,7 @@ typedef struct {
     DmLegEventType type;
     uint16_t status;
     const DmSdp *sdp; /* borrowed */
+    bool is_offer;    /* DM_LEG_ANSWERED, DM_LEG_REANSWER: the ACK waits for reanswer() */
     const DmRelease *release;
     const GPtrArray *contacts; /* DM_LEG_CLOSED by 300, 301 or 302: char *, the numbers to call
                                   instead, best first; or NULL. Borrowed. */
@@ -78,8 +83,9 @@ typedef struct {
     /* re-INVITE; @sdp NULL asks the peer for an offer. One at a time: DM_LEG_REANSWER or
      * DM_LEG_REOFFER_FAILED follows. Glare (491) is retried by the leg (RFC 3261, 14.1). */
     void (*reoffer)(DmLeg *leg, const DmSdp *sdp);
-    /* 200 to the pending DM_LEG_REOFFER. After DM_LEG_ANSWERED or DM_LEG_REANSWER to an INVITE of
-     * ours without an offer: the answer, which goes into the ACK; the ACK waits for it. */
+    /* 200 to the pending DM_LEG_REOFFER. After DM_LEG_OFFERED the answer, in PRACK; after
+     * DM_LEG_ANSWERED or DM_LEG_REANSWER with an offer the answer, in the ACK, which waits for it.
+     */
     void (*reanswer)(DmLeg *leg, const DmSdp *sdp);
     void (*refuse_reoffer)(DmLeg *leg, uint16_t status);
     /* Ends it whatever its state: rejects with why->status, CANCEL or BYE with a Reason.
@@ -122,6 +128,7 @@ typedef struct {
     DmTrunk *trunk; /* source; borrowed */
     const DmIdentity *identity;
     const DmSdp *offer;    /* or NULL: delayed offer */
+    bool early_offer;      /* then: progress() may carry ours, as it will be acknowledged */
     unsigned max_forwards; /* as received: what goes on has one less */
     const char *auth;      /* "ip", "digest", "reg" */
 } DmIncoming;

@@ -62,11 +62,15 @@ narrow_codecs(DmParty *callee, bool transcode)
     }
 }
 
+/* No offer from the caller: ours, or none either (SIG-11). */
 static DmSdpVerdict
 offer_from_policy(DmParty *callee, DmSdp **out_offer)
 {
     if (callee->policy.n_codecs == 0) {
         return DM_SDP_NO_COMMON_CODEC;
+    }
+    if (callee->config->sip.delayed_offer == DM_DELAYED_TRANSPARENT) {
+        return DM_SDP_OK;
     }
     *out_offer = dm_sdp_offer_from_policy(&callee->policy, DM_MEDIA_BOTH, NULL);
     return DM_SDP_OK;
@@ -88,7 +92,7 @@ dm_negotiate_first_offer(DmParty *callee)
     verdict = call->a->theirs != NULL
                   ? dm_sdp_offer_across(call->a->theirs, &callee->policy, NULL, &offer)
                   : offer_from_policy(callee, &offer);
-    if (verdict == DM_SDP_OK) {
+    if (verdict == DM_SDP_OK && offer != NULL) {
         dm_party_set_ours(callee, offer, false);
     }
     return verdict;
@@ -102,7 +106,7 @@ prepare_caller(DmCall *call, bool final)
     g_autoptr(DmSdp) sdp = NULL;
     DmSdpVerdict verdict;
 
-    if (a->ours != NULL || (a->theirs == NULL && !final)) {
+    if (a->ours != NULL || (a->theirs == NULL && !final && !call->early_offer)) {
         return DM_SDP_OK;
     }
     if (a->theirs == NULL) {
@@ -120,7 +124,7 @@ prepare_caller(DmCall *call, bool final)
 static DmSdpVerdict
 check_bridge(const DmCall *call)
 {
-    if (!call->a->has_spec ||
+    if (!call->a->has_spec || call->b == NULL || !call->b->has_spec ||
         dm_sides_bridge(&call->a->spec, &call->b->spec, call->b->policy.transcode)) {
         return DM_SDP_OK;
     }
@@ -155,6 +159,39 @@ dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool final)
     if (!caller_was_told) {
         dm_party_set_ours(call->a, NULL, false);
         call->a->has_spec = false;
+    }
+    return verdict;
+}
+
+DmSdpVerdict
+dm_negotiate_callee_offered(DmCall *call, const DmSdp *sdp, bool final)
+{
+    g_autoptr(DmSdp) possible = NULL;
+    DmSdpVerdict verdict = dm_sdp_answer_across(sdp, &call->b->policy, NULL, &possible);
+
+    if (verdict != DM_SDP_OK) {
+        return verdict;
+    }
+    dm_party_set_ours(call->b, NULL, false);
+    dm_party_set_theirs(call->b, sdp);
+    return prepare_caller(call, final);
+}
+
+DmSdpVerdict
+dm_negotiate_answer_callee(DmCall *call)
+{
+    DmParty *b = call->b;
+    g_autoptr(DmSdp) answer = NULL;
+    DmSdpVerdict verdict = dm_sdp_answer_across(b->theirs, &b->policy, call->a->theirs, &answer);
+
+    if (verdict != DM_SDP_OK) {
+        return verdict;
+    }
+    dm_party_set_ours(b, answer, true);
+    verdict = dm_party_agree(b);
+    if (verdict == DM_SDP_OK) {
+        dm_diagnose_address(b);
+        verdict = check_bridge(call);
     }
     return verdict;
 }

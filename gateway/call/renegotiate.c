@@ -190,7 +190,8 @@ answer_early(DmParty *party, const DmSdp *offer)
 {
     const DmParty *other = other_party(party);
 
-    if (offer == NULL || other == NULL || other->theirs == NULL || party->theirs == NULL) {
+    if (offer == NULL || other == NULL || other->theirs == NULL || party->theirs == NULL ||
+        party->ours == NULL) {
         refuse(party, 491);
         return;
     }

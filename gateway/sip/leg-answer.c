@@ -147,8 +147,7 @@ dm_sip_leg_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
         status >= 200) {
         return;
     }
-    /* RFC 6337, 2.2: an answer that was acknowledged is not given again */
-    send_provisional(leg, status, leg->reliable.agreed ? NULL : sdp);
+    send_provisional(leg, status, dm_sip_leg_may_say(leg) ? sdp : NULL);
 }
 
 /* --- 2xx and its ACK --- */

@@ -74,15 +74,16 @@ find_or_make(DmSipLeg *leg, const DmSipMessage *response)
 }
 
 static void
-send_prack(DmSipLeg *leg, DmSipFork *fork, const DmSipMessage *response)
+send_prack(DmSipLeg *leg, DmSipFork *fork, const DmSdp *sdp)
 {
     g_autoptr(DmSipMessage) prack = dm_dialog_request(fork->dialog, DM_METHOD_PRACK, 0);
     char text[48];
     DmSipFlow flow;
 
-    g_snprintf(text, sizeof text, "%u %u INVITE", fork->rseq, response->sip->sip_cseq->cs_seq);
+    g_snprintf(text, sizeof text, "%u %u INVITE", fork->rseq, leg->invite->cseq);
     dm_sip_message_add(prack, "RAck", text);
     dm_sip_message_add(prack, "User-Agent", DM_SIP_USER_AGENT);
+    dm_sip_leg_write_sdp(leg, prack, sdp);
     if (leg->digest != NULL) {
         dm_auth_apply(leg->digest, leg->core->random, prack);
     }
@@ -105,6 +106,28 @@ is_next(const DmSipFork *fork, uint32_t rseq)
     return fork->rseq == 0 || rseq == fork->rseq + 1;
 }
 
+/* RFC 3262, 5: an offer that our INVITE lacked is answered in the PRACK. */
+static void
+take_offer(DmSipLeg *leg, DmSipFork *fork, const DmSipMessage *response, const DmSdp *offer)
+{
+    leg->asking = fork;
+    if (leg->early_tag == NULL) {
+        leg->early_tag = g_strdup(dm_dialog_remote_tag(fork->dialog));
+    }
+    dm_sip_leg_emit(leg, DM_LEG_OFFERED, (uint16_t)response->sip->sip_status->st_status, offer);
+    dm_sip_fork_answer(leg, NULL);
+}
+
+void
+dm_sip_fork_answer(DmSipLeg *leg, const DmSdp *sdp)
+{
+    DmSipFork *fork = g_steal_pointer(&leg->asking);
+
+    if (fork != NULL && leg->invite != NULL) {
+        send_prack(leg, fork, sdp);
+    }
+}
+
 bool
 dm_sip_fork_take(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response, const DmSdp *sdp)
 {
@@ -124,8 +147,12 @@ dm_sip_fork_take(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *respons
     if (sdp != NULL && !fork->agreed) {
         fork->agreed = true;
         fork->sdp = dm_sdp_ref((DmSdp *)sdp);
+        if (!invite->offered) {
+            take_offer(leg, fork, response, sdp);
+            return false;
+        }
     }
-    send_prack(leg, fork, response);
+    send_prack(leg, fork, NULL);
     return true;
 }
 

@@ -281,11 +281,11 @@ end_crossed(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
 }
 
 void
-dm_sip_invite_ack_or_keep(DmInviteOut *invite, DmSipMessage *response, const DmSdp *sdp)
+dm_sip_invite_ack_or_keep(DmInviteOut *invite, DmSipMessage *response, bool is_offer)
 {
     DmSipLeg *leg = invite->leg;
 
-    if (invite->offered || sdp == NULL) {
+    if (!is_offer) {
         send_ack(invite, leg->dialog, to_tag_of(response), NULL);
         g_clear_pointer(&invite->request, dm_sip_message_free);
         leg->invite = NULL;
@@ -301,8 +301,10 @@ take_answer(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response)
 {
     uint16_t status = (uint16_t)response->sip->sip_status->st_status;
     g_autoptr(DmSdp) sdp = NULL;
+    bool is_agreed;
 
     confirm(leg, invite, response, &sdp);
+    is_agreed = invite->offered || sdp != NULL;
     if (sdp == NULL) {
         dm_sip_leg_read_sdp(response, &sdp);
     }
@@ -313,7 +315,7 @@ take_answer(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response)
     dm_sip_leg_set_remote_sdp(leg, sdp);
     dm_sip_leg_move(leg, DM_SIP_LEG_UP);
     dm_sip_leg_settle_session(leg, response);
-    dm_sip_invite_ack_or_keep(invite, response, sdp);
+    dm_sip_invite_ack_or_keep(invite, response, !is_agreed && sdp != NULL);
     if (leg->peer_said_bye) {
         if (leg->invite != NULL) {
             dm_sip_invite_ack_kept(leg->invite, NULL);
@@ -322,7 +324,7 @@ take_answer(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response)
         dm_sip_leg_finish(leg);
         return;
     }
-    dm_sip_leg_emit(leg, DM_LEG_ANSWERED, status, sdp);
+    dm_sip_leg_emit_answer(leg, DM_LEG_ANSWERED, status, sdp);
 }
 
 static void

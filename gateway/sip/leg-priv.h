@@ -82,6 +82,8 @@ typedef struct {
     bool usable;    /* the caller knows of it, and the trunk lets us */
     bool always;    /* every one, not only those with a description */
     bool has_offer; /* the INVITE has one */
+    bool offered;   /* it has none, and one of ours has gone out instead */
+    bool owed;      /* the answer to that */
     bool agreed;    /* an answer of ours was acknowledged: it holds, and is not said again */
     uint32_t rseq;  /* of the last one; 0: none yet */
     DmSipMessage *unacked;
@@ -98,7 +100,7 @@ typedef struct {
 typedef struct {
     DmDialog *dialog;
     uint32_t rseq; /* the last that was acknowledged */
-    bool agreed;   /* it has answered our offer for good */
+    bool agreed;   /* it has answered our offer, or made one, for good */
     DmSdp *sdp;
 } DmSipFork;
 #define DM_SIP_MAX_FORKS 8
@@ -127,7 +129,8 @@ struct DmSipLeg {
     char *early_tag;        /* of the fork whose early media counts */
     DmSdp *early_sdp;
 
-    GPtrArray *forks; /* DmSipFork, owned */
+    GPtrArray *forks;  /* DmSipFork, owned */
+    DmSipFork *asking; /* whose offer the call is answering just now; or NULL. Borrowed. */
 
     DmInviteIn incoming;
     DmInviteIn change; /* an offer of the peer's while its INVITE, or ours, has no final answer */
@@ -159,6 +162,8 @@ DmSipLeg *dm_sip_leg_new(DmSipCore *core, DmTrunk *trunk, const DmSipFlow *flow)
 void dm_sip_leg_discard(DmSipLeg *leg);
 bool dm_sip_leg_move(DmSipLeg *leg, unsigned state);
 void dm_sip_leg_emit(DmSipLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp);
+/* A 2xx to an INVITE of ours; @sdp is an offer when its ACK is still owed. */
+void dm_sip_leg_emit_answer(DmSipLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp);
 /* DM_LEG_CLOSED and the end of @leg: nothing may be done with it afterwards. */
 void dm_sip_leg_finish(DmSipLeg *leg);
 /* As above, from the loop: for what is noticed inside an operation. */
@@ -199,9 +204,9 @@ DmInviteOut *dm_sip_invite_start(DmSipLeg *leg,
                                  DmSipMessage *request,
                                  const DmSipFlow *flow,
                                  bool offered);
-/* ACK for a 2xx: at once when the offer was ours; else when the call has an answer to put into it:
- * @response is kept. (transfer full: @response) */
-void dm_sip_invite_ack_or_keep(DmInviteOut *invite, DmSipMessage *response, const DmSdp *sdp);
+/* ACK for a 2xx: at once, unless it @is_offer: then when the call has an answer to put into it,
+ * and @response is kept. (transfer full: @response) */
+void dm_sip_invite_ack_or_keep(DmInviteOut *invite, DmSipMessage *response, bool is_offer);
 /* ACK for the 2xx kept in @invite->unacked, with @sdp or without. */
 void dm_sip_invite_ack_kept(DmInviteOut *invite, const DmSdp *sdp);
 void dm_sip_invite_free(DmInviteOut *invite);
@@ -232,6 +237,8 @@ DmSipMessage *dm_sip_leg_new_provisional(DmSipLeg *leg, uint16_t status, const D
 /* Looks at a first INVITE. False: it has been refused; @request is the caller's. */
 bool dm_sip_leg_check_reliable(DmSipLeg *leg, DmServerTx *tx, const DmSipMessage *request);
 bool dm_sip_leg_is_reliable(const DmSipLeg *leg, const DmSdp *sdp);
+/* Whether a provisional answer may carry @sdp: an offer only where its answer can come back. */
+bool dm_sip_leg_may_say(const DmSipLeg *leg);
 void dm_sip_leg_send_reliable(DmSipLeg *leg, uint16_t status, const DmSdp *sdp);
 /* True: the 2xx will be sent once the description before it is acknowledged (RFC 3262, 3). */
 bool dm_sip_leg_answer_has_to_wait(DmSipLeg *leg, const DmSdp *sdp);
@@ -249,6 +256,8 @@ bool dm_sip_fork_take(DmSipLeg *leg,
                       DmInviteOut *invite,
                       const DmSipMessage *response,
                       const DmSdp *sdp);
+/* The answer to the offer of leg->asking, or NULL: it goes into PRACK. */
+void dm_sip_fork_answer(DmSipLeg *leg, const DmSdp *sdp);
 /* The dialog of a 2xx, early before or not; and the answer it has given already, or NULL.
  * (transfer full) */
 DmDialog *dm_sip_fork_confirm(DmSipLeg *leg, const DmSipMessage *response, DmSdp **out_agreed);

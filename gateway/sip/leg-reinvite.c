@@ -129,7 +129,7 @@ tell_of_answer(DmSipLeg *leg, const DmInviteOut *invite, uint16_t status, const 
     dm_sip_leg_set_remote_sdp(leg, sdp);
     if (!invite->is_refresh) {
         leg->reoffering = false;
-        dm_sip_leg_emit(leg, DM_LEG_REANSWER, status, sdp);
+        dm_sip_leg_emit_answer(leg, DM_LEG_REANSWER, status, sdp);
     } else if (sdp != NULL && is_new) {
         dm_sip_leg_emit(leg, DM_LEG_REANSWER, status, sdp);
     }
@@ -149,7 +149,9 @@ dm_sip_leg_reinvite_answered(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *r
     if (leg->state == DM_SIP_LEG_UP) {
         dm_sip_leg_settle_session(leg, response);
     }
-    dm_sip_invite_ack_or_keep(invite, response, leg->state == DM_SIP_LEG_UP ? sdp : NULL);
+    dm_sip_invite_ack_or_keep(invite,
+                              response,
+                              leg->state == DM_SIP_LEG_UP && !invite->offered && sdp != NULL);
     if (leg->state == DM_SIP_LEG_UP) {
         tell_of_answer(leg, invite, status, sdp);
         dm_sip_leg_send_queued(leg);
@@ -362,6 +364,10 @@ dm_sip_leg_take_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 void
 dm_sip_leg_reanswer(DmSipLeg *leg, const DmSdp *sdp)
 {
+    if (leg->asking != NULL) {
+        dm_sip_fork_answer(leg, sdp);
+        return;
+    }
     if (leg->change.tx != NULL) {
         answer_change(leg, sdp);
         return;

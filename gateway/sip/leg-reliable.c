@@ -66,6 +66,21 @@ dm_sip_leg_is_reliable(const DmSipLeg *leg, const DmSdp *sdp)
     return leg->reliable.usable && (sdp != NULL || leg->reliable.always);
 }
 
+bool
+dm_sip_leg_takes_early_offer(DmLeg *leg)
+{
+    const DmReliable *reliable = &((DmSipLeg *)leg)->reliable;
+
+    return reliable->usable && !reliable->has_offer;
+}
+
+/* RFC 6337, 2.2: what was acknowledged is not said again. */
+bool
+dm_sip_leg_may_say(const DmSipLeg *leg)
+{
+    return !leg->reliable.agreed && (leg->reliable.has_offer || leg->reliable.usable);
+}
+
 /* --- sending --- */
 
 static void
@@ -132,11 +147,13 @@ dm_sip_leg_send_reliable(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
         keep_for_later(reliable, status, sdp);
         return;
     }
-    if (!reliable->has_offer && sdp == NULL) {
+    if (!reliable->has_offer && !reliable->offered && sdp == NULL) {
         return; /* RFC 3262, 5: the first one would have to carry an offer, which is not known yet
                  */
     }
     reliable->with_sdp = sdp != NULL;
+    reliable->owed = !reliable->has_offer && !reliable->offered;
+    reliable->offered = reliable->offered || reliable->owed;
     reliable->unacked = dm_sip_leg_new_provisional(leg, status, sdp);
     mark(reliable, leg->core->random, reliable->unacked);
     dm_server_tx_respond(leg->incoming.tx, reliable->unacked);
@@ -209,6 +226,22 @@ accept_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     dm_sip_message_free(request);
 }
 
+/* The same where the offer was ours: the PRACK brings its answer. */
+static void
+take_answer(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
+{
+    g_autoptr(DmSipMessage) owned = request;
+    g_autoptr(DmSipMessage) response = NULL;
+    g_autoptr(DmSdp) sdp = NULL;
+    bool readable = dm_sip_leg_read_sdp(request, &sdp);
+
+    leg->reliable.owed = false;
+    response = dm_sip_response_new(request, readable ? 200 : 488, NULL, leg->local_tag);
+    dm_server_tx_respond(tx, response);
+    dm_sip_leg_set_remote_sdp(leg, sdp);
+    dm_sip_leg_emit(leg, DM_LEG_EARLY_ANSWER, 0, sdp);
+}
+
 void
 dm_sip_leg_take_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 {
@@ -221,6 +254,10 @@ dm_sip_leg_take_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     }
     stop(reliable);
     reliable->agreed = reliable->agreed || reliable->with_sdp;
-    accept_prack(leg, tx, request);
+    if (reliable->owed) {
+        take_answer(leg, tx, request);
+    } else {
+        accept_prack(leg, tx, request);
+    }
     send_next(leg);
 }

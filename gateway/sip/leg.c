@@ -192,6 +192,19 @@ dm_sip_leg_emit(DmSipLeg *leg, DmLegEventType type, uint16_t status, const DmSdp
 }
 
 void
+dm_sip_leg_emit_answer(DmSipLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp)
+{
+    DmLegEvent event = {.type = type,
+                        .status = status,
+                        .sdp = sdp,
+                        .is_offer = leg->invite != NULL && leg->invite->unacked != NULL};
+
+    if (leg->base.on_event != NULL) {
+        leg->base.on_event(&leg->base, &event, leg->base.user_data);
+    }
+}
+
+void
 dm_sip_leg_finish(DmSipLeg *leg)
 {
     DmLegEvent event = {.type = DM_LEG_CLOSED,

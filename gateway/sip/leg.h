@@ -22,6 +22,9 @@ DmLeg *dm_sip_leg_accept(DmSipCore *core,
                          DmSipMessage *request,
                          const DmSdp **out_offer);
 
+/* Whether a provisional answer on @leg may carry an offer of ours (RFC 3262, 5). */
+bool dm_sip_leg_takes_early_offer(DmLeg *leg);
+
 /* A request with a To tag of @leg's (transfer full: @request); ACK: @tx is NULL. */
 void dm_sip_leg_request(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
 

@@ -224,6 +224,7 @@ begin_call(DmSipStack *stack,
     incoming.identity = &identity;
     incoming.leg = dm_sip_leg_accept(&stack->core, trunk, tx, request, &incoming.offer);
     if (incoming.leg != NULL) {
+        incoming.early_offer = dm_sip_leg_takes_early_offer(incoming.leg);
         stack->user->on_incoming(&incoming, stack->user_data);
     }
     dm_identity_clear(&identity);

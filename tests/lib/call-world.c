@@ -174,7 +174,7 @@ fake_dial(void *factory, const DmDial *dial, DmLegEventFunc on_event, void *user
     World *world = factory;
     FakeLeg *fake = leg_new(world, false, dm_trunk_id(dial->trunk));
 
-    g_assert_nonnull(dial->offer);
+    fake->offerless = dial->offer == NULL;
     fake->leg.on_event = on_event;
     fake->leg.user_data = user_data;
     fake->facts.endpoint = dial->address->endpoint;
@@ -191,14 +191,16 @@ fake_dial(void *factory, const DmDial *dial, DmLegEventFunc on_event, void *user
 void
 peer_does_with(FakeLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp)
 {
-    const DmLegEvent event = {.type = type, .status = status, .sdp = sdp};
+    DmLegEvent event = {.type = type, .status = status, .sdp = sdp};
 
     if (leg->n_closed > 0) {
         return;
     }
-    if (type == DM_LEG_REOFFER) {
+    event.is_offer = type == DM_LEG_ANSWERED && leg->offerless && sdp != NULL;
+    if (type == DM_LEG_REOFFER || type == DM_LEG_OFFERED || event.is_offer) {
         leg->n_reoffers_in++;
     }
+    leg->offerless = leg->offerless && type != DM_LEG_OFFERED && type != DM_LEG_ANSWERED;
     if (type == DM_LEG_REANSWER || type == DM_LEG_REOFFER_FAILED) {
         leg->reoffer_out = false;
     }
@@ -452,12 +454,14 @@ peer_does_something(FakeLeg *leg, uint64_t dice)
                                              DM_LEG_REOFFER,
                                              DM_LEG_REANSWER,
                                              DM_LEG_REOFFER_FAILED,
+                                             DM_LEG_EARLY_ANSWER,
                                              DM_LEG_ANSWERED};
     static const DmLegEventType b_types[] = {DM_LEG_PROGRESS,
                                              DM_LEG_ANSWERED,
                                              DM_LEG_REOFFER,
                                              DM_LEG_REANSWER,
                                              DM_LEG_REOFFER_FAILED,
+                                             DM_LEG_OFFERED,
                                              DM_LEG_ACKED};
     static const uint16_t progress[] = {100, 180, 183, 181, 199};
     static const uint16_t failures[] = {491, 488, 408, 500};
@@ -475,7 +479,12 @@ peer_does_something(FakeLeg *leg, uint64_t dice)
     if (leg->incoming && type == DM_LEG_ANSWERED) {
         type = DM_LEG_PROGRESS; /* nonsense on such a leg either way */
     }
-    if (type == DM_LEG_PROGRESS) {
+    if (type == DM_LEG_OFFERED && (!leg->offerless || sdp == NULL)) {
+        type = DM_LEG_PROGRESS;
+    }
+    if (type == DM_LEG_OFFERED) {
+        status = 183;
+    } else if (type == DM_LEG_PROGRESS) {
         status = progress[how % G_N_ELEMENTS(progress)];
     } else if (type == DM_LEG_REOFFER_FAILED) {
         status = failures[how % G_N_ELEMENTS(failures)];
@@ -715,6 +724,7 @@ world_call(World *world, const char *trunk, const char *number, const char *offe
         .trunk = dm_pool_find(world->pool, trunk),
         .identity = &identity,
         .offer = sdp,
+        .early_offer = world->caller_pracks,
         .max_forwards = 69,
         .auth = "ip",
     };

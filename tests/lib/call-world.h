@@ -23,6 +23,7 @@ typedef struct FakeLeg {
     unsigned n_reoffers_in; /* told and not answered yet */
     bool reoffer_out;       /* asked by the call and not answered yet */
     bool answered;          /* by the call */
+    bool offerless;         /* dialled without an offer, and has not made one yet */
     DmRelease why;          /* of the call's close */
     int64_t close_delay_us; /* how long its peer takes over a BYE */
     DmTimer timer;          /* ends it after a close */
@@ -49,6 +50,7 @@ struct World {
     bool has_story; /* keep one */
     GString *story; /* "b1:dial(carrier) a1:progress(183,sdp) ..." */
     bool no_ports;
+    bool caller_pracks; /* of calls to come: they take an offer before the answer */
     DmAudioVerdict final_verdict;
     int64_t media_close_delay_us;
     unsigned n_media_opened, n_media_closed;

@@ -51,7 +51,9 @@ dm_sim_config(const char *yaml)
 
 static const char *const event_names[] = {
     [DM_LEG_PROGRESS] = "progress",
+    [DM_LEG_OFFERED] = "offered",
     [DM_LEG_ANSWERED] = "answered",
+    [DM_LEG_EARLY_ANSWER] = "early-answer",
     [DM_LEG_ACKED] = "acked",
     [DM_LEG_REOFFER] = "reoffer",
     [DM_LEG_REANSWER] = "reanswer",

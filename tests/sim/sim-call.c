@@ -21,7 +21,8 @@ static const char config[] =
     "  - {id: first, role: carrier, endpoints: [{uri: 'sip:198.51.100.1', priority: 1}, "
     "{uri: 'sip:198.51.100.2', priority: 2}], limits: {concurrent_out: 120, cps_out: 20}}\n"
     "  - {id: second, role: carrier, media_pool: other, endpoints: [{uri: 'sip:203.0.113.1'}], "
-    "media: {codecs: [PCMA]}, sip: {timers: {max_duration_s: 60, ringing_ms: 20000}}}\n"
+    "media: {codecs: [PCMA]}, sip: {delayed_offer: transparent, timers: {max_duration_s: 60, "
+    "ringing_ms: 20000}}}\n"
     "routes:\n"
     "  - {id: out, match: {source_trunks: [pbx], called: '+44'}, action: {trunks: [first, "
     "second]}}\n"
@@ -90,6 +91,7 @@ start_call(World *world)
     const char *number = dm_random_range(world->random, 0, 30) == 0 ? "+39060001" : "+442079461111";
 
     world->no_ports = dm_random_range(world->random, 0, 50) == 0;
+    world->caller_pracks = dm_random_range(world->random, 0, 1) == 0;
     world_call(world, source, number, offer);
     world->no_ports = false;
     for (guint i = world->legs->len; i > 0; i--) {
