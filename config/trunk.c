@@ -124,6 +124,13 @@ static const DmJsonChoice nat_policies[] = {
     {NULL},
 };
 
+#define COUNTRY(code, ringing, busy, congestion) {#code, DM_COUNTRY_##code},
+static const DmJsonChoice countries[] = {
+#include "media/tones.def"
+    {NULL},
+};
+#undef COUNTRY
+
 const char *
 dm_transport_name(DmTransport transport)
 {
@@ -661,6 +668,13 @@ static const DmJsonMember media_members[] = {
      .max = 86400000,
      .value = 1800000,
      .doc = "The same while the call is held."},
+    {"tones",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, media.country),
+     .choices = countries,
+     .text = "us",
+     .doc = "Whose ringing, busy and congestion tones it hears when we make them: a country by its "
+            "ISO 3166 code."},
     {NULL},
 };
 

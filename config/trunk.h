@@ -167,6 +167,7 @@ typedef struct {
         uint8_t dtmf_pt;
         DmNatPolicy nat;
         uint32_t timeout_ms, hold_timeout_ms;
+        DmCountry country; /* of the tones it hears */
     } media;
 
     struct {

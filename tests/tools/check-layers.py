@@ -17,7 +17,7 @@ MEDIA_PUBLIC = ["media/media.h", "media/session.h", "media/spec.h", "media/stats
 # Folder or file -> the prefixes it may include, besides itself. The longest match on the left counts.
 LAYERS = {
     "gateway/base/": [],
-    "config/": ["media/spec.h", BASE],
+    "config/": ["media/spec.h", "media/tones.def", BASE],
     "media/": [BASE],
     "gateway/route/": ["config/", BASE],
     "gateway/trunk/": ["config/", BASE],
