@@ -67,6 +67,23 @@ typedef struct {
 
 #define DM_MEDIA_MAX_FORMATS 16
 
+/* How T.38 over UDP makes good what is lost; each can do what those before it can. */
+typedef enum {
+    DM_T38_NO_CORRECTION,
+    DM_T38_REDUNDANCY,
+    DM_T38_FEC,
+} DmT38Correction;
+
+/* Fax by T.38 as one side describes it (ITU-T T.38, annex D). */
+typedef struct {
+    uint8_t version; /* 0 to 3 */
+    uint8_t ec;      /* DmT38Correction */
+    bool fill_bit_removal, transcoding_mmr, transcoding_jbig;
+    bool local_tcf;                    /* rate management: else transferredTCF */
+    uint16_t max_buffer, max_datagram; /* bytes; 0: not said */
+    uint32_t max_bit_rate;
+} DmT38;
+
 /* Whom we believe about where a peer's media comes from (MED-4). */
 typedef enum {
     DM_NAT_NEVER,  /* only the signalled address and port */
@@ -89,6 +106,8 @@ typedef struct {
         recv[DM_MEDIA_MAX_FORMATS]; /* what the peer may send: payload types of our description */
     DmMediaFormat
         send[DM_MEDIA_MAX_FORMATS]; /* what we may send, best first: payload types of the peer's */
+    bool is_t38;                    /* fax over UDPTL where RTP was: no formats then */
+    DmT38 t38;
 } DmMediaSideSpec;
 
 typedef struct {

@@ -211,6 +211,10 @@ take_attribute(DmSdpFilter *filter, const char *line)
         put_line(filter, line);
         return;
     }
+    if (g_ascii_strncasecmp(attribute, "T38", strlen("T38")) == 0) {
+        put_line(filter, line);
+        return;
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++) {
         if (g_str_has_prefix(attribute, wanted[i])) {
             put_line(filter, line);

@@ -2,6 +2,7 @@
 #include "gateway/sdp/negotiate.h"
 
 #include "gateway/sdp/line.h"
+#include "gateway/sdp/t38.h"
 
 #define DEFAULT_DTMF_PT 101
 /* Room for one event format of each clock a codec of ours has. */
@@ -16,6 +17,7 @@ dm_sdp_verdict_name(DmSdpVerdict verdict)
         [DM_SDP_NO_AUDIO] = "no audio",
         [DM_SDP_BAD_ANSWER] = "answer does not fit the offer",
         [DM_SDP_SRTP_UNSUPPORTED] = "SRTP is not supported",
+        [DM_SDP_NO_T38] = "no T.38",
     };
 
     return names[verdict];
@@ -200,6 +202,9 @@ dm_sdp_offer_across(const DmSdp *from_offer,
     const DmSdpMedia *from = dm_line_find_audio(from_offer, NULL, &why);
     Offer offer;
 
+    if (dm_t38_is_wanted(from_offer, previous != NULL) && (to->has_t38 || from == NULL)) {
+        return dm_t38_offer_across(from_offer, to, previous, out_offer);
+    }
     if (from == NULL) {
         return why;
     }
@@ -393,6 +398,10 @@ dm_sdp_answer_across(const DmSdp *offer,
     unsigned index;
     DmSdpVerdict verdict;
 
+    if (other_answer != NULL ? dm_t38_find(other_answer, NULL) != NULL
+                             : dm_t38_is_wanted(offer, false)) {
+        return dm_t38_answer_across(offer, from, other_answer, out_answer);
+    }
     answer.offered = dm_line_find_audio(offer, &index, &verdict);
     if (verdict == DM_SDP_OK && other_answer != NULL) {
         answer.other = dm_line_find_audio(other_answer, NULL, &verdict);

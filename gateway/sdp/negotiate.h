@@ -5,8 +5,8 @@
 #include "media/spec.h"
 
 /* Offer and answer (RFC 3264) across the two legs of a call. Pure: values in, values out. The
- * gateway anchors one audio stream (the first usable audio line); every other line of an offer is
- * refused in its place (MED-11). */
+ * gateway anchors one stream: the first usable audio line, or fax by T.38 (t38.h) where that is
+ * wanted; every other line of an offer is refused in its place (MED-11). */
 
 /* How one leg's side of the media is to look: from its trunk's configuration and the media session.
  */
@@ -19,6 +19,8 @@ typedef struct {
     uint16_t ptime_ms; /* offered; 0: as the other side's */
     uint8_t dtmf_pt;   /* offered for telephone-event; the other side's number is not copied */
     DmNatPolicy nat;
+    bool has_t38; /* fax by T.38 may be agreed on, up to @t38 */
+    DmT38 t38;
 } DmSdpPolicy;
 
 /* Why an offer or answer cannot be used; an outcome: 488 with Warning 305 for the first (MED-2). */
@@ -28,6 +30,7 @@ typedef enum {
     DM_SDP_NO_AUDIO,
     DM_SDP_BAD_ANSWER, /* lines do not match the offer's */
     DM_SDP_SRTP_UNSUPPORTED,
+    DM_SDP_NO_T38, /* fax by T.38 is asked for, and not to be had */
 } DmSdpVerdict;
 const char *dm_sdp_verdict_name(DmSdpVerdict verdict);
 

@@ -6,6 +6,7 @@
 #include "gateway/sdp/filter.h"
 #include "gateway/sdp/format.h"
 #include "gateway/sdp/session-priv.h"
+#include "gateway/sdp/t38.h"
 
 /* Reading a description: the filter decides what Sofia's parser gets to see, this file takes the
  * values from what it made of that. */
@@ -176,6 +177,18 @@ set_rtcp(DmSdpMedia *media, const sdp_attribute_t *attribute)
     }
 }
 
+static void
+set_t38(DmSdpMedia *media, const sdp_attribute_t *attributes)
+{
+    if (media->proto != DM_SDP_UDPTL) {
+        return;
+    }
+    media->t38 = dm_t38_default();
+    for (; attributes != NULL; attributes = attributes->a_next) {
+        dm_t38_read_attribute(&media->t38, attributes->a_name, attributes->a_value);
+    }
+}
+
 static bool
 fill_media(DmSdpMedia *media, const sdp_session_t *session, const sdp_media_t *from, GError **error)
 {
@@ -193,6 +206,7 @@ fill_media(DmSdpMedia *media, const sdp_session_t *session, const sdp_media_t *f
     if (!find_direction(from->m_attributes, &media->peer_direction)) {
         find_direction(session->sdp_attributes, &media->peer_direction);
     }
+    set_t38(media, from->m_attributes);
     media->ptime_ms = milliseconds(from->m_attributes, "ptime");
     media->maxptime_ms = milliseconds(from->m_attributes, "maxptime");
     for (const sdp_rtpmap_t *map = from->m_rtpmaps; map != NULL; map = map->rm_next) {

@@ -2,6 +2,7 @@
 #include "gateway/base/text.h"
 #include "gateway/sdp/session-priv.h"
 #include "gateway/sdp/session.h"
+#include "gateway/sdp/t38.h"
 
 /* Indexed by DmMediaDirection, as seen by the writer. */
 static const char *const direction_names[] = {"inactive", "sendonly", "recvonly", "sendrecv"};
@@ -97,7 +98,11 @@ print_media(GString *out, const DmSdpMedia *media, const DmAddress *session_host
         !dm_address_same_host(&media->connection, session_host)) {
         print_connection(out, "c=IN", &media->connection);
     }
-    print_attributes(out, media);
+    if (media->proto == DM_SDP_UDPTL) {
+        dm_t38_print(out, &media->t38);
+    } else {
+        print_attributes(out, media);
+    }
 }
 
 /* Simple peers read only the session's c= line, so the first stream's address goes there. */

@@ -49,6 +49,7 @@ typedef struct {
     unsigned n_formats;
     DmMediaFormat
         formats[DM_SDP_MAX_FORMATS]; /* RTP only, in order of preference; static types filled in */
+    DmT38 t38;                       /* DM_SDP_UDPTL only */
 } DmSdpMedia;
 
 /* Text from a peer. Error: DM_ERROR_PARSE, DM_ERROR_LIMIT. (transfer full) */

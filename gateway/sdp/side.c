@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/sdp/line.h"
+#include "gateway/sdp/t38.h"
 
 /* The same format in the offer and in the answer of one leg. An answerer states its own parameters,
  * so those of a codec we do not know may differ when the payload type is the same. */
@@ -64,6 +65,9 @@ dm_sdp_side_spec(const DmSdp *ours,
     const DmSdpMedia *our_line = dm_line_find_audio(ours, &index, &why);
     const DmSdpMedia *their_line;
 
+    if (dm_t38_find(ours, NULL) != NULL) {
+        return dm_t38_side_spec(ours, theirs, policy, out);
+    }
     if (our_line == NULL) {
         return why;
     }

@@ -23,6 +23,8 @@ policy_from_byte(uint8_t byte, DmSdpPolicy *policy)
         .transcode = byte & 16,
         .ptime_ms = byte & 32 ? 20 : 0,
         .dtmf_pt = byte & 64 ? 101 : 0,
+        .has_t38 = byte & 128,
+        .t38 = {.max_bit_rate = 14400, .ec = DM_T38_REDUNDANCY},
     };
     g_assert_true(dm_address_parse(&policy->local_rtp, "203.0.113.5", 30000));
 }

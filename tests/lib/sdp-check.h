@@ -43,6 +43,14 @@ check_formats(const DmSdpMedia *line, const DmSdpPolicy *policy)
     }
 }
 
+static inline void
+check_t38(const DmT38 *t38, const DmSdpPolicy *policy)
+{
+    g_assert_true(policy->has_t38);
+    g_assert_cmpuint(t38->version, <=, 3);
+    g_assert_cmpuint(t38->ec, <=, DM_T38_FEC);
+}
+
 /* The one live line; every description of ours has exactly one. */
 static inline unsigned
 check_live_line(const DmSdp *sdp, const DmSdpPolicy *policy)
@@ -60,7 +68,11 @@ check_live_line(const DmSdp *sdp, const DmSdpPolicy *policy)
     }
     g_assert_cmpuint(live, <, DM_SDP_MAX_MEDIA);
     g_assert_true(dm_address_equal(&dm_sdp_media(sdp, live)->connection, &policy->local_rtp));
-    check_formats(dm_sdp_media(sdp, live), policy);
+    if (dm_sdp_media(sdp, live)->proto == DM_SDP_UDPTL) {
+        check_t38(&dm_sdp_media(sdp, live)->t38, policy);
+    } else {
+        check_formats(dm_sdp_media(sdp, live), policy);
+    }
     return live;
 }
 
@@ -122,7 +134,7 @@ check_offer(const DmSdp *offer, const DmSdp *previous, const DmSdpPolicy *policy
 static inline void
 check_side(const DmSdp *ours, const DmSdp *theirs, const DmMediaSideSpec *spec)
 {
-    g_assert_cmpuint(spec->n_recv, >, 0);
+    g_assert_true(spec->is_t38 == (spec->n_recv == 0));
     for (unsigned i = 0; i < spec->n_recv; i++) {
         bool listed = false;
 
