@@ -89,6 +89,13 @@ static const DmJsonChoice delayed_offers[] = {
     {NULL},
 };
 
+static const DmJsonChoice early_medias[] = {
+    {"local_ringback_if_no_rtp", DM_EARLY_MEDIA_RINGBACK},
+    {"keep", DM_EARLY_MEDIA_KEEP},
+    {"relay_180", DM_EARLY_MEDIA_RELAY},
+    {NULL},
+};
+
 static const DmJsonChoice redirect_modes[] = {
     {"follow", DM_REDIRECT_FOLLOW},
     {"relay", DM_REDIRECT_RELAY},
@@ -762,6 +769,19 @@ static const DmJsonMember sip_members[] = {
      .doc = "What an INVITE to this trunk carries when the caller's has no offer. `early_offer`: "
             "one from the trunk's codecs, which the caller is offered in turn. `transparent`: none "
             "either; the called peer offers."},
+    {"early_media",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, sip.early_media),
+     .choices = early_medias,
+     .doc = "When this trunk is called, has described early media, and rings. `keep`: the caller "
+            "goes on hearing them. `local_ringback_if_no_rtp`: the same, and our ringing "
+            "(`media.tones`) when no audio comes for half a second. `relay_180`: the caller is "
+            "told 180, and its phone decides."},
+    {"p_early_media",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, sip.p_early_media),
+     .doc = "Whether P-Early-Media (RFC 5009) is sent to this trunk. What a called peer forbids "
+            "in it is kept from the caller either way."},
     {"redirect_mode",
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, sip.redirect_mode),

@@ -77,6 +77,13 @@ typedef enum {
     DM_FORKING_LATEST,
 } DmForking;
 
+/* What a caller hears once the called peer rings after it has described early media (SIG-10). */
+typedef enum {
+    DM_EARLY_MEDIA_RINGBACK, /* the peer's media, and our ringing where none comes */
+    DM_EARLY_MEDIA_KEEP,     /* the peer's media, or nothing */
+    DM_EARLY_MEDIA_RELAY,    /* whatever the caller's phone makes of 180 */
+} DmEarlyMedia;
+
 /* What an INVITE to the trunk carries when the caller's has no offer (SIG-11). */
 typedef enum {
     DM_DELAYED_EARLY_OFFER, /* an offer of ours, from the trunk's codecs */
@@ -179,6 +186,8 @@ typedef struct {
         DmAbility rel100;        /* RFC 3262 */
         DmForking forking;
         DmDelayedOffer delayed_offer;
+        DmEarlyMedia early_media;
+        bool p_early_media; /* RFC 5009 is spoken */
         DmRedirectMode redirect_mode;
         bool absorb_refresh; /* what changes nothing is answered without the other side */
         struct {

@@ -6,29 +6,11 @@
 #include "gateway/call/cause.h"
 #include "gateway/call/diagnosis.h"
 #include "gateway/call/dial.h"
+#include "gateway/call/early-media.h"
 #include "gateway/call/negotiation.h"
 #include "gateway/call/party.h"
 
 DM_LOG_TOPIC("call-answer");
-
-/* What the caller is told of the callee's 18x. With a description it is early media, whatever
- * number it came under (SIG-10); without one that we could pass on, a 183 would only keep the
- * caller from playing ringback. */
-static void
-relay_progress(DmCall *call, uint16_t status, bool early_media)
-{
-    DmParty *a = call->a;
-    bool has_lost_sdp = status == 183 && call->b->theirs != NULL && !early_media;
-
-    if (a->state == DM_LEG_TRYING) {
-        dm_party_move(a, DM_LEG_EARLY);
-    }
-    if (early_media) {
-        a->leg->ops->progress(a->leg, 183, a->ours);
-    } else {
-        a->leg->ops->progress(a->leg, has_lost_sdp ? 180 : status, NULL);
-    }
-}
 
 static bool
 take_early_description(DmCall *call, const DmSdp *sdp)
@@ -43,7 +25,6 @@ take_early_description(DmCall *call, const DmSdp *sdp)
         dm_info(&call->log, "early description ignored: %s", dm_sdp_verdict_name(verdict));
         return false;
     }
-    dm_call_media_update(call, false);
     return call->a->ours != NULL; /* not when the caller waits for our offer until the 200 */
 }
 
@@ -82,14 +63,18 @@ now_rings(DmParty *party)
 }
 
 static void
-pass_progress(DmParty *party, uint16_t status, bool early_media)
+pass_progress(DmParty *party, const DmLegEvent *event, bool described)
 {
     DmCall *call = party->call;
+    bool early_media = described && !event->is_barred;
 
     dm_call_record_facts(party);
-    dm_call_record_progress(call, status, early_media);
-    dm_info(&call->log, "%u from the called side%s", status, early_media ? ", with media" : "");
-    relay_progress(call, status, early_media);
+    dm_call_record_progress(call, event->status, early_media);
+    dm_info(&call->log,
+            "%u from the called side%s",
+            event->status,
+            early_media ? ", with media" : "");
+    dm_early_media_tell(call, event->status, described, event->is_barred);
 }
 
 void
@@ -101,7 +86,7 @@ dm_answer_on_progress(DmParty *party, const DmLegEvent *event)
         return;
     }
     now_rings(party);
-    pass_progress(party, event->status, take_early_description(party->call, event->sdp));
+    pass_progress(party, event, take_early_description(party->call, event->sdp));
 }
 
 /* RFC 3262, 5: the called side offers before it answers, as we offered nothing (SIG-11). */
@@ -121,8 +106,7 @@ dm_answer_on_offered(DmParty *party, const DmLegEvent *event)
         return;
     }
     party->leg->ops->reanswer(party->leg, party->ours);
-    dm_call_media_update(call, false);
-    pass_progress(party, event->status, call->a->ours != NULL);
+    pass_progress(party, event, call->a->ours != NULL);
 }
 
 /* What the caller says to an offer of ours, before the answer or in ACK. */
@@ -229,6 +213,7 @@ dm_answer_on_answered(DmParty *party, const DmLegEvent *event)
     dm_trunk_count_result(party->trunk, true);
     dm_call_move(call, DM_CALL_ANSWERED);
     dm_call_record_answer(call);
+    dm_early_media_over(call);
     dm_call_media_update(call, true);
     dm_party_move(call->a, DM_LEG_WAITS_FOR_ACK);
     call->a->leg->ops->answer(call->a->leg, call->a->ours);

@@ -5,6 +5,7 @@
 
 #include "gateway/call/call-record.h"
 #include "gateway/call/cause.h"
+#include "gateway/call/early-media.h"
 #include "gateway/sdp/format.h"
 
 DM_LOG_TOPIC("call-media");
@@ -73,6 +74,8 @@ on_live_event(DmCall *call, const DmCallMediaEvent *event)
         call->record->digits++;
         break;
     case DM_CALL_MEDIA_PLAY_STARTED:
+        dm_early_media_heard(call, event->side);
+        break;
     case DM_CALL_MEDIA_PLAY_ENDED:
     case DM_CALL_MEDIA_CLOSED:
         break;

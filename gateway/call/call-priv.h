@@ -89,6 +89,8 @@ struct DmCall {
     DmRecord *record;
     DmRoutePlan *plan;
     unsigned max_forwards;
+    bool early_told;  /* the caller has been told a description before the answer */
+    bool ringback;    /* and hears, or may hear, our ringing */
     bool early_offer; /* the caller has made no offer, and takes ours before the answer */
 
     DmParty *a;

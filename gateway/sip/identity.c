@@ -109,18 +109,6 @@ display_of(const char *display)
     return cleaned(out->str);
 }
 
-/* The value of the first header that Sofia has no field for. */
-static const char *
-extension(const sip_t *sip, const char *name)
-{
-    for (const sip_unknown_t *h = sip->sip_unknown; h != NULL; h = h->un_next) {
-        if (h->un_name != NULL && h->un_value != NULL && strcasecmp(h->un_name, name) == 0) {
-            return h->un_value;
-        }
-    }
-    return NULL;
-}
-
 /* Up to the first comma outside quotes and brackets. */
 static char *
 first_value(const char *text)
@@ -146,7 +134,7 @@ first_value(const char *text)
 static const sip_from_t *
 extension_address(const DmSipMessage *request, const char *name)
 {
-    const char *text = extension(request->sip, name);
+    const char *text = dm_sip_message_extension(request->sip, name);
     g_autofree char *value = NULL;
 
     if (text == NULL) {

@@ -112,6 +112,9 @@ dm_sip_leg_new_provisional(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 
     dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
     dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
+    if (sdp != NULL && leg->early_gate) {
+        dm_sip_message_add(response, "P-Early-Media", "sendrecv");
+    }
     dm_sip_leg_write_sdp(leg, response, sdp);
     return response;
 }
@@ -144,7 +147,7 @@ void
 dm_sip_leg_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 {
     if (leg->state != DM_SIP_LEG_INCOMING || leg->incoming.tx == NULL || status <= 100 ||
-        status >= 200) {
+        status >= 200 || (status == 199 && !leg->told_of_ends)) {
         return;
     }
     send_provisional(leg, status, dm_sip_leg_may_say(leg) ? sdp : NULL);
@@ -366,6 +369,17 @@ dm_sip_request_key(const DmSipMessage *request)
                            sip->sip_cseq->cs_seq);
 }
 
+/* What the caller knows of before the answer: RFC 6228, RFC 5009. */
+static void
+take_early_wishes(DmSipLeg *leg, const sip_t *sip)
+{
+    const char *gate = dm_sip_message_extension(sip, "P-Early-Media");
+
+    leg->told_of_ends = sip_has_feature(sip->sip_supported, "199");
+    leg->early_gate = dm_trunk_config(leg->trunk)->sip.p_early_media && gate != NULL &&
+                      strcasestr(gate, "supported") != NULL;
+}
+
 DmLeg *
 dm_sip_leg_accept(DmSipCore *core,
                   DmTrunk *trunk,
@@ -401,6 +415,7 @@ dm_sip_leg_accept(DmSipCore *core,
     dm_sip_leg_set_remote_sdp(leg, offer);
     dm_sip_leg_set_incoming(leg, tx, request, offer);
     leg->reliable.has_offer = offer != NULL;
+    take_early_wishes(leg, request->sip);
     dm_sip_leg_move(leg, DM_SIP_LEG_INCOMING);
     *out_offer = leg->remote_sdp;
     return &leg->base;

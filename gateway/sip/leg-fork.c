@@ -73,6 +73,54 @@ find_or_make(DmSipLeg *leg, const DmSipMessage *response)
     return fork;
 }
 
+/* --- who rings --- */
+
+static int
+place_of(const DmSipLeg *leg, const char *tag)
+{
+    for (unsigned i = 0; leg->ringing != NULL && i < leg->ringing->len; i++) {
+        if (strcmp(g_ptr_array_index(leg->ringing, i), tag) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+void
+dm_sip_fork_rings(DmSipLeg *leg, const DmSipMessage *response)
+{
+    const char *tag = tag_of(response->sip->sip_to);
+
+    if (leg->ringing == NULL) {
+        leg->ringing = g_ptr_array_new_with_free_func(g_free);
+    }
+    if (leg->ringing->len < DM_SIP_MAX_FORKS && place_of(leg, tag) < 0) {
+        g_ptr_array_add(leg->ringing, g_strdup(tag));
+    }
+}
+
+bool
+dm_sip_fork_stopped(DmSipLeg *leg, const DmSipMessage *response)
+{
+    const char *tag = tag_of(response->sip->sip_to);
+    int place = place_of(leg, tag);
+    DmSipFork *fork = dm_sip_fork_find(leg, response);
+
+    if (place >= 0) {
+        g_ptr_array_remove_index_fast(leg->ringing, (guint)place);
+    }
+    if (leg->early_tag != NULL && strcmp(leg->early_tag, tag) == 0) {
+        g_clear_pointer(&leg->early_tag, g_free); /* another may be heard now */
+        g_clear_pointer(&leg->early_sdp, dm_sdp_unref);
+    }
+    if (fork != NULL && fork != leg->asking) {
+        g_ptr_array_remove_fast(leg->forks, fork);
+    }
+    return leg->ringing == NULL || leg->ringing->len == 0;
+}
+
+/* --- PRACK --- */
+
 static void
 send_prack(DmSipLeg *leg, DmSipFork *fork, const DmSdp *sdp)
 {

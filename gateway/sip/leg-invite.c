@@ -220,6 +220,34 @@ is_heard(const DmSipLeg *leg, const DmSipMessage *response)
            dm_trunk_config(leg->trunk)->sip.forking == DM_FORKING_LATEST;
 }
 
+/* RFC 5009, 8: what the called side forbids holds until it says otherwise. "sendonly" and
+ * "sendrecv" let it be heard. */
+static void
+take_early_gate(DmSipLeg *leg, const DmSipMessage *response)
+{
+    const char *value = dm_sip_message_extension(response->sip, "P-Early-Media");
+
+    if (value != NULL) {
+        leg->early_barred =
+            strcasestr(value, "inactive") != NULL || (strcasestr(value, "recvonly") != NULL);
+    }
+}
+
+static void
+emit_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
+{
+    DmLegEvent event = {
+        .type = DM_LEG_PROGRESS,
+        .status = status,
+        .sdp = sdp,
+        .is_barred = leg->early_barred,
+    };
+
+    if (leg->base.on_event != NULL) {
+        leg->base.on_event(&leg->base, &event, leg->base.user_data);
+    }
+}
+
 static void
 take_provisional(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
 {
@@ -242,7 +270,15 @@ take_provisional(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *respons
     if (leg->state == DM_SIP_LEG_CALLING) {
         dm_sip_leg_move(leg, DM_SIP_LEG_EARLY);
     }
+    if (status == 199) {
+        if (dm_sip_fork_stopped(leg, response)) {
+            emit_progress(leg, 199, NULL);
+        }
+        return;
+    }
+    dm_sip_fork_rings(leg, response);
     dm_sip_leg_learn(leg, response);
+    take_early_gate(leg, response);
     readable = dm_sip_leg_read_sdp(response, &sdp);
     if (!dm_sip_fork_take(leg, invite, response, sdp)) {
         return;
@@ -252,9 +288,9 @@ take_provisional(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *respons
         leg->early_tag = g_strdup(to_tag_of(response));
         g_clear_pointer(&leg->early_sdp, dm_sdp_unref);
         leg->early_sdp = dm_sdp_ref(sdp);
-        dm_sip_leg_emit(leg, DM_LEG_PROGRESS, (uint16_t)status, sdp);
+        emit_progress(leg, (uint16_t)status, sdp);
     } else {
-        dm_sip_leg_emit(leg, DM_LEG_PROGRESS, (uint16_t)status, NULL);
+        emit_progress(leg, (uint16_t)status, NULL);
     }
 }
 
@@ -613,6 +649,9 @@ new_invite(DmSipLeg *leg, const DmDial *dial)
     dm_sip_add_contact(leg->core, request, dial->target->trunk, &leg->flow);
     dm_sip_add_abilities(request);
     dm_sip_leg_write_session(leg, request);
+    if (dial->target->trunk->sip.p_early_media) {
+        dm_sip_message_add(request, "P-Early-Media", "supported");
+    }
     dm_identity_write(request, dial->target, domain_of(dial));
     dm_sip_leg_write_sdp(leg, request, dial->offer);
     return request;

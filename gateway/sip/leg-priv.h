@@ -127,6 +127,10 @@ struct DmSipLeg {
     GPtrArray *invites;     /* DmInviteOut that still point here; borrowed */
     DmInviteOut *invite;    /* the one without a final answer; borrowed */
     char *early_tag;        /* of the fork whose early media counts */
+    GPtrArray *ringing;     /* char *: tags of those that ring; NULL: none yet */
+    bool early_barred;      /* by the last P-Early-Media of the peer (RFC 5009) */
+    bool told_of_ends;      /* the caller knows 199 (RFC 6228) */
+    bool early_gate;        /* and P-Early-Media */
     DmSdp *early_sdp;
 
     GPtrArray *forks;  /* DmSipFork, owned */
@@ -247,6 +251,10 @@ void dm_sip_leg_drop_reliable(DmSipLeg *leg);
 void dm_sip_leg_take_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
 
 /* --- leg-fork.c: early dialogs of a call of ours --- */
+/* 199: one of those that ring has stopped (RFC 6228). False: others still do, and nobody else need
+ * hear of it. */
+bool dm_sip_fork_stopped(DmSipLeg *leg, const DmSipMessage *response);
+void dm_sip_fork_rings(DmSipLeg *leg, const DmSipMessage *response);
 void dm_sip_fork_free(void *data);
 DmSipFork *dm_sip_fork_find(const DmSipLeg *leg, const DmSipMessage *response);
 DmSipFork *dm_sip_fork_of_request(const DmSipLeg *leg, const DmSipMessage *request);

@@ -161,6 +161,7 @@ leg_free(DmSipLeg *leg)
     leg->core->n_legs--;
     g_ptr_array_unref(leg->invites);
     g_ptr_array_unref(leg->forks);
+    g_clear_pointer(&leg->ringing, g_ptr_array_unref);
     dm_dialog_free(leg->dialog);
     dm_digest_client_free(leg->digest);
     dm_sdp_origin_clear(&leg->origin);

@@ -335,6 +335,17 @@ dm_sip_message_add(DmSipMessage *message, const char *name, const char *value)
            msg_header_insert(message->msg, public_part(message->sip), header) == 0;
 }
 
+const char *
+dm_sip_message_extension(const sip_t *sip, const char *name)
+{
+    for (const sip_unknown_t *h = sip->sip_unknown; h != NULL; h = h->un_next) {
+        if (h->un_name != NULL && h->un_value != NULL && strcasecmp(h->un_name, name) == 0) {
+            return h->un_value;
+        }
+    }
+    return NULL;
+}
+
 void
 dm_sip_message_set_body(DmSipMessage *message, const char *type, const char *body, size_t len)
 {

@@ -57,6 +57,8 @@ bool dm_sip_raw_response(const char *data,
 /* Adds a header made from text, checked: "X-Thing", "value". CR, LF and NUL in @value make it fail
  * (SEC-5). */
 bool dm_sip_message_add(DmSipMessage *message, const char *name, const char *value);
+/* The value of the first header @name that Sofia has no field for, or NULL. */
+const char *dm_sip_message_extension(const sip_t *sip, const char *name);
 /* Replaces the body; @type NULL removes it. Sets Content-Type and Content-Length. */
 void dm_sip_message_set_body(DmSipMessage *message, const char *type, const char *body, size_t len);
 /* Prints; appends to @out. May be called again after changes. False: the message lacks something (a

@@ -105,7 +105,7 @@ test_early_media(void)
     g_test_summary("SIG-10: 18x with a description is early media; the answer says the same again");
     world_call(world, "pbx", "+442079461111", BOTH);
     peer_does(world_leg(world, "b1"), DM_LEG_PROGRESS, 180, ALAW);
-    assert_story(world, "b1:dial(198.51.100.1) a1:progress(183,sdp)");
+    assert_story(world, "b1:dial(198.51.100.1) a1:progress(183,sdp) media:play(a,ringing)");
     g_assert_cmpuint(world->n_updates, ==, 1);
     g_assert_false(world->spec.answered);
     peer_does(world_leg(world, "b1"), DM_LEG_ANSWERED, 200, NULL);
@@ -113,7 +113,7 @@ test_early_media(void)
     peer_does(world_leg(world, "a1"), DM_LEG_ACKED, 0, NULL);
     peer_ends(world_leg(world, "b1"), DM_RELEASE_PEER_BYE, 0);
     world_run(world, 1000);
-    assert_story(world, "a1:answer started a1:close(0) media:close ended(b,200)");
+    assert_story(world, "media:stop(a) a1:answer started a1:close(0) media:close ended(b,200)");
     world_free(world);
 }
 
