@@ -92,6 +92,60 @@ typedef enum {
                       SDP */
 } DmNatPolicy;
 
+/* How media is encrypted (RFC 3711): the suites of RFC 4568, 6.2, RFC 6188, 4 and RFC 7714, 14.2
+ * that we speak. */
+typedef enum {
+    DM_SRTP_NONE, /* plain RTP */
+    DM_SRTP_AES_CM_128_HMAC_SHA1_80,
+    DM_SRTP_AES_CM_128_HMAC_SHA1_32,
+    DM_SRTP_AES_256_CM_HMAC_SHA1_80,
+    DM_SRTP_AES_256_CM_HMAC_SHA1_32,
+    DM_SRTP_AEAD_AES_128_GCM,
+    DM_SRTP_AEAD_AES_256_GCM,
+} DmSrtpSuite;
+#define DM_N_SRTP_SUITES    7
+#define DM_SRTP_MAX_KEY_LEN 46
+
+/* A master key with its salt. Never logged, never shown. */
+typedef struct {
+    uint8_t suite;   /* DmSrtpSuite; DM_SRTP_NONE: no key */
+    uint8_t mki_len; /* bytes of the master key identifier in every packet, which we skip */
+    uint8_t bytes[DM_SRTP_MAX_KEY_LEN]; /* key, then salt; the rest is zero */
+} DmSrtpKey;
+
+/* As in SDP, "AES_CM_128_HMAC_SHA1_80"; "" for none. */
+static inline const char *
+dm_srtp_suite_name(DmSrtpSuite suite)
+{
+    static const char *const names[DM_N_SRTP_SUITES] = {
+        [DM_SRTP_NONE] = "",
+        [DM_SRTP_AES_CM_128_HMAC_SHA1_80] = "AES_CM_128_HMAC_SHA1_80",
+        [DM_SRTP_AES_CM_128_HMAC_SHA1_32] = "AES_CM_128_HMAC_SHA1_32",
+        [DM_SRTP_AES_256_CM_HMAC_SHA1_80] = "AES_256_CM_HMAC_SHA1_80",
+        [DM_SRTP_AES_256_CM_HMAC_SHA1_32] = "AES_256_CM_HMAC_SHA1_32",
+        [DM_SRTP_AEAD_AES_128_GCM] = "AEAD_AES_128_GCM",
+        [DM_SRTP_AEAD_AES_256_GCM] = "AEAD_AES_256_GCM",
+    };
+
+    return suite < DM_N_SRTP_SUITES ? names[suite] : "";
+}
+
+/* Bytes of key and salt together. */
+static inline unsigned
+dm_srtp_key_len(DmSrtpSuite suite)
+{
+    static const uint8_t lengths[DM_N_SRTP_SUITES] = {
+        [DM_SRTP_AES_CM_128_HMAC_SHA1_80] = 16 + 14,
+        [DM_SRTP_AES_CM_128_HMAC_SHA1_32] = 16 + 14,
+        [DM_SRTP_AES_256_CM_HMAC_SHA1_80] = 32 + 14,
+        [DM_SRTP_AES_256_CM_HMAC_SHA1_32] = 32 + 14,
+        [DM_SRTP_AEAD_AES_128_GCM] = 16 + 12,
+        [DM_SRTP_AEAD_AES_256_GCM] = 32 + 12,
+    };
+
+    return suite < DM_N_SRTP_SUITES ? lengths[suite] : 0;
+}
+
 /* One peer's half of the agreement. */
 typedef struct {
     DmAddress remote_rtp;  /* not set, or port 0: nothing is sent there */
@@ -108,6 +162,9 @@ typedef struct {
         send[DM_MEDIA_MAX_FORMATS]; /* what we may send, best first: payload types of the peer's */
     bool is_t38;                    /* fax over UDPTL where RTP was: no formats then */
     DmT38 t38;
+    DmSrtpKey srtp_in, srtp_out; /* what comes from the peer, what goes to it; both or neither */
+    bool rekey_resets_roc; /* with a new key the peer counts packets from the start (Teams); the
+                              rollover counter goes on otherwise (RFC 3711, 3.3.1) */
 } DmMediaSideSpec;
 
 typedef struct {
@@ -155,6 +212,7 @@ typedef struct {
      * 5 s the kernel drops strangers, but for half a second of every five. */
     uint64_t rx_foreign_source;
     uint64_t rx_unknown_pt, rx_invalid;
+    uint64_t rx_srtp_auth, rx_srtp_replayed; /* RTP and RTCP dropped: not of our key; seen before */
     uint64_t rtcp_rx, rtcp_tx;
     uint64_t dtmf_events;
     uint32_t jitter_max_us, jitter_us; /* interarrival jitter (RFC 3550, 6.4.1), now and worst */
