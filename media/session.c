@@ -610,8 +610,8 @@ stop(DmWorkerGuest *guest)
     dm_timer_disarm(&session->timer);
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         dm_control_send(&session->stream[side], true, now_us);
-        dm_watch_remove(session->stream[side].watch);
-        dm_watch_remove(session->stream[side].rtcp_watch);
+        dm_watch_forget(session->stream[side].watch); /* closed below */
+        dm_watch_forget(session->stream[side].rtcp_watch);
         dm_samples_stop(&session->stream[side]);
         dm_player_free(&session->stream[side]);
     }

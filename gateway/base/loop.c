@@ -181,6 +181,15 @@ dm_watch_remove(DmWatch *watch)
     }
     /* Fails when the descriptor was closed before, which has removed it already. */
     epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+    dm_watch_forget(watch);
+}
+
+void
+dm_watch_forget(DmWatch *watch)
+{
+    if (watch == NULL || watch->func == NULL) {
+        return;
+    }
     watch->func = NULL;
     /* An event for it may have been fetched and not yet looked at. */
     g_ptr_array_add(watch->loop->removed, watch);

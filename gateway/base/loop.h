@@ -44,6 +44,9 @@ bool dm_watch_set_events(DmWatch *watch, uint32_t events);
 /* Safe inside any callback of the same loop, its own included: events already fetched for it are
  * dropped. */
 void dm_watch_remove(DmWatch *watch);
+/* The same for a descriptor that its owner closes before this turn ends: closing takes it out of
+ * the kernel's set by itself. */
+void dm_watch_forget(DmWatch *watch);
 
 /* Runs @func once at the end of this turn (after all events and timers), in order of calling: where
  * batches of datagrams are flushed. */
