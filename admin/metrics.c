@@ -9,18 +9,24 @@
 
 /* Gauges of our own, listed once: here, on the page and in docs/metrics.md. */
 enum {
-#define GAUGE(id, name, labels, help)   METRIC_##id,
-#define COUNTER(id, name, labels, help) METRIC_##id,
+#define GAUGE(id, name, labels, help)     METRIC_##id,
+#define HISTOGRAM(id, name, labels, help) METRIC_##id,
+#define COUNTER(id, name, labels, help)   METRIC_##id,
 #include "admin/metrics.def"
 #undef GAUGE
 #undef COUNTER
+#undef HISTOGRAM
     N_METRICS,
 };
 
 static const DmCounterInfo infos[N_METRICS] = {
 #define GAUGE(id, name, labels, help)   {name, labels, help, DM_COUNTER_GAUGE},
 #define COUNTER(id, name, labels, help) {name, labels, help, DM_COUNTER_COUNTER},
+/* The only one there is. */
+#define HISTOGRAM(id, name, labels, help)                                                          \
+    {name, labels, help, DM_COUNTER_HISTOGRAM, &dm_trunk_mos_shape},
 #include "admin/metrics.def"
+#undef HISTOGRAM
 #undef GAUGE
 #undef COUNTER
 };
@@ -32,6 +38,24 @@ add(DmPrometheus *page, int metric, const char *labels, double value)
 }
 
 static void
+add_counter(DmPrometheus *page, const DmCounterInfo *info, const DmCounter *values)
+{
+    int64_t slots[DM_HISTOGRAM_SLOTS];
+
+    if (info->name == NULL) {
+        return; /* the rest of a histogram */
+    }
+    if (info->kind != DM_COUNTER_HISTOGRAM) {
+        dm_prometheus_add(page, info, info->labels, (double)dm_counter_value(values));
+        return;
+    }
+    for (unsigned i = 0; i < DM_HISTOGRAM_SLOTS; i++) {
+        slots[i] = dm_counter_value(&values[i]);
+    }
+    dm_prometheus_add_histogram(page, info, info->labels, slots);
+}
+
+static void
 add_counters(DmPrometheus *page, DmGateway *gateway)
 {
     DmCounterSet sets[MAX_SETS];
@@ -39,10 +63,7 @@ add_counters(DmPrometheus *page, DmGateway *gateway)
 
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < sets[i].n; j++) {
-            dm_prometheus_add(page,
-                              &sets[i].info[j],
-                              sets[i].info[j].labels,
-                              (double)dm_counter_value(&sets[i].values[j]));
+            add_counter(page, &sets[i].info[j], &sets[i].values[j]);
         }
     }
 }
@@ -77,6 +98,16 @@ add_limits(DmPrometheus *page, const DmTrunkConfig *trunk)
 }
 
 static void
+add_mos(DmPrometheus *page, const DmTrunkConfig *trunk, const DmTrunkStatus *status)
+{
+    g_autofree char *in = dm_prometheus_labels("trunk", trunk->id, "direction", "in", NULL);
+    g_autofree char *out = dm_prometheus_labels("trunk", trunk->id, "direction", "out", NULL);
+
+    dm_prometheus_add_histogram(page, &infos[METRIC_trunk_mos], in, status->mos[0]);
+    dm_prometheus_add_histogram(page, &infos[METRIC_trunk_mos], out, status->mos[1]);
+}
+
+static void
 add_registration(DmPrometheus *page, const char *labels, const DmTrunkStatus *status)
 {
     if (status->registration == DM_REG_NONE) {
@@ -107,6 +138,7 @@ add_trunk(DmPrometheus *page, const DmTrunkConfig *trunk, const DmTrunkStatus *s
     if (status->attempts > 0) {
         add(page, METRIC_asr, labels, (double)status->answered / (double)status->attempts);
     }
+    add_mos(page, trunk, status);
     add_limits(page, trunk);
     add_registration(page, labels, status);
     add_endpoints(page, trunk, status);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/prometheus.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define PREFIX "demarc_"
@@ -8,6 +9,7 @@
 typedef struct {
     char *labels;
     double value;
+    int64_t slots[DM_HISTOGRAM_SLOTS]; /* of a histogram */
 } Sample;
 
 /* All samples of one name. */
@@ -78,8 +80,8 @@ find_family(DmPrometheus *page, const DmCounterInfo *info)
     return family;
 }
 
-void
-dm_prometheus_add(DmPrometheus *page, const DmCounterInfo *info, const char *labels, double value)
+static Sample *
+find_sample(DmPrometheus *page, const DmCounterInfo *info, const char *labels)
 {
     Family *family = find_family(page, info);
     Sample *sample = g_hash_table_lookup(family->by_labels, labels);
@@ -90,36 +92,106 @@ dm_prometheus_add(DmPrometheus *page, const DmCounterInfo *info, const char *lab
         g_ptr_array_add(family->samples, sample);
         g_hash_table_insert(family->by_labels, sample->labels, sample);
     }
-    sample->value += value;
+    return sample;
+}
+
+void
+dm_prometheus_add(DmPrometheus *page, const DmCounterInfo *info, const char *labels, double value)
+{
+    find_sample(page, info, labels)->value += value;
+}
+
+void
+dm_prometheus_add_histogram(DmPrometheus *page,
+                            const DmCounterInfo *info,
+                            const char *labels,
+                            const int64_t *slots)
+{
+    Sample *sample = find_sample(page, info, labels);
+
+    for (unsigned i = 0; i < DM_HISTOGRAM_SLOTS; i++) {
+        sample->slots[i] += slots[i];
+    }
+}
+
+static const char *
+prefix_of(const DmCounterInfo *info)
+{
+    return g_str_has_prefix(info->name, "process_") ? "" : PREFIX;
+}
+
+/* One line; @le: the bound of a bucket, or NULL. */
+static void
+print_value(const DmCounterInfo *info,
+            const char *suffix,
+            const char *labels,
+            const char *le,
+            double value,
+            GString *text)
+{
+    bool has_labels = *labels != '\0' || le != NULL;
+    char number[G_ASCII_DTOSTR_BUF_SIZE];
+
+    g_string_append_printf(text, "%s%s%s", prefix_of(info), info->name, suffix);
+    if (has_labels) {
+        g_string_append_printf(text, "{%s", labels);
+    }
+    if (le != NULL) {
+        g_string_append_printf(text, "%sle=\"%s\"", *labels != '\0' ? "," : "", le);
+    }
+    g_string_append(text, has_labels ? "} " : " ");
+    g_string_append(text, g_ascii_dtostr(number, sizeof(number), value));
+    g_string_append_c(text, '\n');
+}
+
+/* Buckets on the page hold what is in those below them too. */
+static void
+print_histogram(const DmCounterInfo *info, const Sample *sample, GString *text)
+{
+    const DmHistogramShape *shape = info->shape;
+    int64_t n = 0;
+    char le[G_ASCII_DTOSTR_BUF_SIZE];
+
+    for (unsigned i = 0; i < DM_HISTOGRAM_BOUNDS; i++) {
+        n += sample->slots[i];
+        g_ascii_formatd(le, sizeof(le), "%g", (double)shape->bounds[i] * shape->unit);
+        print_value(info, "_bucket", sample->labels, le, (double)n, text);
+    }
+    n += sample->slots[DM_HISTOGRAM_BOUNDS];
+    print_value(info, "_bucket", sample->labels, "+Inf", (double)n, text);
+    print_value(info,
+                "_sum",
+                sample->labels,
+                NULL,
+                (double)sample->slots[DM_HISTOGRAM_SLOTS - 1] * shape->unit,
+                text);
+    print_value(info, "_count", sample->labels, NULL, (double)n, text);
 }
 
 static void
 print_family(const Family *family, GString *text)
 {
+    static const char *const kinds[] = {
+        [DM_COUNTER_COUNTER] = "counter",
+        [DM_COUNTER_GAUGE] = "gauge",
+        [DM_COUNTER_HISTOGRAM] = "histogram",
+    };
     const DmCounterInfo *info = family->info;
-    const char *prefix = g_str_has_prefix(info->name, "process_") ? "" : PREFIX;
 
-    g_string_append_printf(text, "# HELP %s%s %s\n", prefix, info->name, info->help);
+    g_string_append_printf(text, "# HELP %s%s %s\n", prefix_of(info), info->name, info->help);
     g_string_append_printf(text,
                            "# TYPE %s%s %s\n",
-                           prefix,
+                           prefix_of(info),
                            info->name,
-                           info->kind == DM_COUNTER_GAUGE ? "gauge" : "counter");
+                           kinds[info->kind]);
     for (guint i = 0; i < family->samples->len; i++) {
         const Sample *sample = g_ptr_array_index(family->samples, i);
-        const char *open = *sample->labels != '\0' ? "{" : "";
-        const char *close = *sample->labels != '\0' ? "}" : "";
-        char value[G_ASCII_DTOSTR_BUF_SIZE];
 
-        g_ascii_dtostr(value, sizeof(value), sample->value);
-        g_string_append_printf(text,
-                               "%s%s%s%s%s %s\n",
-                               prefix,
-                               info->name,
-                               open,
-                               sample->labels,
-                               close,
-                               value);
+        if (info->kind == DM_COUNTER_HISTOGRAM) {
+            print_histogram(info, sample, text);
+        } else {
+            print_value(info, "", sample->labels, NULL, sample->value, text);
+        }
     }
 }
 

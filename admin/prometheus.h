@@ -19,6 +19,11 @@ void dm_prometheus_add(DmPrometheus *page,
                        const DmCounterInfo *info,
                        const char *labels,
                        double value);
+/* @slots: DM_HISTOGRAM_SLOTS values, as they are counted. */
+void dm_prometheus_add_histogram(DmPrometheus *page,
+                                 const DmCounterInfo *info,
+                                 const char *labels,
+                                 const int64_t *slots);
 /* (transfer full) */
 char *dm_prometheus_print(const DmPrometheus *page);
 

@@ -578,6 +578,30 @@ static const DmJsonMember security_members[] = {
     {NULL},
 };
 
+static const DmJsonMember quality_members[] = {
+    {"loss_percent",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, quality.loss_percent),
+     .max = 100,
+     .value = 3,
+     .doc = "Percent of a direction's packets lost from which a record says `quality_loss`; "
+            "0: never."},
+    {"jitter_ms",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, quality.jitter_ms),
+     .max = 10000,
+     .value = 60,
+     .doc = "Milliseconds of average jitter from which it says `quality_jitter`; 0: never."},
+    {"rtt_ms",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, quality.rtt_ms),
+     .max = 30000,
+     .value = 600,
+     .doc = "Milliseconds of round trip to one side from which it says `quality_delay`; "
+            "0: never."},
+    {NULL},
+};
+
 static const DmJsonMember cdr_members[] = {
     {"file",
      DM_JSON_BOOL,
@@ -657,6 +681,10 @@ const DmJsonMember dm_config_members[] = {
     {"log", DM_JSON_OBJECT, .members = log_members, .doc = "Log lines, on standard error."},
     {"admin", DM_JSON_OBJECT, .members = admin_members, .doc = "The HTTP API."},
     {"security", DM_JSON_OBJECT, .members = security_members, .doc = "What strangers may do."},
+    {"quality",
+     DM_JSON_OBJECT,
+     .members = quality_members,
+     .doc = "From when on a call's sound is bad enough to say so in its record."},
     {"cdr", DM_JSON_OBJECT, .members = cdr_members, .doc = "Call records."},
     {NULL},
 };

@@ -97,6 +97,11 @@ typedef struct {
         bool scanner_block;
     } security;
 
+    /* Beyond these a call's quality is named in its record; 0: never. */
+    struct {
+        unsigned loss_percent, jitter_ms, rtt_ms;
+    } quality;
+
     struct {
         bool file_sink;
         char *file_path;

@@ -10,6 +10,7 @@
 #include "media/path/dtmf.h"
 #include "media/path/latch.h"
 #include "media/path/plan.h"
+#include "media/quality.h"
 #include "media/rtp/continuity.h"
 #include "media/rtp/rtcp.h"
 #include "media/rtp/sequence.h"
@@ -28,6 +29,16 @@ typedef struct {
     bool mux;
     char cname[17];
 } DmStreamRtcp;
+
+/* How one peer's two directions sound: path/judge.c's. */
+typedef struct {
+    uint32_t n_runs;                            /* of missing packets, so far */
+    uint32_t n_received, n_lost, n_runs_before; /* when what comes was judged last */
+    uint32_t out_highest;                       /* in the peer's report judged last */
+    int32_t out_lost;
+    int64_t out_judged_us; /* 0: never */
+    DmQualityTrack in, out;
+} DmStreamJudge;
 
 /* One peer of a session. A packet touches the first two cache lines of the peer it comes from and
  * the second line of the peer it goes to; the rest is for other moments. Members are the worker's
@@ -66,6 +77,7 @@ typedef struct {
     struct DmPlayer *player; /* what goes to the peer of our own; NULL: never anything */
     DmLatch latch;
     DmStreamRtcp rtcp;
+    DmStreamJudge judge;
     DmMediaDirection direction;
     bool timeout_told;
     uint32_t n_strangers; /* foreign packets since it was pinned */
@@ -78,7 +90,7 @@ typedef struct {
 
     _Atomic uint64_t rx_out_of_order, rx_duplicates, rx_foreign_source, rx_unknown_pt, rx_invalid;
     _Atomic uint64_t rtcp_rx, rtcp_tx, dtmf_events;
-    _Atomic uint32_t rtt_us, ssrc_rx, tx_lost, tx_jitter_us;
+    _Atomic uint32_t rtt_us, rtt_max_us, ssrc_rx, tx_lost, tx_jitter_us;
     _Atomic int64_t first_rx_us; /* 0: never */
 
     /* Where media really comes from. A new value goes into the other slot, so that a reader of the
@@ -101,6 +113,7 @@ struct DmMediaSession {
     /* the worker's */
     DmWorkerGuest guest;
     DmTimer timer;
+    int64_t judge_due_us;    /* 0: nothing agreed yet */
     int64_t silence_from_us; /* silence counts from here at the earliest: answer, hold, resume */
     uint32_t timeout_ms;
     uint32_t hold_timeout_ms;

@@ -14,6 +14,7 @@
 #include "media/path/activity.h"
 #include "media/path/control.h"
 #include "media/path/flow.h"
+#include "media/path/judge.h"
 #include "media/path/player.h"
 #include "media/path/samples.h"
 #include "media/rtp/published.h"
@@ -286,6 +287,7 @@ report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
         .tx_lost = dm_published(stream->tx_lost),
         .tx_jitter_us = dm_published(stream->tx_jitter_us),
         .rtt_us = dm_published(stream->rtt_us),
+        .rtt_max_us = dm_published(stream->rtt_max_us),
         .ssrc_rx = dm_published(stream->ssrc_rx),
         .ssrc_tx = stream->out.ssrc,
         .first_rx_mono_us = dm_published(stream->first_rx_us),
@@ -295,6 +297,8 @@ report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
         .pt = (uint8_t)format,
     };
     out->last_rx_mono_us = last_rx_us(stream, now_us);
+    dm_quality_read(&stream->judge.in, &out->in);
+    dm_quality_read(&stream->judge.out, &out->out);
 }
 
 void
@@ -405,6 +409,24 @@ check_silence(DmStream *stream, int64_t now_us)
     emit_report(stream, DM_MEDIA_EVENT_TIMEOUT);
 }
 
+static int64_t
+judge_due_us(const DmMediaSession *session)
+{
+    return session->judge_due_us != 0 ? session->judge_due_us : G_MAXINT64;
+}
+
+static void
+judge(DmMediaSession *session, int64_t now_us)
+{
+    if (now_us < judge_due_us(session)) {
+        return;
+    }
+    session->judge_due_us = now_us + DM_JUDGE_INTERVAL_US;
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        dm_judge_in(&session->stream[side]);
+    }
+}
+
 static void
 report_to_peer(DmStream *stream, int64_t now_us)
 {
@@ -419,7 +441,7 @@ static void on_timer(DmTimer *timer, void *user_data);
 static void
 arm_timer(DmMediaSession *session)
 {
-    int64_t due_us = audio_check_due_us(session);
+    int64_t due_us = MIN(audio_check_due_us(session), judge_due_us(session));
 
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         due_us = MIN(due_us, silence_ends_us(&session->stream[side]));
@@ -443,6 +465,7 @@ on_timer(DmTimer *timer, void *user_data)
     int64_t now_us = now_of(session);
 
     check_audio(session, now_us);
+    judge(session, now_us);
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         check_silence(&session->stream[side], now_us);
         report_to_peer(&session->stream[side], now_us);
@@ -557,6 +580,9 @@ update(DmWorkerCommand *base)
     } else if (session->silence_from_us != 0 && is_hold_other) {
         session->silence_from_us = now_us;
     }
+    if (session->judge_due_us == 0) {
+        session->judge_due_us = now_us + DM_JUDGE_INTERVAL_US;
+    }
     session->timeout_ms = spec->timeout_ms;
     session->hold_timeout_ms = spec->hold_timeout_ms;
     dm_session_set_forwarding(session);
@@ -610,6 +636,7 @@ stop(DmWorkerGuest *guest)
     dm_timer_disarm(&session->timer);
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         dm_control_send(&session->stream[side], true, now_us);
+        dm_judge_in(&session->stream[side]);
         dm_watch_forget(session->stream[side].watch); /* closed below */
         dm_watch_forget(session->stream[side].rtcp_watch);
         dm_samples_stop(&session->stream[side]);

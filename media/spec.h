@@ -202,6 +202,16 @@ typedef struct {
     uint32_t yield_ms;
 } DmPlay;
 
+/* How one direction of one leg sounded: judged every 5 s from loss, jitter and delay (quality.h).
+ * Averages and extremes are over the judgements; the others are the last one. */
+typedef struct {
+    uint32_t n; /* judgements; 0: none, and the rest is 0 */
+    uint16_t mos_x100, mos_avg_x100, mos_min_x100;
+    uint16_t loss_x100, loss_avg_x100, loss_max_x100; /* percent of packets */
+    uint16_t burst_x100, burst_max_x100; /* runs of losses this much longer than by chance: 100 */
+    uint32_t jitter_us, jitter_avg_us, jitter_max_us;
+} DmMediaQuality;
+
 /* What one peer's media amounted to. All counts are of packets unless named otherwise. */
 typedef struct {
     uint64_t rx_packets, rx_bytes; /* from the peer: accepted RTP; bytes of payload */
@@ -216,13 +226,15 @@ typedef struct {
     uint64_t rtcp_rx, rtcp_tx;
     uint64_t dtmf_events;
     uint32_t jitter_max_us, jitter_us; /* interarrival jitter (RFC 3550, 6.4.1), now and worst */
-    uint32_t rtt_us;                   /* from RTCP; 0: unknown */
+    uint32_t rtt_us, rtt_max_us;       /* from RTCP; 0: unknown */
     uint32_t tx_lost, tx_jitter_us;    /* of what we sent, as the peer's RTCP says */
     uint32_t ssrc_rx, ssrc_tx;
     int64_t first_rx_mono_us, last_rx_mono_us; /* 0: never */
     DmAddress latched; /* where its media really came from; not set: as signalled */
     DmCodec codec;     /* last codec received */
     uint8_t pt;
+    DmMediaQuality in;  /* of what the peer sends, as it comes here */
+    DmMediaQuality out; /* of what we send to the peer, as its RTCP says; n is 0 without RTCP */
 } DmMediaSideReport;
 
 typedef struct {

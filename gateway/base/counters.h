@@ -18,13 +18,27 @@ typedef _Atomic int64_t DmCounter;
 typedef enum {
     DM_COUNTER_COUNTER,
     DM_COUNTER_GAUGE,
+    DM_COUNTER_HISTOGRAM,
 } DmCounterKind;
+
+/* A histogram takes this many values in a row in a set: how many were at most each bound, not above
+ * the one before; how many were above all; the sum. The names of those behind the first are NULL.
+ */
+#define DM_HISTOGRAM_BOUNDS 8
+#define DM_HISTOGRAM_SLOTS  (DM_HISTOGRAM_BOUNDS + 2)
+
+/* Values are whole numbers of @unit. */
+typedef struct {
+    double unit;
+    int64_t bounds[DM_HISTOGRAM_BOUNDS]; /* ascending */
+} DmHistogramShape;
 
 typedef struct {
     const char *name;   /* without the demarc_ prefix */
     const char *labels; /* Prometheus label pairs without braces, or "" */
     const char *help;
     DmCounterKind kind;
+    const DmHistogramShape *shape; /* of a histogram */
 } DmCounterInfo;
 
 /* A set that can be read: where metrics pages come from. */
@@ -50,4 +64,24 @@ static inline int64_t
 dm_counter_value(const DmCounter *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Which slot @value belongs into. */
+static inline unsigned
+dm_histogram_slot(const DmHistogramShape *shape, int64_t value)
+{
+    unsigned slot = 0;
+
+    while (slot < DM_HISTOGRAM_BOUNDS && value > shape->bounds[slot]) {
+        slot++;
+    }
+    return slot;
+}
+
+/* Any thread. @slots: DM_HISTOGRAM_SLOTS of them. */
+static inline void
+dm_histogram_observe(DmCounter *slots, const DmHistogramShape *shape, int64_t value)
+{
+    dm_count(&slots[dm_histogram_slot(shape, value)]);
+    dm_count_add(&slots[DM_HISTOGRAM_SLOTS - 1], value);
 }

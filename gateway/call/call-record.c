@@ -214,6 +214,23 @@ dm_call_record_audio(DmCall *call, const DmMediaReport *report, DmAudioVerdict v
     }
 }
 
+static void
+count_quality(DmCall *call)
+{
+    for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
+        const DmMediaSideReport *report = &call->record->report.side[side];
+        const char *id = call->record->leg[side].trunk;
+        DmTrunk *trunk = id != NULL ? dm_pool_find(call->deps.pool, id) : NULL;
+
+        if (trunk != NULL && report->in.n > 0) {
+            dm_trunk_count_mos(trunk, true, report->in.mos_avg_x100);
+        }
+        if (trunk != NULL && report->out.n > 0) {
+            dm_trunk_count_mos(trunk, false, report->out.mos_avg_x100);
+        }
+    }
+}
+
 void
 dm_call_record_media(DmCall *call, const DmMediaReport *report, DmAudioVerdict verdict)
 {
@@ -226,4 +243,6 @@ dm_call_record_media(DmCall *call, const DmMediaReport *report, DmAudioVerdict v
         record->audio = verdict;
     }
     dm_diagnose_audio(call);
+    dm_diagnose_quality(call);
+    count_quality(call);
 }

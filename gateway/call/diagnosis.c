@@ -74,6 +74,80 @@ dm_diagnose_audio(DmCall *call)
     dm_diagnose(call, codes[audio]);
 }
 
+/* What was bad of one direction; "": nothing. */
+static const char *
+quality_fault(const DmConfig *config, const DmMediaQuality *quality)
+{
+    if (quality->n == 0) {
+        return "";
+    }
+    if (config->quality.loss_percent != 0 &&
+        quality->loss_avg_x100 >= 100 * config->quality.loss_percent) {
+        return "quality_loss";
+    }
+    if (config->quality.jitter_ms != 0 &&
+        quality->jitter_avg_us >= 1000 * config->quality.jitter_ms) {
+        return "quality_jitter";
+    }
+    return "";
+}
+
+static void
+explain_quality(DmCall *call, const char *what, DmSide side, const DmMediaQuality *quality)
+{
+    const char *fault = quality_fault(call->config, quality);
+
+    if (fault[0] == '\0') {
+        return;
+    }
+    dm_record_add_evidence(call->record,
+                           "What %s side %s: %u.%02u %% of packets lost, %u.%02u %% in the worst "
+                           "5 s; jitter %u ms on average; MOS %u.%02u, %u.%02u at worst",
+                           what,
+                           side_name(side),
+                           quality->loss_avg_x100 / 100,
+                           quality->loss_avg_x100 % 100,
+                           quality->loss_max_x100 / 100,
+                           quality->loss_max_x100 % 100,
+                           quality->jitter_avg_us / 1000,
+                           quality->mos_avg_x100 / 100,
+                           quality->mos_avg_x100 % 100,
+                           quality->mos_min_x100 / 100,
+                           quality->mos_min_x100 % 100);
+    dm_diagnose(call, fault);
+}
+
+static void
+explain_delay(DmCall *call, DmSide side)
+{
+    uint32_t rtt_us = call->record->report.side[side].rtt_us;
+    unsigned limit_ms = call->config->quality.rtt_ms;
+
+    if (limit_ms == 0 || rtt_us < 1000 * limit_ms) {
+        return;
+    }
+    dm_record_add_evidence(call->record,
+                           "The way to side %s and back takes %u ms",
+                           side_name(side),
+                           rtt_us / 1000);
+    dm_diagnose(call, "quality_delay");
+}
+
+void
+dm_diagnose_quality(DmCall *call)
+{
+    const DmMediaReport *report = &call->record->report;
+
+    if (call->record->answer_mono_us == 0) {
+        return;
+    }
+    for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
+        explain_quality(call, "came from", side, &report->side[side].in);
+        explain_quality(call, "went to", side, &report->side[side].out);
+        explain_delay(call, side);
+    }
+}
+
 void
 dm_diagnose_address(DmParty *party)
 {

@@ -10,6 +10,9 @@ void dm_diagnose(DmCall *call, const char *code);
 /* Of an answered call, from its verdict and report: one_way_a (only A was heard), one_way_b,
  * no_audio. */
 void dm_diagnose_audio(DmCall *call);
+/* Of an answered call's report, when nothing else was wrong: quality_loss, quality_jitter,
+ * quality_delay, by the thresholds configured. */
+void dm_diagnose_quality(DmCall *call);
 /* A private address in the description of a peer that is not in our network itself: noted, and
  * named when audio fails. */
 void dm_diagnose_address(DmParty *party);

@@ -503,6 +503,44 @@ add_media_counts(GString *out, const DmMediaSideReport *report)
 }
 
 static void
+add_hundredths(GString *out, const char *name, uint32_t hundredths)
+{
+    dm_json_text_add_thousandths(out, name, 10 * hundredths);
+}
+
+/* Null where nothing could be judged: silence, or no RTCP from the peer. */
+static void
+add_quality(GString *out, const char *name, const DmMediaQuality *quality)
+{
+    if (quality->n == 0) {
+        dm_json_text_add_null(out, name);
+        return;
+    }
+    dm_json_text_open(out, name, '{');
+    add_hundredths(out, "mos", quality->mos_x100);
+    add_hundredths(out, "mos_avg", quality->mos_avg_x100);
+    add_hundredths(out, "mos_min", quality->mos_min_x100);
+    add_hundredths(out, "loss_percent", quality->loss_avg_x100);
+    add_hundredths(out, "loss_max_percent", quality->loss_max_x100);
+    add_hundredths(out, "burst_ratio_max", quality->burst_max_x100);
+    dm_json_text_add_thousandths(out, "jitter_avg_ms", quality->jitter_avg_us);
+    dm_json_text_add_thousandths(out, "jitter_max_ms", quality->jitter_max_us);
+    dm_json_text_close(out, '}');
+}
+
+static void
+add_media_quality(GString *out, const DmMediaSideReport *report)
+{
+    if (report->rtt_max_us != 0) {
+        dm_json_text_add_thousandths(out, "rtt_max_ms", report->rtt_max_us);
+    } else {
+        dm_json_text_add_null(out, "rtt_max_ms");
+    }
+    add_quality(out, "quality_in", &report->in);
+    add_quality(out, "quality_out", &report->out);
+}
+
+static void
 add_media_side(GString *out,
                const char *name,
                const DmMediaSideSpec *spec,
@@ -512,6 +550,7 @@ add_media_side(GString *out,
     add_media_format(out, spec, report);
     add_media_addresses(out, spec, report);
     add_media_counts(out, report);
+    add_media_quality(out, report);
     dm_json_text_close(out, '}');
 }
 

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
+#include "gateway/base/counters.h"
 #include "gateway/base/random.h"
 
 /* Trunks while running: up or down, calls in use, rates, resolved addresses. A DmPool belongs to
@@ -135,7 +136,11 @@ typedef struct {
     } endpoints[16];
     uint64_t attempts, answered, failed; /* since start */
     uint64_t rejected_limit;
+    int64_t mos[2][DM_HISTOGRAM_SLOTS]; /* of finished calls: from the trunk, to the trunk */
 } DmTrunkStatus;
+extern const DmHistogramShape dm_trunk_mos_shape;
 bool dm_trunk_registry_status(DmTrunkRegistry *registry, const char *trunk_id, DmTrunkStatus *out);
 /* Counts an attempt's end for the status. */
 void dm_trunk_count_result(DmTrunk *trunk, bool answered);
+/* How a call sounded on average, MOS times 100. @inbound: what came from the trunk. */
+void dm_trunk_count_mos(DmTrunk *trunk, bool inbound, unsigned mos_x100);

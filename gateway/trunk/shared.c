@@ -265,6 +265,16 @@ copy_endpoints(const DmTrunkShared *shared, DmTrunkStatus *out)
 }
 
 static void
+copy_mos(const DmTrunkShared *shared, DmTrunkStatus *out)
+{
+    for (unsigned way = 0; way < G_N_ELEMENTS(out->mos); way++) {
+        for (unsigned i = 0; i < DM_HISTOGRAM_SLOTS; i++) {
+            out->mos[way][i] = dm_counter_value(&shared->mos[way][i]);
+        }
+    }
+}
+
+static void
 copy_status(DmTrunkShared *shared, DmTrunkStatus *out)
 {
     uint64_t calls = atomic_load(&shared->calls);
@@ -284,6 +294,7 @@ copy_status(DmTrunkShared *shared, DmTrunkStatus *out)
     };
     g_strlcpy(out->id, shared->id, sizeof(out->id));
     copy_endpoints(shared, out);
+    copy_mos(shared, out);
 }
 
 bool

@@ -64,3 +64,13 @@ int64_t *dm_worker_stats(DmWorker *worker);
 void dm_worker_flush_stats(DmWorker *worker);
 
 #define dm_worker_count(stats, member) ((stats)[DM_MEDIA_STAT_##member]++)
+
+/* A value for a histogram of stats.def. */
+#define dm_worker_observe(stats, member, value)                                                    \
+    do {                                                                                           \
+        int64_t *dm_slots = &(stats)[DM_MEDIA_STAT_##member];                                      \
+        int64_t dm_value = (value);                                                                \
+                                                                                                   \
+        dm_slots[dm_histogram_slot(DM_MEDIA_SHAPE(member), dm_value)]++;                           \
+        dm_slots[DM_HISTOGRAM_SLOTS - 1] += dm_value;                                              \
+    } while (0)

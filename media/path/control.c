@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 
+#include "media/path/judge.h"
 #include "media/rtp/published.h"
 
 /* RFC 3550, 6.2 and A.7: 5 s, spread over half to one and a half of it, so that peers do not fall
@@ -64,10 +65,13 @@ note_block(DmStream *stream, const DmRtcpBlock *block, int64_t now_us)
 
     if (trip_us != 0) {
         dm_publish(stream->rtt_us, trip_us);
+        dm_publish(stream->rtt_max_us, MAX(trip_us, dm_published(stream->rtt_max_us)));
+        dm_worker_observe(dm_worker_stats(dm_stream_session(stream)->worker), rtcp_rtt, trip_us);
     }
     dm_publish(stream->tx_lost, (uint32_t)MAX(block->lost, 0));
     dm_publish(stream->tx_jitter_us,
                (uint32_t)MIN((uint64_t)block->jitter * G_USEC_PER_SEC / clock_hz, G_MAXUINT32));
+    dm_judge_out(stream, block, now_us);
 }
 
 void

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include "media/path/control.h"
+#include "media/path/judge.h"
 #include "media/path/player.h"
 #include "media/path/relay.h"
 #include "media/path/samples.h"
@@ -145,6 +146,7 @@ pass_latch(DmStream *stream, const DmPacket *packet, const DmAddress *from, int6
 static void
 on_unusual_sequence(DmStream *stream, DmSequenceOutcome outcome, int64_t *stats)
 {
+    dm_judge_note_gap(stream, outcome);
     switch (outcome) {
     case DM_SEQUENCE_RESTART:
         dm_publish(stream->ssrc_rx, stream->rx.ssrc);
@@ -159,6 +161,7 @@ on_unusual_sequence(DmStream *stream, DmSequenceOutcome outcome, int64_t *stats)
         dm_worker_count(stats, rtp_duplicate);
         break;
     case DM_SEQUENCE_JUMP:
+    case DM_SEQUENCE_GAP:
     case DM_SEQUENCE_NEXT:
         break;
     }
@@ -199,7 +202,7 @@ account(DmStream *stream, const DmPacket *packet, int64_t *stats)
     if (packet->rule.pt_in != stream->rule.pt_in && !is_event) {
         on_other_format(stream, &packet->rule);
     }
-    if (outcome == DM_SEQUENCE_NEXT && !is_event) {
+    if (outcome <= DM_SEQUENCE_GAP && !is_event) {
         dm_rtp_sequence_arrival(&stream->rx,
                                 packet->rtp.timestamp,
                                 packet->rule.clock_in_hz,

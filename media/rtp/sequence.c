@@ -46,7 +46,21 @@ advance(DmRtpSequence *sequence, uint16_t ahead)
     sequence->jumped = false;
     dm_publish_add(sequence->highest, ahead);
     dm_publish_add(sequence->received, 1);
-    return DM_SEQUENCE_NEXT;
+    if (ahead == 1) {
+        return DM_SEQUENCE_NEXT;
+    }
+    sequence->n_missing = (uint16_t)(ahead - 1);
+    return DM_SEQUENCE_GAP;
+}
+
+/* A packet that fills a hole of one closes it; one in the middle of a long one makes two of it. */
+static int8_t
+run_change(uint64_t seen, unsigned behind)
+{
+    bool has_next = behind > 0 && (seen >> (behind - 1) & 1) != 0;
+    bool has_previous = behind + 1 >= SEEN_BITS || (seen >> (behind + 1) & 1) != 0;
+
+    return (int8_t)(1 - has_next - has_previous);
 }
 
 static DmSequenceOutcome
@@ -57,12 +71,14 @@ look_back(DmRtpSequence *sequence, uint16_t behind)
 
     /* Further back than we remember whether it has come: more than a second late, so as good as
      * lost. */
+    sequence->run_change = 0;
     if (behind >= SEEN_BITS) {
         return DM_SEQUENCE_LATE;
     }
     if (sequence->seen & bit) {
         return DM_SEQUENCE_DUPLICATE;
     }
+    sequence->run_change = run_change(sequence->seen, behind);
     sequence->seen |= bit;
     dm_publish_add(sequence->received, 1);
     if (number < dm_published(sequence->base)) {

@@ -17,13 +17,17 @@ typedef struct {
     _Atomic uint32_t lost_before; /* lost in earlier streams: another SSRC, or before a jump */
     _Atomic uint32_t jitter_x16;  /* in sixteenths of timestamp units */
     _Atomic uint32_t jitter_max_x16;
+    uint16_t n_missing; /* right before the last packet, after DM_SEQUENCE_GAP */
     uint16_t resume_at; /* a jump is believed when the packet after it follows */
+    int8_t run_change;  /* by how much a late packet changed the number of runs of missing ones */
     bool started;
     bool jumped;
 } DmRtpSequence;
 
+/* The first two are in order. */
 typedef enum {
-    DM_SEQUENCE_NEXT,      /* in order; there may be a hole before it */
+    DM_SEQUENCE_NEXT,      /* right after the last one */
+    DM_SEQUENCE_GAP,       /* one or more are missing before it */
     DM_SEQUENCE_LATE,      /* its turn was earlier */
     DM_SEQUENCE_DUPLICATE, /* has come before */
     DM_SEQUENCE_RESTART,   /* first packet, or first of another source: counting begins anew */

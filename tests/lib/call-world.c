@@ -341,9 +341,8 @@ static void
 on_media_closed(DmTimer *timer, void *user_data)
 {
     FakeMedia *fake = user_data;
-    const DmMediaReport report = {0};
     const DmCallMediaEvent event = {.type = DM_CALL_MEDIA_CLOSED,
-                                    .report = &report,
+                                    .report = &fake->world->final_report,
                                     .verdict = fake->world->final_verdict};
 
     fake->world->n_media_closed++;

@@ -52,6 +52,7 @@ struct World {
     bool no_ports;
     bool caller_pracks; /* of calls to come: they take an offer before the answer */
     DmAudioVerdict final_verdict;
+    DmMediaReport final_report;
     int64_t media_close_delay_us;
     unsigned n_media_opened, n_media_closed;
     DmMediaSpec spec; /* last told to any session */

@@ -15,7 +15,7 @@ struct DmGateway {
     bool listeners_bound;
     _Atomic bool draining;
     DmTrunkStatus trunk_status;
-    DmCounterSet sets[2];
+    DmCounterSet sets[3];
     size_t n_sets;
 };
 

@@ -8,7 +8,7 @@ import sys
 
 PAGE = "docs/metrics.md"
 FOLDERS = ["admin", "gateway", "media"]
-ENTRY = re.compile(r'^(COUNTER|GAUGE)\(\s*(\w+),\s*"([^"]+)",\s*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)"\s*\)', re.M)
+ENTRY = re.compile(r'^(COUNTER|GAUGE|HISTOGRAM)\(\s*(\w+),\s*"([^"]+)",\s*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)"\s*\)', re.M)
 LABEL = re.compile(r'(\w+)(?:=\\"([^"\\]*)\\")?')
 
 HEAD = """# Metrics

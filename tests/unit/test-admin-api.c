@@ -686,13 +686,23 @@ test_metrics(DmApiFixture *f, gconstpointer data)
     };
     DmCounter one[] = {3, 1, 7};
     DmCounter two[] = {4, 1, 0};
+    static const DmHistogramShape shape = {1e-3, {5, 10, 20, 50, 100, 200, 500, 1000}};
+    static const DmCounterInfo times[DM_HISTOGRAM_SLOTS] = {
+        {"times_seconds", "side=\"a\"", "Times", DM_COUNTER_HISTOGRAM, &shape},
+    };
+    static const char sum[] = "demarc_times_seconds_sum{side=\"a\"} ";
+    DmCounter slots[DM_HISTOGRAM_SLOTS] = {0};
     const char *text;
 
     g_test_summary("Counters of all workers are added up, samples of a name stand together under "
                    "one HELP, and trunks have their gauges");
     f->gateway->sets[0] = (DmCounterSet){info, one, 3};
     f->gateway->sets[1] = (DmCounterSet){info, two, 3};
-    f->gateway->n_sets = 2;
+    dm_histogram_observe(slots, &shape, 10);
+    dm_histogram_observe(slots, &shape, 11);
+    dm_histogram_observe(slots, &shape, 5000);
+    f->gateway->sets[2] = (DmCounterSet){times, slots, DM_HISTOGRAM_SLOTS};
+    f->gateway->n_sets = 3;
     g_assert_cmpint(ASK(f, READ, "GET", "/metrics", NULL), ==, 200);
     text = f->response.body->str;
     g_assert_nonnull(strstr(text,
@@ -706,6 +716,16 @@ test_metrics(DmApiFixture *f, gconstpointer data)
         strstr(text,
                "\ndemarc_certificate_expiry_timestamp_seconds{profile=\"main\"} 1893456000\n"));
     g_assert_nonnull(strstr(text, "\nprocess_open_fds "));
+    g_assert_nonnull(strstr(text, "# TYPE demarc_times_seconds histogram\n"));
+    g_assert_nonnull(strstr(text,
+                            "demarc_times_seconds_bucket{side=\"a\",le=\"0.005\"} 0\n"
+                            "demarc_times_seconds_bucket{side=\"a\",le=\"0.01\"} 1\n"
+                            "demarc_times_seconds_bucket{side=\"a\",le=\"0.02\"} 2\n"));
+    g_assert_nonnull(strstr(text, "demarc_times_seconds_bucket{side=\"a\",le=\"+Inf\"} 3\n"));
+    g_assert_nonnull(strstr(text, "demarc_times_seconds_count{side=\"a\"} 3\n"));
+    text = strstr(text, sum);
+    g_assert_nonnull(text);
+    g_assert_cmpfloat_with_epsilon(g_ascii_strtod(text + strlen(sum), NULL), 5.021, 1e-9);
 }
 
 #define ADD(name, func) g_test_add("/admin-api/" name, DmApiFixture, NULL, set_up, func, tear_down)

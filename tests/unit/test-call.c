@@ -764,6 +764,59 @@ test_one_way_audio(void)
     world_free(world);
 }
 
+/* An answered call that sounded as @report says, to its end. */
+static World *
+call_that_sounded(const DmMediaReport *report)
+{
+    World *world = world_new(1, NULL);
+
+    world->final_report = *report;
+    call_that_is_up(world);
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    return world;
+}
+
+static void
+test_bad_sound_is_named(void)
+{
+    DmMediaReport report = {0};
+    DmMediaQuality *in = &report.side[DM_SIDE_B].in;
+    World *world;
+
+    g_test_summary("MED-8: beyond the thresholds of `quality` the record names what was bad, on "
+                   "which side, with figures; below them it says nothing");
+
+    *in = (DmMediaQuality){.n = 3, .mos_avg_x100 = 318, .mos_min_x100 = 205};
+    in->loss_avg_x100 = 299;
+    world = call_that_sounded(&report);
+    assert_diagnosis(world, NULL);
+    world_free(world);
+
+    in->loss_avg_x100 = 423;
+    world = call_that_sounded(&report);
+    assert_diagnosis(world, "quality_loss");
+    g_assert_cmpstr(
+        json_string_value(json_array_get(
+            json_object_get(json_object_get(world->last_record, "release"), "evidence"),
+            0)),
+        ==,
+        "What came from side B: 4.23 % of packets lost, 0.00 % in the worst 5 s; jitter 0 ms on "
+        "average; MOS 3.18, 2.05 at worst");
+    world_free(world);
+
+    in->loss_avg_x100 = 0;
+    in->jitter_avg_us = 60000;
+    world = call_that_sounded(&report);
+    assert_diagnosis(world, "quality_jitter");
+    world_free(world);
+
+    report = (DmMediaReport){.side[DM_SIDE_A].rtt_us = 600000};
+    world = call_that_sounded(&report);
+    assert_diagnosis(world, "quality_delay");
+    world_free(world);
+}
+
 static void
 test_longest_duration(void)
 {
@@ -866,6 +919,7 @@ main(int argc, char **argv)
     g_test_add_func("/call/unusable-answer", test_unusable_answer);
     g_test_add_func("/call/silence", test_silence);
     g_test_add_func("/call/one-way-audio", test_one_way_audio);
+    g_test_add_func("/call/bad-sound", test_bad_sound_is_named);
     g_test_add_func("/call/longest-duration", test_longest_duration);
     g_test_add_func("/call/nowhere-to-go", test_nowhere_to_go);
     g_test_add_func("/call/hang-up", test_hang_up);

@@ -731,6 +731,41 @@ test_silent_peer_is_told_once(void)
 }
 
 static void
+test_every_direction_is_judged(void)
+{
+    Call call;
+    Received received;
+    uint8_t bytes[DM_RTCP_MAX];
+    DmMediaReport report;
+    DmRtcpReport said = {.ssrc = 9, .cname = "peer", .has_block = true};
+
+    g_test_summary("MED-8: loss and MOS of what comes by its numbers, of what goes by the peer's "
+                   "RTCP; of silence nothing");
+
+    call_open(&call);
+    call_update(&call);
+    for (unsigned i = 0; i < 19; i++) {
+        call.a.next.sequence += i == 10 ? 1 : 0; /* one of twenty is lost */
+        peer_send(&call.a, 0, 0x42);
+        peer_receive(&call.b, &received);
+    }
+    said.block = (DmRtcpBlock){.ssrc = received.rtp.ssrc, .lost = 2, .highest = 19};
+    peer_send_bytes(&call.b, bytes, dm_rtcp_build(bytes, &said));
+    send_through(&call.b, &call.a);
+    report = call_close(&call);
+
+    g_assert_cmpuint(report.side[DM_SIDE_A].in.n, ==, 1);
+    g_assert_cmpuint(report.side[DM_SIDE_A].in.loss_x100, ==, 500);
+    g_assert_cmpuint(report.side[DM_SIDE_A].in.burst_x100, ==, 100);
+    g_assert_cmpuint(report.side[DM_SIDE_A].in.mos_x100, <, 420);
+    g_assert_cmpuint(report.side[DM_SIDE_A].in.mos_x100, >, 350);
+    g_assert_cmpuint(report.side[DM_SIDE_A].out.n, ==, 0);
+    g_assert_cmpuint(report.side[DM_SIDE_B].in.n, ==, 0);
+    g_assert_cmpuint(report.side[DM_SIDE_B].out.n, ==, 1);
+    g_assert_cmpuint(report.side[DM_SIDE_B].out.loss_x100, ==, 1052);
+}
+
+static void
 test_rtcp_ends_here(void)
 {
     /* A receiver report of a peer that has seen nothing of ours, and a name. */
@@ -1083,6 +1118,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/hold", test_hold_stops_what_is_off);
     g_test_add_func("/media/session/silence", test_silent_peer_is_told_once);
     g_test_add_func("/media/session/rtcp", test_rtcp_ends_here);
+    g_test_add_func("/media/session/quality", test_every_direction_is_judged);
     g_test_add_func("/media/session/no-port", test_no_port_left_is_a_limit);
     g_test_add_func("/media/session/threads", test_threads_share_the_workers);
     g_test_add_func("/media/session/ipv6", test_ipv6_on_one_side);

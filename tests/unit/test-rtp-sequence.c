@@ -33,7 +33,7 @@ test_late_packet_is_not_lost_and_not_a_duplicate(void)
     DmRtpSequence sequence = {0};
 
     feed(&sequence, 10, 3);
-    g_assert_cmpint(dm_rtp_sequence_input(&sequence, 1, 14), ==, DM_SEQUENCE_NEXT);
+    g_assert_cmpint(dm_rtp_sequence_input(&sequence, 1, 14), ==, DM_SEQUENCE_GAP);
     g_assert_cmpuint(dm_rtp_sequence_lost(&sequence), ==, 1);
     g_assert_cmpint(dm_rtp_sequence_input(&sequence, 1, 13), ==, DM_SEQUENCE_LATE);
     g_assert_cmpuint(dm_rtp_sequence_lost(&sequence), ==, 0);
@@ -43,6 +43,45 @@ test_late_packet_is_not_lost_and_not_a_duplicate(void)
                     ==,
                     DM_SEQUENCE_LATE); /* before the first */
     g_assert_cmpuint(dm_rtp_sequence_expected(&sequence), ==, 6);
+    g_assert_cmpuint(dm_rtp_sequence_lost(&sequence), ==, 0);
+}
+
+/* Feeds @number and keeps count of the runs of missing packets as a stream does. */
+static int
+runs_after(DmRtpSequence *sequence, int runs, uint16_t number)
+{
+    switch (dm_rtp_sequence_input(sequence, 1, number)) {
+    case DM_SEQUENCE_GAP:
+        return runs + 1;
+    case DM_SEQUENCE_LATE:
+        return runs + sequence->run_change;
+    default:
+        return runs;
+    }
+}
+
+static void
+test_runs_of_losses_are_counted(void)
+{
+    DmRtpSequence sequence = {0};
+    int runs = 0;
+
+    g_test_summary("A hole is one run, however long; late packets shorten, split and close runs");
+
+    feed(&sequence, 0, 10);
+    runs = runs_after(&sequence, runs, 16); /* 10 to 15 are missing */
+    g_assert_cmpint(runs, ==, 1);
+    g_assert_cmpuint(sequence.n_missing, ==, 6);
+    runs = runs_after(&sequence, runs, 10);
+    g_assert_cmpint(runs, ==, 1);
+    runs = runs_after(&sequence, runs, 13); /* 11 and 12, 14 and 15 */
+    g_assert_cmpint(runs, ==, 2);
+    runs = runs_after(&sequence, runs, 15);
+    runs = runs_after(&sequence, runs, 14);
+    g_assert_cmpint(runs, ==, 1);
+    runs = runs_after(&sequence, runs, 12);
+    runs = runs_after(&sequence, runs, 11);
+    g_assert_cmpint(runs, ==, 0);
     g_assert_cmpuint(dm_rtp_sequence_lost(&sequence), ==, 0);
 }
 
@@ -136,6 +175,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/rtp/sequence/loss", test_loss_is_counted_across_the_wrap);
     g_test_add_func("/rtp/sequence/late", test_late_packet_is_not_lost_and_not_a_duplicate);
+    g_test_add_func("/rtp/sequence/runs", test_runs_of_losses_are_counted);
     g_test_add_func("/rtp/sequence/too-late", test_packet_too_late_to_remember_is_lost);
     g_test_add_func("/rtp/sequence/jump", test_jump_is_believed_when_the_next_follows);
     g_test_add_func("/rtp/sequence/other-source",

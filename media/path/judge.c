@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "media/path/judge.h"
+
+#include "media/rtp/published.h"
+
+/* Fewer packets in 5 s are comfort noise, or the first words. */
+#define MIN_PACKETS 10
+/* Peers with short intervals (RFC 4585) tell little that is new each time. */
+#define MIN_OUT_INTERVAL_US (DM_JUDGE_INTERVAL_US / 2)
+
+static int64_t *
+stats_of(DmStream *stream)
+{
+    return dm_worker_stats(dm_stream_session(stream)->worker);
+}
+
+void
+dm_judge_in(DmStream *stream)
+{
+    DmStreamJudge *judge = &stream->judge;
+    uint32_t n_received = dm_published(stream->rx_packets);
+    uint32_t n_lost = dm_rtp_sequence_lost(&stream->rx);
+    /* A late one may make up for a loss of the time before. */
+    uint32_t lost = n_lost > judge->n_lost ? n_lost - judge->n_lost : 0;
+    uint32_t runs = judge->n_runs > judge->n_runs_before ? judge->n_runs - judge->n_runs_before : 0;
+    DmQualitySample sample = {
+        .codec = (DmCodec)(dm_published(stream->format) >> 8),
+        .n_expected = n_received - judge->n_received + lost,
+        .n_lost = lost,
+        .n_runs = runs,
+        .jitter_us = dm_rtp_sequence_jitter_us(&stream->rx, dm_published(stream->clock_hz)),
+        .rtt_us = dm_published(stream->rtt_us),
+    };
+
+    if (sample.n_expected < MIN_PACKETS) {
+        return;
+    }
+    judge->n_received = n_received;
+    judge->n_lost = n_lost;
+    judge->n_runs_before = judge->n_runs;
+    dm_quality_judge(&judge->in, &sample);
+    dm_worker_observe(stats_of(stream), rtp_jitter, sample.jitter_us);
+    dm_worker_observe(stats_of(stream), rtp_loss, INT64_C(10000) * lost / sample.n_expected);
+}
+
+/* Codec of what goes to the peer: made here, or the other peer's own. */
+static DmCodec
+codec_sent(DmStream *stream)
+{
+    const DmStream *from = dm_stream_other(stream);
+
+    return from->decoded != NULL ? from->plan.made.codec
+                                 : (DmCodec)(dm_published(from->format) >> 8);
+}
+
+/* The peer counts from the packet it heard first; its first report is about all we sent. */
+static void
+fill_counts(const DmStream *stream, const DmRtcpBlock *block, DmQualitySample *sample)
+{
+    const DmStreamJudge *judge = &stream->judge;
+    int32_t lost = block->lost - judge->out_lost;
+
+    sample->n_expected = judge->out_judged_us != 0 ? block->highest - judge->out_highest
+                                                   : dm_published(stream->tx_packets);
+    sample->n_lost = (uint32_t)MAX(lost, 0);
+}
+
+void
+dm_judge_out(DmStream *stream, const DmRtcpBlock *block, int64_t now_us)
+{
+    DmStreamJudge *judge = &stream->judge;
+    DmQualitySample sample = {
+        .codec = codec_sent(stream),
+        .jitter_us = dm_published(stream->tx_jitter_us),
+        .rtt_us = dm_published(stream->rtt_us),
+    };
+
+    if (judge->out_judged_us != 0 && now_us - judge->out_judged_us < MIN_OUT_INTERVAL_US) {
+        return;
+    }
+    fill_counts(stream, block, &sample);
+    if (sample.n_expected < MIN_PACKETS) {
+        return;
+    }
+    judge->out_judged_us = now_us;
+    judge->out_highest = block->highest;
+    judge->out_lost = block->lost;
+    /* More than we ever sent: a peer that counts wrongly, or starts anew. */
+    if (sample.n_expected <= dm_published(stream->tx_packets)) {
+        dm_quality_judge(&judge->out, &sample);
+    }
+}
