@@ -4,7 +4,6 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "media/dsp/g711.h"
-#include "media/dsp/keys.h"
 #include "media/media-priv.h"
 
 #define DEFAULT_QUARANTINE_MS 30000
@@ -99,7 +98,6 @@ dm_media_new(const DmMediaOptions *options, GError **error)
     DmMedia *media = g_new0(DmMedia, 1);
 
     dm_g711_tables(); /* made here, not on the first packet */
-    dm_keys_init();
     if (!make_pools(media, options, error) || !start_workers(media, options->n_workers, error)) {
         dm_media_free(media);
         return NULL;

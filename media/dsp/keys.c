@@ -15,11 +15,6 @@ static const char keyboard[] = "123A456B789C*0#D";
 static const float row_hz[] = {697, 770, 852, 941};
 static const float column_hz[] = {1209, 1336, 1477, 1633};
 
-struct DmKeyEar {
-    dtmf_rx_state_t *rx;
-    char key;
-};
-
 int
 dm_key_event(char key)
 {
@@ -32,51 +27,6 @@ char
 dm_key_of_event(unsigned event)
 {
     return event < sizeof keys - 1 ? keys[event] : 0;
-}
-
-static void
-on_change(void *user_data, int code, int level, int delay)
-{
-    DmKeyEar *ear = user_data;
-
-    ear->key = dm_key_event((char)code) >= 0 ? (char)code : 0;
-}
-
-DmKeyEar *
-dm_key_ear_new(void)
-{
-    DmKeyEar *ear = g_new0(DmKeyEar, 1);
-
-    ear->rx = dtmf_rx_init(NULL, NULL, NULL);
-    dtmf_rx_set_realtime_callback(ear->rx, on_change, ear);
-    return ear;
-}
-
-void
-dm_key_ear_free(DmKeyEar *ear)
-{
-    if (ear != NULL) {
-        dtmf_rx_free(ear->rx);
-        g_free(ear);
-    }
-}
-
-char
-dm_key_ear_hear(DmKeyEar *ear, const int16_t *samples, size_t n)
-{
-    dtmf_rx(ear->rx, samples, (int)n);
-    return ear->key;
-}
-
-void
-dm_keys_init(void)
-{
-    static gsize done;
-
-    if (g_once_init_enter(&done)) {
-        dm_key_ear_free(dm_key_ear_new());
-        g_once_init_leave(&done, 1);
-    }
 }
 
 void

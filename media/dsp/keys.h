@@ -8,9 +8,8 @@
 /* The tones of telephone keys (Q.23) at 8 kHz: heard in speech, and made. A key is one of
  * '0'-'9', '*', '#', 'A'-'D'. */
 
-/* SpanDSP fills its tables with the first detector, without a lock: once, before threads start. */
-void dm_keys_init(void);
-
+/* Hears keys in sound of which packets may have been lost: what a lost packet leaves of a key is
+ * that key, once. */
 typedef struct DmKeyEar DmKeyEar;
 
 DmKeyEar *dm_key_ear_new(void);
@@ -22,6 +21,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmKeyEar, dm_key_ear_free)
 
 /* Returns the key that sounds at the end of @samples, or 0. */
 char dm_key_ear_hear(DmKeyEar *ear, const int16_t *samples, size_t n);
+/* @n samples were lost here. Returns the same. */
+char dm_key_ear_miss(DmKeyEar *ear, size_t n);
+/* What comes next has nothing to do with what was heard. */
+void dm_key_ear_reset(DmKeyEar *ear);
 
 /* A tone being made: its phase from one call to the next. All zero is a start. */
 typedef struct {

@@ -237,11 +237,11 @@ delay_samples(DmDecodedPath *path, const int16_t *samples, size_t n)
     listener->n_held = listener->n_held - n_over + n;
 }
 
+/* @key: that sounds at the end of @samples. */
 static void
-listen_to_step(DmDecodedPath *path, const int16_t *samples, size_t n)
+pass_step(DmDecodedPath *path, char key, const int16_t *samples, size_t n)
 {
     Listener *listener = &path->listener;
-    char key = dm_key_ear_hear(listener->ear, samples, n);
 
     if (listener->key != 0 && key != listener->key) {
         end_key(path);
@@ -259,16 +259,22 @@ listen_to_step(DmDecodedPath *path, const int16_t *samples, size_t n)
     }
 }
 
-/* Speech that was heard or made up goes on its way. */
+/* Speech that was heard, or made up in place of what was lost, goes on its way. */
 static void
-pass_samples(DmDecodedPath *path, const int16_t *samples, size_t n)
+pass_samples(DmDecodedPath *path, const int16_t *samples, size_t n, bool is_made_up)
 {
-    if (path->listener.ear == NULL) {
+    DmKeyEar *ear = path->listener.ear;
+
+    if (ear == NULL) {
         put_samples(path, samples, n);
         return;
     }
     for (size_t at = 0; at < n; at += KEY_STEP) {
-        listen_to_step(path, samples + at, MIN(KEY_STEP, n - at));
+        size_t n_now = MIN(KEY_STEP, n - at);
+        char key =
+            is_made_up ? dm_key_ear_miss(ear, n_now) : dm_key_ear_hear(ear, samples + at, n_now);
+
+        pass_step(path, key, samples + at, n_now);
     }
 }
 
@@ -280,6 +286,9 @@ release_held(DmDecodedPath *path)
 
     if (listener->key != 0) {
         end_key(path);
+    }
+    if (listener->ear != NULL) {
+        dm_key_ear_reset(listener->ear);
     }
     put_samples(path, listener->held, listener->n_held);
     listener->n_held = 0;
@@ -344,7 +353,7 @@ conceal(DmDecodedPath *path, DmDecoder *decoder, const DmPlayed *played, uint64_
                            is_last ? played->rtp.payload_len : 0,
                            samples,
                            n_now);
-        pass_samples(path, samples, n_now);
+        pass_samples(path, samples, n_now, true);
         n -= n_now;
     }
 }
@@ -402,7 +411,7 @@ play_speech(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
     }
     n = dm_decoder_decode(decoder, played->payload, played->rtp.payload_len, samples);
     if (!is_hushed(path, played)) {
-        pass_samples(path, samples, n);
+        pass_samples(path, samples, n, false);
     }
     path->in_hz = rule->clock_in_hz;
     path->in_next =
