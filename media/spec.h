@@ -237,8 +237,35 @@ typedef struct {
     DmMediaQuality out; /* of what we send to the peer, as its RTCP says; n is 0 without RTCP */
 } DmMediaSideReport;
 
+/* How a fax went through the gateway. */
+typedef enum {
+    DM_FAX_NONE,
+    DM_FAX_PASSTHROUGH, /* modem tones in G.711, left alone */
+    DM_FAX_RELAY,       /* T.38 on both sides */
+    DM_FAX_GATEWAY,     /* T.38 on one side, modem tones on the other */
+} DmFaxMode;
+
+typedef enum {
+    DM_FAX_UNKNOWN,
+    DM_FAX_COMPLETE, /* the last page was sent and confirmed */
+    DM_FAX_PARTIAL,  /* some pages were confirmed, not the last */
+    DM_FAX_FAILED,   /* none was */
+} DmFaxResult;
+
+/* What became of it, as T.30 in T.38 told; with modem tones on both sides only the mode is known.
+ */
+typedef struct {
+    uint8_t mode;   /* DmFaxMode */
+    uint8_t result; /* DmFaxResult */
+    bool ecm;
+    uint16_t pages;             /* confirmed by the receiver */
+    uint32_t bit_rate;          /* of the images, as agreed last; 0: not yet */
+    uint32_t recovered, missed; /* T.38 packets that did not come by themselves, or not at all */
+} DmFaxReport;
+
 typedef struct {
     DmMediaSideReport side[DM_N_SIDES];
+    DmFaxReport fax;
     bool transcoded;
     int64_t opened_mono_us, answered_mono_us, closed_mono_us;
 } DmMediaReport;

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fax machines of SpanDSP's on both sides of the gateway, in one process and in virtual time. */
+#include <glib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/dsp/g711.h"
+#include "media/fax/gateway.h"
+#include "media/fax/ifp.h"
+#include "tests/lib/fax-terminal.h"
+#include "tests/lib/temp-dir.h"
+
+#define STEP           160
+#define STEP_MS        20
+#define DELAY_STEPS    2   /* of the network: 40 ms */
+#define TAIL_STEPS     100 /* that go by after a machine has hung up */
+#define MAX_PAGE_MS    120000
+#define PAGE_ROWS      400
+#define MAX_FLIGHTS    256
+#define SEND_PAGES_ENV "DEMARC_FAX_PAGES"
+
+typedef struct {
+    unsigned due;
+    size_t len;
+    bool to_gateway;
+    uint8_t bytes[DM_UDPTL_MAX_COPIES * 300];
+} Flight;
+
+/* The network between the gateway and the machine with T.38. */
+typedef struct {
+    Flight flight[MAX_FLIGHTS];
+    unsigned first, n;
+    unsigned now;
+    double loss;
+    GRand *random;
+} Network;
+
+typedef struct {
+    FaxTerminal *modem, *t38;
+    DmFaxGateway *gateway;
+    Network network;
+    DmTempDir dir;
+    char *sent, *received;
+} World;
+
+typedef struct {
+    bool t38_calls;
+    bool t38_sends;
+    bool ecm;
+    double loss;
+    unsigned n_pages;
+    uint32_t max_bit_rate;
+} Case;
+
+static void
+launch(Network *network, const uint8_t *bytes, size_t len, bool to_gateway)
+{
+    Flight *flight;
+
+    if (g_rand_double(network->random) < network->loss) {
+        return;
+    }
+    g_assert_cmpuint(network->n, <, MAX_FLIGHTS);
+    g_assert_cmpuint(len, <=, sizeof flight->bytes);
+    flight = &network->flight[(network->first + network->n++) % MAX_FLIGHTS];
+    flight->due = network->now + DELAY_STEPS;
+    flight->len = len;
+    flight->to_gateway = to_gateway;
+    memcpy(flight->bytes, bytes, len);
+}
+
+static void
+on_gateway_sends(const uint8_t *bytes, size_t len, void *user_data)
+{
+    launch(&((World *)user_data)->network, bytes, len, false);
+}
+
+static void
+on_terminal_sends(const uint8_t *bytes, size_t len, void *user_data)
+{
+    launch(&((World *)user_data)->network, bytes, len, true);
+}
+
+static void
+land(World *world)
+{
+    Network *network = &world->network;
+
+    while (network->n > 0 && network->flight[network->first].due <= network->now) {
+        const Flight *flight = &network->flight[network->first];
+        DmUdptlPacket packet;
+
+        network->first = (network->first + 1) % MAX_FLIGHTS;
+        network->n--;
+        if (!flight->to_gateway) {
+            fax_terminal_input(world->t38, flight->bytes, flight->len);
+        } else {
+            g_assert_cmpint(dm_udptl_parse(flight->bytes, flight->len, &packet), ==, DM_UDPTL_OK);
+            dm_fax_gateway_input(world->gateway, &packet);
+        }
+    }
+}
+
+/* Sound crosses in A-law. */
+static void
+compand(int16_t *samples)
+{
+    for (unsigned i = 0; i < STEP; i++) {
+        samples[i] = dm_g711_from_alaw(dm_g711_to_alaw(samples[i]));
+    }
+}
+
+static void
+step(World *world)
+{
+    int16_t samples[STEP];
+
+    fax_terminal_speak(world->modem, samples, STEP);
+    compand(samples);
+    dm_fax_gateway_hear(world->gateway, samples, STEP);
+    dm_fax_gateway_speak(world->gateway, samples, STEP);
+    compand(samples);
+    fax_terminal_hear(world->modem, samples, STEP);
+    fax_terminal_tick(world->t38, STEP);
+    land(world);
+    world->network.now++;
+}
+
+static void
+set_up(World *world, const Case *what)
+{
+    DmT38 t38 = {
+        .max_bit_rate = what->max_bit_rate != 0 ? what->max_bit_rate : 14400,
+        .ec = DM_T38_REDUNDANCY,
+    };
+    bool modem_sends = !what->t38_sends;
+
+    memset(world, 0, sizeof *world);
+    dm_temp_dir_init(&world->dir);
+    world->sent = dm_temp_dir_file(&world->dir, "sent.tif");
+    world->received = dm_temp_dir_file(&world->dir, "received.tif");
+    world->network.random = g_rand_new_with_seed(g_test_rand_int());
+    world->network.loss = what->loss;
+    fax_write_pages(world->sent, what->n_pages, PAGE_ROWS, 7);
+    world->modem = fax_terminal_new(
+        &(FaxTerminalOptions){
+            .is_caller = !what->t38_calls,
+            .ecm = what->ecm,
+            .send = modem_sends ? world->sent : NULL,
+            .receive = modem_sends ? NULL : world->received,
+        },
+        NULL,
+        NULL);
+    world->t38 = fax_terminal_new(
+        &(FaxTerminalOptions){
+            .is_t38 = true,
+            .is_caller = what->t38_calls,
+            .ecm = what->ecm,
+            .depth = 3,
+            .send = modem_sends ? NULL : world->sent,
+            .receive = modem_sends ? world->received : NULL,
+        },
+        on_terminal_sends,
+        world);
+    world->gateway = dm_fax_gateway_new(&t38, on_gateway_sends, world);
+}
+
+static void
+tear_down(World *world)
+{
+    fax_terminal_free(world->modem);
+    fax_terminal_free(world->t38);
+    dm_fax_gateway_free(world->gateway);
+    g_rand_free(world->network.random);
+    dm_temp_dir_clear(&world->dir);
+    g_free(world->sent);
+    g_free(world->received);
+}
+
+static void
+run_until_over(World *world, unsigned n_pages)
+{
+    unsigned max_steps = (n_pages + 1) * MAX_PAGE_MS / STEP_MS;
+
+    while (world->network.now < max_steps &&
+           !(fax_terminal_is_over(world->modem) && fax_terminal_is_over(world->t38))) {
+        step(world);
+    }
+    for (unsigned i = 0; i < TAIL_STEPS; i++) {
+        step(world);
+    }
+}
+
+static void
+check(const Case *what)
+{
+    World world;
+    DmFaxReport report;
+
+    set_up(&world, what);
+    run_until_over(&world, what->n_pages);
+    dm_fax_gateway_report(world.gateway, &report);
+    g_test_message("%u pages in %u s at %u bit/s, ECM %d; %u packets made good, %u missed",
+                   report.pages,
+                   world.network.now * STEP_MS / 1000,
+                   report.bit_rate,
+                   report.ecm,
+                   report.recovered,
+                   report.missed);
+    g_assert_cmpint(fax_terminal_result(world.modem), ==, 0);
+    g_assert_cmpint(fax_terminal_result(world.t38), ==, 0);
+    g_assert_cmpuint(fax_count_equal_pages(world.sent, world.received), ==, what->n_pages);
+    g_assert_cmpuint(report.pages, ==, what->n_pages);
+    g_assert_cmpint(report.result, ==, DM_FAX_COMPLETE);
+    g_assert_cmpint(report.ecm, ==, what->ecm);
+    g_assert_cmpuint(report.bit_rate, ==, what->max_bit_rate != 0 ? what->max_bit_rate : 14400);
+    g_assert_cmpint(report.mode, ==, DM_FAX_GATEWAY);
+    tear_down(&world);
+}
+
+/* A couple of pages in the ordinary run; DEMARC_FAX_PAGES=30 for the whole of FAX-3. */
+static unsigned
+n_pages(void)
+{
+    const char *wanted = g_getenv(SEND_PAGES_ENV);
+
+    return wanted != NULL ? (unsigned)CLAMP(atoi(wanted), 1, 100) : 2;
+}
+
+static void
+test_pages_cross(gconstpointer data)
+{
+    Case what = *(const Case *)data;
+
+    g_test_summary("FAX-3: V.17 at 14400 bit/s, every dot of every page, either way");
+    what.n_pages = n_pages();
+    check(&what);
+}
+
+static void
+test_slower_line(void)
+{
+    g_test_summary("FAX-2: an agreed 9600 bit/s keeps V.17 out of what the machines agree on");
+    check(&(Case){.n_pages = 1, .ecm = true, .max_bit_rate = 9600});
+}
+
+static void
+test_machine_that_hangs_up(void)
+{
+    Case what = {.n_pages = 2, .ecm = true};
+    World world;
+    DmFaxReport report;
+
+    g_test_summary("FAX-6: a fax cut off in its first page has failed");
+    set_up(&world, &what);
+    while (world.network.now < 18 * 1000 / STEP_MS) {
+        step(&world);
+    }
+    dm_fax_gateway_report(world.gateway, &report);
+    g_assert_cmpuint(report.pages, ==, 0);
+    g_assert_cmpint(report.result, ==, DM_FAX_FAILED);
+    g_assert_cmpuint(report.bit_rate, ==, 14400);
+    tear_down(&world);
+}
+
+static void
+test_nothing_happens(void)
+{
+    Case what = {.n_pages = 1};
+    World world;
+    DmFaxReport report;
+
+    g_test_summary("FAX-6: without a fax there is no result");
+    set_up(&world, &what);
+    dm_fax_gateway_miss(world.gateway, STEP * 50);
+    dm_fax_gateway_report(world.gateway, &report);
+    g_assert_cmpint(report.result, ==, DM_FAX_UNKNOWN);
+    g_assert_cmpuint(report.bit_rate, ==, 0);
+    tear_down(&world);
+}
+
+static void
+test_broken_ifp_is_kept_out(void)
+{
+    static const struct {
+        uint8_t bytes[10];
+        size_t len;
+        unsigned version;
+        bool sound;
+    } cases[] = {
+        {{0}, 0, 0, false},
+        {{0x06}, 1, 0, true},                             /* an indicator */
+        {{0x20}, 1, 0, false},                            /* of two octets */
+        {{0x20, 0x00}, 2, 0, true},                       /* */
+        {{0xc0}, 1, 0, false},                            /* data, and no number of fields */
+        {{0xc0, 1, 0x80, 0, 1, 0xff, 0xc8}, 7, 0, true},  /* */
+        {{0xc0, 1, 0x80, 0, 2, 0xff, 0xc8}, 7, 0, false}, /* one octet short */
+        {{0xc0, 2, 0x80, 0, 1, 0xff, 0xc8}, 7, 0, false}, /* one field short */
+        {{0xc0, 2, 0x80, 0, 0, 0xff, 0x10}, 7, 0, true},  /* */
+        {{0xc0, 1, 0x80, 0xff, 0xff, 0xff}, 6, 0, false}, /* 64 kB */
+        {{0xc0, 1, 0xc0, 0, 0, 0, 0xff}, 7, 3, true},     /* a type of two octets */
+        {{0x80, 1, 0x80, 0, 0, 0xff}, 6, 0, false},       /* an indicator with data */
+    };
+
+    g_test_summary("SEC-7: what SpanDSP is given lies inside its packet");
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_test_message("case %zu", i);
+        g_assert_cmpint(dm_ifp_read(cases[i].bytes, cases[i].len, cases[i].version, NULL, NULL),
+                        ==,
+                        cases[i].sound);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct {
+        const char *path;
+        Case what;
+    } cases[] = {
+        {"/fax/modem-calls/ecm", {.ecm = true}},
+        {"/fax/modem-calls/plain", {.ecm = false}},
+        {"/fax/t38-calls/ecm", {.t38_calls = true, .t38_sends = true, .ecm = true}},
+        {"/fax/t38-calls/plain", {.t38_calls = true, .t38_sends = true}},
+        {"/fax/modem-calls/ecm-loss", {.ecm = true, .loss = 0.01}},
+        {"/fax/modem-calls/plain-loss", {.loss = 0.01}},
+        {"/fax/t38-calls/ecm-loss",
+         {.t38_calls = true, .t38_sends = true, .ecm = true, .loss = 0.01}},
+        {"/fax/t38-calls/plain-loss", {.t38_calls = true, .t38_sends = true, .loss = 0.01}},
+    };
+
+    g_test_init(&argc, &argv, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_test_add_data_func(cases[i].path, &cases[i].what, test_pages_cross);
+    }
+    g_test_add_func("/fax/slower", test_slower_line);
+    g_test_add_func("/fax/cut-off", test_machine_that_hangs_up);
+    g_test_add_func("/fax/nothing", test_nothing_happens);
+    g_test_add_func("/fax/ifp", test_broken_ifp_is_kept_out);
+    return g_test_run();
+}
