@@ -80,6 +80,7 @@ static const DmJsonChoice abilities[] = {
 static const DmJsonChoice forkings[] = {
     {"first", DM_FORKING_FIRST},
     {"latest", DM_FORKING_LATEST},
+    {"rtp_active", DM_FORKING_RTP_ACTIVE},
     {NULL},
 };
 
@@ -760,8 +761,10 @@ static const DmJsonMember sip_members[] = {
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, sip.forking),
      .choices = forkings,
-     .doc = "Which of several ringing phones is heard before one answers: the `first` that sends a "
-            "description, or the `latest`."},
+     .doc =
+         "Which of several ringing phones is heard before one answers: the `first` that sends a "
+         "description, the `latest`, or, `rtp_active`, the first whose audio comes. Up to eight; "
+         "once one has answered the others are not heard any more."},
     {"delayed_offer",
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, sip.delayed_offer),

@@ -75,6 +75,7 @@ typedef enum {
 typedef enum {
     DM_FORKING_FIRST, /* the first that sends a description */
     DM_FORKING_LATEST,
+    DM_FORKING_RTP_ACTIVE, /* the first whose media comes */
 } DmForking;
 
 /* What a caller hears once the called peer rings after it has described early media (SIG-10). */

@@ -67,6 +67,7 @@ on_message(DmMessage *message, void *user_data)
         .side = own->event.side,
         .verdict = own->event.verdict,
         .report = &own->event.report,
+        .address = &own->event.address,
     };
 
     DM_RUNS_ON(DM_THREAD_SIGNAL);

@@ -552,6 +552,7 @@ update_stream(DmStream *stream, const DmMediaSpec *spec, int64_t now_us)
         stream->remote = remote;
         stream->pinned = false;
     }
+    dm_latch_set_rivals(&stream->latch, agreed);
     dm_control_update(stream, agreed, now_us);
     plan_stream(stream, spec);
     stream->rule.pt_in = NO_PT;

@@ -146,6 +146,9 @@ dm_srtp_key_len(DmSrtpSuite suite)
     return suite < DM_N_SRTP_SUITES ? lengths[suite] : 0;
 }
 
+/* Other phones that ring where one was called. */
+#define DM_MEDIA_MAX_RIVALS 7
+
 /* One peer's half of the agreement. */
 typedef struct {
     DmAddress remote_rtp;  /* not set, or port 0: nothing is sent there */
@@ -160,7 +163,12 @@ typedef struct {
         recv[DM_MEDIA_MAX_FORMATS]; /* what the peer may send: payload types of our description */
     DmMediaFormat
         send[DM_MEDIA_MAX_FORMATS]; /* what we may send, best first: payload types of the peer's */
-    bool is_t38;                    /* fax over UDPTL where RTP was: no formats then */
+    /* Where the media of those phones comes from: never learned as the peer's, whatever @nat says;
+     * but with @hear_rivals the first of them to be heard is (SIG-9). */
+    bool hear_rivals;
+    uint8_t n_rivals;
+    DmAddress rivals[DM_MEDIA_MAX_RIVALS];
+    bool is_t38; /* fax over UDPTL where RTP was: no formats then */
     DmT38 t38;
     DmSrtpKey srtp_in, srtp_out; /* what comes from the peer, what goes to it; both or neither */
     bool rekey_resets_roc; /* with a new key the peer counts packets from the start (Teams); the

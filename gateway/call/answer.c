@@ -7,6 +7,7 @@
 #include "gateway/call/diagnosis.h"
 #include "gateway/call/dial.h"
 #include "gateway/call/early-media.h"
+#include "gateway/call/forks.h"
 #include "gateway/call/negotiation.h"
 #include "gateway/call/party.h"
 
@@ -86,7 +87,13 @@ dm_answer_on_progress(DmParty *party, const DmLegEvent *event)
         return;
     }
     now_rings(party);
-    pass_progress(party, event, take_early_description(party->call, event->sdp));
+    if (event->is_rival) {
+        dm_forks_note(party, event->sdp);
+        dm_call_media_update(party->call, false);
+        pass_progress(party, event, false);
+    } else {
+        pass_progress(party, event, take_early_description(party->call, event->sdp));
+    }
 }
 
 /* RFC 3262, 5: the called side offers before it answers, as we offered nothing (SIG-11). */

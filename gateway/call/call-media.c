@@ -6,6 +6,7 @@
 #include "gateway/call/call-record.h"
 #include "gateway/call/cause.h"
 #include "gateway/call/early-media.h"
+#include "gateway/call/forks.h"
 #include "gateway/sdp/format.h"
 
 DM_LOG_TOPIC("call-media");
@@ -55,6 +56,15 @@ on_closed(DmCallSession *session, const DmCallMediaEvent *event)
 }
 
 static void
+on_latched(DmCall *call, const DmCallMediaEvent *event)
+{
+    if (event->side == DM_SIDE_B && call->state == DM_CALL_RINGING && call->b != NULL &&
+        event->address != NULL) {
+        dm_forks_heard(call, event->address);
+    }
+}
+
+static void
 on_live_event(DmCall *call, const DmCallMediaEvent *event)
 {
     switch (event->type) {
@@ -69,6 +79,7 @@ on_live_event(DmCall *call, const DmCallMediaEvent *event)
         dm_info(&call->log,
                 "side %s sends from another address than it said",
                 event->side == DM_SIDE_A ? "a" : "b");
+        on_latched(call, event);
         break;
     case DM_CALL_MEDIA_DIGIT:
         call->record->digits++;
@@ -146,6 +157,7 @@ dm_call_media_update(DmCall *call, bool answered)
     }
     spec->side[DM_SIDE_A] = call->a->spec;
     spec->side[DM_SIDE_B] = call->b->spec;
+    dm_forks_fill(call->b, &spec->side[DM_SIDE_B]);
     spec->answered = answered;
     spec->timeout_ms =
         shorter(call->a->config->media.timeout_ms, call->b->config->media.timeout_ms);

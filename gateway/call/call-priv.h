@@ -38,8 +38,9 @@ typedef struct {
 
     DmSdpPolicy policy;
     GArray *codecs; /* DmCodec; what policy.codecs points to when the trunk's list was narrowed */
-    DmSdp *ours, *theirs;  /* last sent and received, agreed or about to be */
-    bool ours_was_answer;  /* to @theirs */
+    GPtrArray *rivals;    /* DmSdp, what other phones of the same call have described; NULL: none */
+    DmSdp *ours, *theirs; /* last sent and received, agreed or about to be */
+    bool ours_was_answer; /* to @theirs */
     DmMediaDirection wish; /* the peer's own last wish, from its offers: not what it answered */
     DmMediaSideSpec spec;
     bool has_spec;

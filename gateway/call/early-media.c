@@ -24,7 +24,7 @@ what_to_tell(const DmCall *call, uint16_t status, bool is_described, bool is_bar
         return TELL_MEDIA;
     }
     if (status == 183 && call->b->theirs != NULL) {
-        return TELL_RINGING;
+        return call->early_told && !is_barred ? TELL_MEDIA : TELL_RINGING;
     }
     if (status == 180 && call->early_told && call->b->theirs != NULL &&
         mode != DM_EARLY_MEDIA_RELAY) {

@@ -57,6 +57,7 @@ typedef struct {
     DmLegEventType type;
     uint16_t status;
     const DmSdp *sdp; /* borrowed */
+    bool is_rival;    /* DM_LEG_PROGRESS: @sdp is of another phone than the one heard so far */
     bool is_barred;   /* DM_LEG_PROGRESS: the peer lets nobody hear its early media (RFC 5009) */
     bool is_offer;    /* DM_LEG_ANSWERED, DM_LEG_REANSWER: the ACK waits for reanswer() */
     const DmRelease *release;

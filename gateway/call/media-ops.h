@@ -25,6 +25,7 @@ typedef struct {
     DmSide side;
     DmAudioVerdict verdict;
     const DmMediaReport *report; /* borrowed */
+    const DmAddress *address;    /* DM_CALL_MEDIA_LATCHED: where from. Borrowed. */
 } DmCallMediaEvent;
 
 typedef void (*DmCallMediaFunc)(const DmCallMediaEvent *event, void *user_data);

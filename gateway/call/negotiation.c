@@ -3,6 +3,7 @@
 
 #include "gateway/call/call-media.h"
 #include "gateway/call/diagnosis.h"
+#include "gateway/call/forks.h"
 #include "gateway/call/party.h"
 #include "gateway/sdp/format.h"
 
@@ -151,6 +152,9 @@ dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool final)
     }
     if (verdict == DM_SDP_OK) {
         dm_diagnose_address(b);
+        if (before != NULL) {
+            dm_forks_note(b, before);
+        }
         return verdict;
     }
     dm_party_set_theirs(b, before);

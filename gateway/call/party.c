@@ -29,6 +29,7 @@ dm_party_free(DmParty *party)
     dm_sdp_unref(party->ours);
     dm_sdp_unref(party->theirs);
     g_clear_pointer(&party->codecs, g_array_unref);
+    g_clear_pointer(&party->rivals, g_ptr_array_unref);
     g_ptr_array_remove_fast(party->call->parties, party);
     g_free(party);
 }

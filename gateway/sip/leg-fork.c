@@ -75,43 +75,75 @@ find_or_make(DmSipLeg *leg, const DmSipMessage *response)
 
 /* --- who rings --- */
 
-static int
-place_of(const DmSipLeg *leg, const char *tag)
+static void
+ringing_free(gpointer data)
 {
-    for (unsigned i = 0; leg->ringing != NULL && i < leg->ringing->len; i++) {
-        if (strcmp(g_ptr_array_index(leg->ringing, i), tag) == 0) {
-            return (int)i;
-        }
-    }
-    return -1;
+    DmSipRinging *ringing = data;
+
+    g_free(ringing->tag);
+    g_clear_pointer(&ringing->sdp, dm_sdp_unref);
+    g_free(ringing);
 }
 
-void
-dm_sip_fork_rings(DmSipLeg *leg, const DmSipMessage *response)
+static DmSipRinging *
+find_ringing(const DmSipLeg *leg, const char *tag)
+{
+    for (unsigned i = 0; leg->ringing != NULL && i < leg->ringing->len; i++) {
+        DmSipRinging *ringing = g_ptr_array_index(leg->ringing, i);
+
+        if (strcmp(ringing->tag, tag) == 0) {
+            return ringing;
+        }
+    }
+    return NULL;
+}
+
+bool
+dm_sip_fork_rings(DmSipLeg *leg, const DmSipMessage *response, const DmSdp *sdp)
 {
     const char *tag = tag_of(response->sip->sip_to);
+    DmSipRinging *ringing = find_ringing(leg, tag);
 
     if (leg->ringing == NULL) {
-        leg->ringing = g_ptr_array_new_with_free_func(g_free);
+        leg->ringing = g_ptr_array_new_with_free_func(ringing_free);
     }
-    if (leg->ringing->len < DM_SIP_MAX_FORKS && place_of(leg, tag) < 0) {
-        g_ptr_array_add(leg->ringing, g_strdup(tag));
+    if (ringing == NULL) {
+        if (leg->ringing->len >= DM_SIP_MAX_FORKS) {
+            return false;
+        }
+        ringing = g_new0(DmSipRinging, 1);
+        ringing->tag = g_strdup(tag);
+        g_ptr_array_add(leg->ringing, ringing);
     }
+    if (sdp != NULL) {
+        DmSdp *kept = dm_sdp_ref(sdp);
+
+        g_clear_pointer(&ringing->sdp, dm_sdp_unref);
+        ringing->sdp = kept;
+    }
+    return true;
+}
+
+DmSdp *
+dm_sip_fork_described(const DmSipLeg *leg, const char *tag)
+{
+    const DmSipRinging *ringing = find_ringing(leg, tag);
+
+    return ringing != NULL ? ringing->sdp : NULL;
 }
 
 bool
 dm_sip_fork_stopped(DmSipLeg *leg, const DmSipMessage *response)
 {
     const char *tag = tag_of(response->sip->sip_to);
-    int place = place_of(leg, tag);
+    DmSipRinging *ringing = find_ringing(leg, tag);
     DmSipFork *fork = dm_sip_fork_find(leg, response);
 
-    if (place >= 0) {
-        g_ptr_array_remove_index_fast(leg->ringing, (guint)place);
+    if (ringing != NULL) {
+        g_ptr_array_remove_fast(leg->ringing, ringing);
     }
     if (leg->early_tag != NULL && strcmp(leg->early_tag, tag) == 0) {
         g_clear_pointer(&leg->early_tag, g_free); /* another may be heard now */
-        g_clear_pointer(&leg->early_sdp, dm_sdp_unref);
     }
     if (fork != NULL && fork != leg->asking) {
         g_ptr_array_remove_fast(leg->forks, fork);

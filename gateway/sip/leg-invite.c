@@ -234,12 +234,13 @@ take_early_gate(DmSipLeg *leg, const DmSipMessage *response)
 }
 
 static void
-emit_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
+emit_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp, bool is_rival)
 {
     DmLegEvent event = {
         .type = DM_LEG_PROGRESS,
         .status = status,
         .sdp = sdp,
+        .is_rival = is_rival,
         .is_barred = leg->early_barred,
     };
 
@@ -249,11 +250,29 @@ emit_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 }
 
 static void
+take_early_description(DmSipLeg *leg, const DmSipMessage *response, const DmSdp *sdp)
+{
+    uint16_t status = (uint16_t)response->sip->sip_status->st_status;
+    bool is_rival;
+
+    if (!dm_sip_fork_rings(leg, response, sdp) || sdp == NULL) {
+        emit_progress(leg, status, NULL, false);
+        return;
+    }
+    is_rival = !is_heard(leg, response);
+    if (!is_rival) {
+        g_free(leg->early_tag);
+        leg->early_tag = g_strdup(to_tag_of(response));
+    }
+    emit_progress(leg, status, sdp, is_rival);
+}
+
+static void
 take_provisional(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
 {
     int status = response->sip->sip_status->st_status;
     g_autoptr(DmSdp) sdp = NULL;
-    bool readable;
+    bool is_readable;
 
     if (status == 100) {
         /* says only that someone is there: the call may stop waiting for a sign of life */
@@ -272,25 +291,15 @@ take_provisional(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *respons
     }
     if (status == 199) {
         if (dm_sip_fork_stopped(leg, response)) {
-            emit_progress(leg, 199, NULL);
+            emit_progress(leg, 199, NULL, false);
         }
         return;
     }
-    dm_sip_fork_rings(leg, response);
     dm_sip_leg_learn(leg, response);
     take_early_gate(leg, response);
-    readable = dm_sip_leg_read_sdp(response, &sdp);
-    if (!dm_sip_fork_take(leg, invite, response, sdp)) {
-        return;
-    }
-    if (readable && sdp != NULL && is_heard(leg, response)) {
-        g_free(leg->early_tag);
-        leg->early_tag = g_strdup(to_tag_of(response));
-        g_clear_pointer(&leg->early_sdp, dm_sdp_unref);
-        leg->early_sdp = dm_sdp_ref(sdp);
-        emit_progress(leg, (uint16_t)status, sdp);
-    } else {
-        emit_progress(leg, (uint16_t)status, NULL);
+    is_readable = dm_sip_leg_read_sdp(response, &sdp);
+    if (dm_sip_fork_take(leg, invite, response, sdp)) {
+        take_early_description(leg, response, is_readable ? sdp : NULL);
     }
 }
 
@@ -344,9 +353,9 @@ take_answer(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response)
     if (sdp == NULL) {
         dm_sip_leg_read_sdp(response, &sdp);
     }
-    if (sdp == NULL && leg->early_sdp != NULL &&
-        strcmp(leg->early_tag, invite->confirmed_tag) == 0) {
-        sdp = dm_sdp_ref(leg->early_sdp); /* some peers answer in 183 and not again */
+    if (sdp == NULL && dm_sip_fork_described(leg, invite->confirmed_tag) != NULL) {
+        /* some peers answer in 183 and not again */
+        sdp = dm_sdp_ref(dm_sip_fork_described(leg, invite->confirmed_tag));
     }
     dm_sip_leg_set_remote_sdp(leg, sdp);
     dm_sip_leg_move(leg, DM_SIP_LEG_UP);

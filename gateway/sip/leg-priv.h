@@ -105,6 +105,12 @@ typedef struct {
 } DmSipFork;
 #define DM_SIP_MAX_FORKS 8
 
+/* Whoever rings, acknowledged or not. */
+typedef struct {
+    char *tag;
+    DmSdp *sdp; /* what it described last; NULL: nothing */
+} DmSipRinging;
+
 struct DmSipLeg {
     DmLeg base;
     DmSipCore *core;
@@ -127,11 +133,10 @@ struct DmSipLeg {
     GPtrArray *invites;     /* DmInviteOut that still point here; borrowed */
     DmInviteOut *invite;    /* the one without a final answer; borrowed */
     char *early_tag;        /* of the fork whose early media counts */
-    GPtrArray *ringing;     /* char *: tags of those that ring; NULL: none yet */
+    GPtrArray *ringing;     /* DmSipRinging, owned; NULL: nobody yet */
     bool early_barred;      /* by the last P-Early-Media of the peer (RFC 5009) */
     bool told_of_ends;      /* the caller knows 199 (RFC 6228) */
     bool early_gate;        /* and P-Early-Media */
-    DmSdp *early_sdp;
 
     GPtrArray *forks;  /* DmSipFork, owned */
     DmSipFork *asking; /* whose offer the call is answering just now; or NULL. Borrowed. */
@@ -254,7 +259,10 @@ void dm_sip_leg_take_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 /* 199: one of those that ring has stopped (RFC 6228). False: others still do, and nobody else need
  * hear of it. */
 bool dm_sip_fork_stopped(DmSipLeg *leg, const DmSipMessage *response);
-void dm_sip_fork_rings(DmSipLeg *leg, const DmSipMessage *response);
+/* One that rings says so. @sdp: may be NULL. False: there are too many; it is not to be heard. */
+bool dm_sip_fork_rings(DmSipLeg *leg, const DmSipMessage *response, const DmSdp *sdp);
+/* What the fork with this tag has described while it rang, or NULL. (transfer none) */
+DmSdp *dm_sip_fork_described(const DmSipLeg *leg, const char *tag);
 void dm_sip_fork_free(void *data);
 DmSipFork *dm_sip_fork_find(const DmSipLeg *leg, const DmSipMessage *response);
 DmSipFork *dm_sip_fork_of_request(const DmSipLeg *leg, const DmSipMessage *request);

@@ -166,7 +166,6 @@ leg_free(DmSipLeg *leg)
     dm_digest_client_free(leg->digest);
     dm_sdp_origin_clear(&leg->origin);
     g_clear_pointer(&leg->remote_sdp, dm_sdp_unref);
-    g_clear_pointer(&leg->early_sdp, dm_sdp_unref);
     g_clear_pointer(&leg->offer, dm_sdp_unref);
     g_clear_pointer(&leg->contacts, g_ptr_array_unref);
     g_free(leg->early_tag);

@@ -29,10 +29,35 @@ is_in_prefix(const DmAddress *signalled, const DmAddress *from)
     return memcmp(&signalled->in4.sin_addr, &from->in4.sin_addr, 3) == 0;
 }
 
+void
+dm_latch_set_rivals(DmLatch *latch, const DmMediaSideSpec *spec)
+{
+    latch->hear_rivals = spec->hear_rivals;
+    latch->n_rivals = spec->n_rivals;
+    memcpy(latch->rivals, spec->rivals, spec->n_rivals * sizeof(DmAddress));
+}
+
+static bool
+is_rival(const DmLatch *latch, const DmAddress *from)
+{
+    for (unsigned i = 0; i < latch->n_rivals; i++) {
+        if (dm_address_equal(&latch->rivals[i], from)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 may_be_learned(const DmLatch *latch, const DmAddress *from, int64_t now_us)
 {
-    if (latch->pinned || now_us > latch->open_until_us) {
+    if (latch->pinned) {
+        return false;
+    }
+    if (is_rival(latch, from)) {
+        return latch->hear_rivals;
+    }
+    if (now_us > latch->open_until_us) {
         return false;
     }
     switch ((DmNatPolicy)latch->nat) {

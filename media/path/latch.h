@@ -25,6 +25,9 @@ typedef struct {
     uint8_t n_proof;
     uint8_t nat; /* DmNatPolicy */
     bool pinned;
+    bool hear_rivals;
+    uint8_t n_rivals;
+    DmAddress rivals[DM_MEDIA_MAX_RIVALS];
 } DmLatch;
 
 #define DM_LATCH_WINDOW_US 3000000
@@ -41,6 +44,9 @@ typedef enum {
  * another one; otherwise a latch not yet pinned stays open longer, and a pinned one stays pinned.
  */
 bool dm_latch_update(DmLatch *latch, const DmAddress *signalled, DmNatPolicy nat, int64_t now_us);
+
+/* Who else may send here, as @spec has it: after each update. */
+void dm_latch_set_rivals(DmLatch *latch, const DmMediaSideSpec *spec);
 
 /* A packet that is valid RTP of a payload type agreed on. */
 DmLatchOutcome dm_latch_input(DmLatch *latch,

@@ -376,7 +376,8 @@ tell_session(FakeMedia *fake, DmCallMediaEventType type, DmSide side, DmAudioVer
     const DmCallMediaEvent event = {.type = type,
                                     .side = side,
                                     .verdict = verdict,
-                                    .report = &report};
+                                    .report = &report,
+                                    .address = &fake->world->latched};
 
     fake->on_event(&event, fake->user_data);
 }

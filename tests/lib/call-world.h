@@ -53,6 +53,7 @@ struct World {
     bool caller_pracks; /* of calls to come: they take an offer before the answer */
     DmAudioVerdict final_verdict;
     DmMediaReport final_report;
+    DmAddress latched; /* what DM_CALL_MEDIA_LATCHED tells */
     int64_t media_close_delay_us;
     unsigned n_media_opened, n_media_closed;
     DmMediaSpec spec; /* last told to any session */

@@ -302,6 +302,26 @@ test_peer_without_an_address_is_learned_only_with_policy_any(void)
     g_assert_cmpint(packet_from(&learner, "192.0.2.8:1", SEC), ==, DM_LATCH_LEARNING);
 }
 
+static void
+test_other_phones_of_the_same_call(void)
+{
+    DmMediaSideSpec spec = {.n_rivals = 1, .rivals = {address("192.0.2.8:4000")}};
+    Learner learner;
+
+    g_test_summary("SIG-9 MED-4: another phone is never learned as the peer, whatever the policy; "
+                   "where the first to be heard counts, it may be, however late");
+    learn_from(&learner, "192.0.2.1:4000", DM_NAT_ANY);
+    dm_latch_set_rivals(&learner.latch, &spec);
+    for (unsigned i = 0; i < 5; i++) {
+        g_assert_cmpint(packet_from(&learner, "192.0.2.8:4000", SEC), ==, DM_LATCH_FOREIGN);
+    }
+    spec.hear_rivals = true;
+    dm_latch_set_rivals(&learner.latch, &spec);
+    packet_from(&learner, "192.0.2.8:4000", 30 * SEC);
+    packet_from(&learner, "192.0.2.8:4000", 30 * SEC);
+    g_assert_cmpint(packet_from(&learner, "192.0.2.8:4000", 30 * SEC), ==, DM_LATCH_MOVED);
+}
+
 /*
  * Activity and verdict
  */
@@ -376,6 +396,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/latch/window", test_window_closes_and_opens_with_offer_and_answer);
     g_test_add_func("/media/latch/no-address",
                     test_peer_without_an_address_is_learned_only_with_policy_any);
+    g_test_add_func("/media/latch/other-phones", test_other_phones_of_the_same_call);
     g_test_add_func("/media/activity", test_who_must_speak);
     g_test_add_func("/media/verdict", test_verdict_is_of_the_first_seconds);
     return g_test_run();

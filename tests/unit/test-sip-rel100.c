@@ -235,15 +235,24 @@ test_we_acknowledge(void)
 }
 
 static void
+note_rival(DmLeg *leg, const DmLegEvent *event, void *user_data)
+{
+    g_string_append_c(user_data, event->is_rival ? 'r' : '-');
+}
+
+static void
 test_forks(void)
 {
     SipLab lab;
+    g_autoptr(GString) rivals = g_string_new(NULL);
     const char *prack;
 
     g_test_summary(
         "SIG-9: three ring, each acknowledged in its own dialog; the first is heard; the "
         "one that answers has the call");
     sip_lab_set_up(&lab, "{}");
+    lab.gateway->on_event = note_rival;
+    lab.gateway->user_data = rivals;
     sip_lab_dial(&lab);
     for (unsigned i = 1; i <= 3; i++) {
         g_autofree char *tag = g_strdup_printf("f%u", i);
@@ -253,7 +262,6 @@ test_forks(void)
         prack = dm_sim_peer_expect(lab.carrier, "PRACK ");
         sip_text_assert_has(prack, to);
         dm_sim_peer_respond(lab.carrier, prack, "200 OK", "", "", NULL);
-        g_assert_cmpint(lab.gateway->sdp != NULL, ==, i == 1);
     }
     sip_lab_carrier_answers(&lab, "200 OK", "f3", "", NULL);
     sip_text_assert_has(dm_sim_peer_expect(lab.carrier, "ACK "), ";tag=f3\r\n");
@@ -261,12 +269,16 @@ test_forks(void)
                     ==,
                     "progress:183 progress:183 progress:183 answered:200 ");
     g_assert_nonnull(lab.gateway->sdp);
+    g_assert_cmpstr(rivals->str, ==, "-rr-");
     sip_lab_tear_down(&lab);
     sip_lab_set_up(&lab, "{forking: latest}");
+    lab.gateway->on_event = note_rival;
+    lab.gateway->user_data = rivals;
     sip_lab_dial(&lab);
     sip_lab_carrier_answers(&lab, "183 Progress", "f1", "", dm_sim_sdp_text);
     sip_lab_carrier_answers(&lab, "183 Progress", "f2", "", MOVED);
     sip_lab_run_ms(&lab, 100);
+    g_assert_cmpstr(rivals->str, ==, "-rr---");
     g_assert_cmpuint(dm_sdp_media(lab.gateway->sdp, 0)->port, ==, 4400);
     sip_lab_tear_down(&lab);
 }
@@ -289,6 +301,23 @@ test_many_forks(void)
     g_assert_cmpuint(dm_sim_peer_count(lab.carrier, "PRACK "), ==, 8);
     sip_lab_carrier_answers(&lab, "200 OK", "f99", "", dm_sim_sdp_text);
     dm_sim_peer_expect(lab.carrier, "ACK ");
+    sip_lab_tear_down(&lab);
+}
+
+static void
+test_answer_given_while_ringing(void)
+{
+    SipLab lab;
+
+    g_test_summary("SIG-9: a 200 without a description means what its own fork said while it rang, "
+                   "not what another did");
+    sip_lab_set_up(&lab, "{}");
+    sip_lab_dial(&lab);
+    sip_lab_carrier_answers(&lab, "183 Progress", "f1", "", dm_sim_sdp_text);
+    sip_lab_carrier_answers(&lab, "183 Progress", "f2", "", MOVED);
+    sip_lab_carrier_answers(&lab, "200 OK", "f2", "", NULL);
+    dm_sim_peer_expect(lab.carrier, "ACK ");
+    g_assert_cmpuint(dm_sdp_media(lab.gateway->sdp, 0)->port, ==, 4400);
     sip_lab_tear_down(&lab);
 }
 
@@ -335,6 +364,8 @@ main(int argc, char **argv)
     g_test_add_func("/sip-rel100/called/acknowledged", test_we_acknowledge);
     g_test_add_func("/sip-rel100/called/forks", test_forks);
     g_test_add_func("/sip-rel100/called/many-forks", test_many_forks);
+    g_test_add_func("/sip-rel100/called/answer-given-while-ringing",
+                    test_answer_given_while_ringing);
     g_test_add_func("/sip-rel100/called/changes", test_called_changes);
     return g_test_run();
 }
