@@ -5,6 +5,7 @@
 #include "gateway/base/error.h"
 #include "media/dsp/g711.h"
 #include "media/media-priv.h"
+#include "media/srtp/srtp.h"
 
 #define DEFAULT_QUARANTINE_MS 30000
 
@@ -98,7 +99,8 @@ dm_media_new(const DmMediaOptions *options, GError **error)
     DmMedia *media = g_new0(DmMedia, 1);
 
     dm_g711_tables(); /* made here, not on the first packet */
-    if (!make_pools(media, options, error) || !start_workers(media, options->n_workers, error)) {
+    if (!dm_srtp_init(error) || !make_pools(media, options, error) ||
+        !start_workers(media, options->n_workers, error)) {
         dm_media_free(media);
         return NULL;
     }

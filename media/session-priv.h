@@ -59,6 +59,8 @@ typedef struct {
     bool forward : 1;  /* what comes from it goes to the other peer */
     bool heard : 1;    /* FIRST_PACKET was told */
     bool played : 1;   /* @player has a say in what goes to it */
+    bool secured : 1;  /* by @secure */
+    bool direct : 1;   /* shielded and not secured: what goes to it is sent as it is */
     uint8_t side;      /* DmSide */
     DmRtpContinuity out;
 
@@ -75,6 +77,7 @@ typedef struct {
     DmPathPlan plan;
     DmDecodedPath *decoded;  /* NULL: packets go on as they are */
     struct DmPlayer *player; /* what goes to the peer of our own; NULL: never anything */
+    struct DmSecure *secure; /* SRTP; NULL: never agreed */
     DmLatch latch;
     DmStreamRtcp rtcp;
     DmStreamJudge judge;
@@ -89,6 +92,7 @@ typedef struct {
     DmAddress local; /* advertised; set when made, read by any thread */
 
     _Atomic uint64_t rx_out_of_order, rx_duplicates, rx_foreign_source, rx_unknown_pt, rx_invalid;
+    _Atomic uint64_t rx_srtp_auth, rx_srtp_replayed;
     _Atomic uint64_t rtcp_rx, rtcp_tx, dtmf_events;
     _Atomic uint32_t rtt_us, rtt_max_us, ssrc_rx, tx_lost, tx_jitter_us;
     _Atomic int64_t first_rx_us; /* 0: never */

@@ -17,6 +17,7 @@
 #include "media/path/judge.h"
 #include "media/path/player.h"
 #include "media/path/samples.h"
+#include "media/path/secure.h"
 #include "media/rtp/published.h"
 #include "media/session-priv.h"
 #include "media/verdict.h"
@@ -279,6 +280,8 @@ report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
         .rx_foreign_source = dm_published(stream->rx_foreign_source),
         .rx_unknown_pt = dm_published(stream->rx_unknown_pt),
         .rx_invalid = dm_published(stream->rx_invalid),
+        .rx_srtp_auth = dm_published(stream->rx_srtp_auth),
+        .rx_srtp_replayed = dm_published(stream->rx_srtp_replayed),
         .rtcp_rx = dm_published(stream->rtcp_rx),
         .rtcp_tx = dm_published(stream->rtcp_tx),
         .dtmf_events = dm_published(stream->dtmf_events),
@@ -476,6 +479,9 @@ on_timer(DmTimer *timer, void *user_data)
 static void
 command_free(SessionCommand *command)
 {
+    if (command->spec != NULL) {
+        explicit_bzero(command->spec, sizeof *command->spec); /* keys */
+    }
     g_free(command->spec);
     g_free(command);
 }
@@ -536,6 +542,21 @@ plan_stream(DmStream *stream, const DmMediaSpec *spec)
     }
 }
 
+/* Which function reads the socket says whether packets are protected: those of other streams are
+ * not asked. */
+static void
+secure_stream(DmStream *stream, const DmMediaSideSpec *agreed)
+{
+    if (dm_secure_update(stream, agreed)) {
+        dm_flow_unshield(stream);
+        dm_watch_remove(stream->watch);
+        stream->watch = watch(dm_worker_loop(dm_stream_session(stream)->worker),
+                              stream,
+                              stream->fd,
+                              stream->secured ? dm_flow_on_secured_readable : dm_flow_on_readable);
+    }
+}
+
 static void
 update_stream(DmStream *stream, const DmMediaSpec *spec, int64_t now_us)
 {
@@ -554,6 +575,7 @@ update_stream(DmStream *stream, const DmMediaSpec *spec, int64_t now_us)
     }
     dm_latch_set_rivals(&stream->latch, agreed);
     dm_control_update(stream, agreed, now_us);
+    secure_stream(stream, agreed);
     plan_stream(stream, spec);
     stream->rule.pt_in = NO_PT;
     stream->direction = agreed->direction;
@@ -642,6 +664,7 @@ stop(DmWorkerGuest *guest)
         dm_watch_forget(session->stream[side].rtcp_watch);
         dm_samples_stop(&session->stream[side]);
         dm_player_free(&session->stream[side]);
+        dm_secure_free(&session->stream[side]);
     }
     dm_publish(session->closed_us, now_us);
     dm_media_session_report(session, &event.report);

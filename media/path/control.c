@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 
 #include "media/path/judge.h"
+#include "media/path/secure.h"
 #include "media/rtp/published.h"
 
 /* RFC 3550, 6.2 and A.7: 5 s, spread over half to one and a half of it, so that peers do not fall
@@ -75,7 +76,7 @@ note_block(DmStream *stream, const DmRtcpBlock *block, int64_t now_us)
 }
 
 void
-dm_control_input(DmStream *stream, const uint8_t *bytes, size_t len, const DmAddress *from)
+dm_control_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from)
 {
     DmWorker *worker = dm_stream_session(stream)->worker;
     int64_t now_us = dm_loop_now_us(dm_worker_loop(worker));
@@ -85,6 +86,9 @@ dm_control_input(DmStream *stream, const uint8_t *bytes, size_t len, const DmAdd
     /* The port may be any: behind NAT it is. */
     if (!dm_address_same_host(from, &stream->remote)) {
         dm_worker_count(stats, rtcp_foreign);
+        return;
+    }
+    if (stream->secured && !dm_secure_open_rtcp(stream, bytes, &len)) {
         return;
     }
     if (dm_rtcp_parse(bytes, len, stream->out.ssrc, &info) != DM_RTCP_OK) {
@@ -214,11 +218,17 @@ send_report(DmStream *stream, bool is_bye, int64_t now_us)
 {
     DmRtcpReport report = make_report(stream, is_bye, now_us);
     DmAddress to = destination(stream);
-    uint8_t bytes[DM_RTCP_MAX];
-    size_t len = dm_rtcp_build(bytes, &report);
+    uint8_t plain[DM_RTCP_MAX];
+    uint8_t sealed[DM_RTCP_MAX + DM_SRTP_ROOM];
+    uint8_t *bytes = stream->secured ? sealed : plain;
+    size_t len = dm_rtcp_build(plain, &report);
     int fd = stream->rtcp.mux ? stream->fd : stream->rtcp_fd;
 
-    if (sendto(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL, &to.any, dm_address_len(&to)) > 0) {
+    if (stream->secured) {
+        len = dm_secure_seal_rtcp(stream, plain, len, sealed);
+    }
+    if (len > 0 &&
+        sendto(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL, &to.any, dm_address_len(&to)) > 0) {
         dm_publish_add(stream->rtcp_tx, 1);
         dm_worker_count(dm_worker_stats(dm_stream_session(stream)->worker), rtcp_out);
     }

@@ -12,8 +12,9 @@ void dm_control_init(DmStream *stream, const uint8_t random[8]);
 /* A new agreement: where reports go, and when the next one is due. */
 void dm_control_update(DmStream *stream, const DmMediaSideSpec *agreed, int64_t now_us);
 
-/* A datagram on the RTCP port, or one on the RTP port that is RTCP (RFC 5761). */
-void dm_control_input(DmStream *stream, const uint8_t *bytes, size_t len, const DmAddress *from);
+/* A datagram on the RTCP port, or one on the RTP port that is RTCP (RFC 5761). @bytes are changed
+ * when the stream is secured. */
+void dm_control_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from);
 /* @user_data: DmStream. */
 void dm_control_on_readable(int fd, uint32_t events, void *user_data);
 

@@ -10,6 +10,7 @@
 #include "media/path/player.h"
 #include "media/path/relay.h"
 #include "media/path/samples.h"
+#include "media/path/secure.h"
 #include "media/path/transcode.h"
 #include "media/rtp/published.h"
 
@@ -39,6 +40,7 @@ shield(DmStream *stream)
 {
     stream->shielded =
         connect(stream->fd, &stream->remote.any, dm_address_len(&stream->remote)) == 0;
+    stream->direct = stream->shielded && !stream->secured;
 }
 
 void
@@ -50,6 +52,7 @@ dm_flow_unshield(DmStream *stream)
     stream->shield_at = dm_published(stream->rx_packets) + REOPEN_PACKETS;
     if (stream->shielded) {
         stream->shielded = false;
+        stream->direct = false;
         (void)connect(stream->fd, &nobody, sizeof nobody);
     }
 }
@@ -234,33 +237,50 @@ listen_for_digits(DmStream *stream, const DmPacket *packet, int64_t *stats)
     }
 }
 
+/* A shielded socket tells of an ICMP error of an earlier packet in place of sending this one. */
 static bool
-send_datagram(const DmStream *to, const DmPacket *packet)
+send_shielded(const DmStream *to, const uint8_t *bytes, size_t len)
 {
     int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 
+    return send(to->fd, bytes, len, flags) >= 0 ||
+           (errno == ECONNREFUSED && send(to->fd, bytes, len, flags) >= 0);
+}
+
+static bool
+send_plain(const DmStream *to, const uint8_t *bytes, size_t len)
+{
     if (to->shielded) {
-        return send(to->fd, packet->bytes, packet->len, flags) >= 0;
+        return send_shielded(to, bytes, len);
     }
     return sendto(to->fd,
-                  packet->bytes,
-                  packet->len,
-                  flags,
+                  bytes,
+                  len,
+                  MSG_DONTWAIT | MSG_NOSIGNAL,
                   &to->remote.any,
                   dm_address_len(&to->remote)) >= 0;
+}
+
+static bool
+send_otherwise(const DmStream *to, const DmPacket *packet)
+{
+    uint8_t sealed[DM_DATAGRAM_MAX + DM_SRTP_ROOM];
+    size_t len;
+
+    if (!to->secured) {
+        return send_plain(to, packet->bytes, packet->len);
+    }
+    len = dm_secure_seal_rtp(to, packet->bytes, packet->len, sealed);
+    return len > 0 && send_plain(to, sealed, len);
 }
 
 void
 dm_flow_send(DmStream *to, const DmPacket *packet)
 {
     int64_t *stats = dm_worker_stats(dm_stream_session(to)->worker);
-    bool is_sent = send_datagram(to, packet);
+    bool is_sent =
+        to->direct ? send_shielded(to, packet->bytes, packet->len) : send_otherwise(to, packet);
 
-    /* A shielded socket tells of an ICMP error of an earlier packet in place of sending this one.
-     */
-    if (!is_sent && errno == ECONNREFUSED) {
-        is_sent = send_datagram(to, packet);
-    }
     if (!is_sent) {
         dm_worker_count(stats, rtp_send_failed);
         return;
@@ -339,9 +359,24 @@ dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *fro
 }
 
 void
-dm_flow_on_readable(int fd, uint32_t events, void *user_data)
+dm_flow_input_secured(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from)
 {
-    DmStream *stream = user_data;
+    /* Strangers and what comes too early: dropped there, unread. */
+    bool is_dropped =
+        stream->plan.n == 0 || (stream->pinned && !is_same_peer(from, &stream->remote));
+
+    if (!is_dropped && dm_rtp_is_rtcp(bytes, len)) {
+        dm_control_input(stream, bytes, len, from);
+    } else if (is_dropped || dm_secure_open_rtp(stream, bytes, &len)) {
+        dm_flow_input(stream, bytes, len, from);
+    }
+}
+
+typedef void (*Input)(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from);
+
+static inline void
+read_socket(DmStream *stream, int fd, Input input)
+{
     DmBatch *batch = dm_worker_batch(dm_stream_session(stream)->worker);
     unsigned rounds = 0;
     unsigned n;
@@ -349,7 +384,7 @@ dm_flow_on_readable(int fd, uint32_t events, void *user_data)
     do {
         n = dm_batch_receive(batch, fd);
         for (unsigned i = 0; i < n; i++) {
-            dm_flow_input(stream, batch->bytes[i], dm_batch_len(batch, i), &batch->from[i]);
+            input(stream, batch->bytes[i], dm_batch_len(batch, i), &batch->from[i]);
         }
     } while (n == DM_BATCH_SIZE && ++rounds < MAX_ROUNDS);
 
@@ -357,4 +392,16 @@ dm_flow_on_readable(int fd, uint32_t events, void *user_data)
     if (n == DM_BATCH_SIZE) {
         dm_watch_set_events(stream->watch, EPOLLIN | EPOLLET);
     }
+}
+
+void
+dm_flow_on_readable(int fd, uint32_t events, void *user_data)
+{
+    read_socket(user_data, fd, dm_flow_input);
+}
+
+void
+dm_flow_on_secured_readable(int fd, uint32_t events, void *user_data)
+{
+    read_socket(user_data, fd, dm_flow_input_secured);
 }

@@ -9,8 +9,13 @@
  * @bytes may be changed. */
 void dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from);
 
+/* The same for a stream that is secured: only what is the peer's own gets that far, and so only
+ * that is latched on (MED-4). */
+void dm_flow_input_secured(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from);
+
 /* Everything that waits on a stream's RTP socket, within reason. @user_data: DmStream. */
 void dm_flow_on_readable(int fd, uint32_t events, void *user_data);
+void dm_flow_on_secured_readable(int fd, uint32_t events, void *user_data);
 
 /* Strangers are heard and counted again: for half a second every time reports are sent, and when
  * another source may be learned. */

@@ -245,6 +245,7 @@ verdict_of(srtp_err_status_t status)
     case srtp_err_status_ok:
         return DM_SRTP_OK;
     case srtp_err_status_auth_fail:
+    case srtp_err_status_cant_check: /* SRTCP that says it is not encrypted */
         return DM_SRTP_FOREIGN;
     case srtp_err_status_replay_fail:
     case srtp_err_status_replay_old:
