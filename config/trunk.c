@@ -222,6 +222,7 @@ parse_parameters(char **parameters, DmEndpointConfig *endpoint, DmJsonReader *re
             return false;
         }
         endpoint->transport = transport;
+        endpoint->transport_free = false;
     }
     return true;
 }
@@ -238,6 +239,7 @@ parse_uri(const char *text, DmEndpointConfig *endpoint, DmJsonReader *reader)
         address = strchr(text, ':') + 1;
     }
     endpoint->transport = secure ? DM_TRANSPORT_TLS : DM_TRANSPORT_UDP;
+    endpoint->transport_free = !secure;
     parts = g_strsplit(address, ";", 8);
     if (parts[0] == NULL || strchr(parts[0], '@') != NULL || !parse_host_port(parts[0], endpoint)) {
         dm_json_problem(reader,
@@ -267,13 +269,14 @@ static const DmJsonMember endpoint_members[] = {
      .max = 280,
      .converts = true,
      .convert = convert_uri,
-     .doc = "`host:port`, `sip:host:port;transport=tcp` or `sips:host`. Without a port: SRV, else "
-            "5060, with TLS 5061."},
+     .doc = "`host:port`, `sip:host:port;transport=tcp` or `sips:host`. A name without a port is "
+            "looked up as RFC 3263 says: NAPTR unless a transport is given, then SRV, else 5060, "
+            "with TLS 5061."},
     {"transport",
      DM_JSON_ENUM,
      .converts = true,
      .choices = transports,
-     .shown = "as in `uri`, else udp",
+     .shown = "as in `uri`, else as NAPTR and SRV say, else udp",
      .doc = "May be given here instead of in the URI."},
     {"priority",
      DM_JSON_INTEGER,
@@ -314,6 +317,7 @@ take_transport_member(const json_t *element, DmEndpointConfig *endpoint, DmJsonR
                            dm_transport_name(endpoint->transport));
     }
     endpoint->transport = transport;
+    endpoint->transport_free = false;
 }
 
 static void *

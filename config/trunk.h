@@ -39,8 +39,9 @@ typedef struct {
     char *host;    /* name or address, without brackets */
     uint16_t port; /* 0: not given (SRV, else 5060 or 5061) */
     DmTransport transport;
-    unsigned priority; /* lower first */
-    unsigned weight;   /* among equal priorities */
+    bool transport_free; /* not given, so that NAPTR may decide; @transport is UDP then */
+    unsigned priority;   /* lower first */
+    unsigned weight;     /* among equal priorities */
     bool enabled;
 } DmEndpointConfig;
 

@@ -163,7 +163,7 @@ start_workers(DmGateway *gateway, GError **error)
 static void
 on_addresses(const char *trunk_id,
              unsigned endpoint,
-             const DmAddress *addresses,
+             const DmResolved *addresses,
              size_t n,
              void *user_data)
 {

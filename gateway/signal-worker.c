@@ -208,7 +208,7 @@ typedef struct {
     char *trunk_id;
     unsigned endpoint;
     size_t n;
-    DmAddress addresses[];
+    DmResolved addresses[];
 } AddressesMessage;
 
 static void
@@ -233,7 +233,7 @@ void
 dm_signal_worker_post_addresses(DmSignalWorker *worker,
                                 const char *trunk_id,
                                 unsigned endpoint,
-                                const DmAddress *addresses,
+                                const DmResolved *addresses,
                                 size_t n)
 {
     AddressesMessage *own = g_malloc0(sizeof *own + n * sizeof *addresses);

@@ -63,7 +63,7 @@ void dm_signal_worker_post_accepting(DmSignalWorker *worker, bool accepting);
 void dm_signal_worker_post_addresses(DmSignalWorker *worker,
                                      const char *trunk_id,
                                      unsigned endpoint,
-                                     const DmAddress *addresses,
+                                     const DmResolved *addresses,
                                      size_t n);
 
 /* Something to run with a worker's exchange on its thread. */

@@ -131,7 +131,7 @@ static bool
 is_at(const DmEndpoint *endpoint, const DmAddress *remote)
 {
     for (size_t i = 0; i < endpoint->n_addresses; i++) {
-        if (dm_address_same_host(&endpoint->addresses[i], remote)) {
+        if (dm_address_same_host(&endpoint->addresses[i].address, remote)) {
             return true;
         }
     }

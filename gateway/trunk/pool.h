@@ -67,10 +67,16 @@ typedef struct {
 unsigned dm_trunk_n_endpoints(const DmTrunk *trunk);
 const DmEndpointConfig *dm_trunk_endpoint(const DmTrunk *trunk, unsigned i);
 
+/* Where a name is, as NAPTR, SRV and A say. A port of 0 is the transport's usual one. */
+typedef struct {
+    DmAddress address;
+    DmTransport transport;
+} DmResolved;
+
 /* New addresses of an endpoint, from the resolver. Names already numeric need no call. */
 void dm_trunk_set_addresses(DmTrunk *trunk,
                             unsigned endpoint,
-                            const DmAddress *addresses,
+                            const DmResolved *addresses,
                             size_t n);
 /* Addresses in the order to try: priority, weighted random among equals, those that are up first;
  * down ones only when none is up. Returns how many were written. */

@@ -97,7 +97,7 @@ add_trunk(DmSources *sources, DmTrunk *trunk)
 
     for (unsigned i = 0; i < trunk->n_endpoints; i++) {
         for (size_t k = 0; k < trunk->endpoints[i].n_addresses; k++) {
-            add_address(sources, trunk, &trunk->endpoints[i].addresses[k]);
+            add_address(sources, trunk, &trunk->endpoints[i].addresses[k].address);
         }
     }
     add_endpoints_behind_proxy(sources, trunk);

@@ -10,7 +10,7 @@
 /* An endpoint as one worker knows it. */
 typedef struct {
     DmEndpointShared *shared;
-    DmAddress addresses[DM_TRUNK_MAX_ADDRESSES]; /* with port */
+    DmResolved addresses[DM_TRUNK_MAX_ADDRESSES]; /* with port */
     size_t n_addresses;
 } DmEndpoint;
 

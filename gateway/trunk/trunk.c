@@ -27,12 +27,15 @@ dm_trunk_endpoint(const DmTrunk *trunk, unsigned i)
 }
 
 static uint16_t
+default_port(DmTransport transport)
+{
+    return transport == DM_TRANSPORT_TLS ? 5061 : 5060;
+}
+
+static uint16_t
 port_of(const DmEndpointConfig *endpoint)
 {
-    if (endpoint->port != 0) {
-        return endpoint->port;
-    }
-    return endpoint->transport == DM_TRANSPORT_TLS ? 5061 : 5060;
+    return endpoint->port != 0 ? endpoint->port : default_port(endpoint->transport);
 }
 
 /* --- a configuration --- */
@@ -80,7 +83,7 @@ fill_addresses(DmTrunk *trunk, unsigned i, const DmEndpoint *old, unsigned n_old
         }
     }
     if (dm_address_parse(&numeric, config->host, port_of(config))) {
-        dm_trunk_set_addresses(trunk, i, &numeric, 1);
+        dm_trunk_set_addresses(trunk, i, &(DmResolved){numeric, config->transport}, 1);
     }
 }
 
@@ -170,7 +173,7 @@ dm_trunk_id(const DmTrunk *trunk)
 /* --- where to send --- */
 
 void
-dm_trunk_set_addresses(DmTrunk *trunk, unsigned endpoint, const DmAddress *addresses, size_t n)
+dm_trunk_set_addresses(DmTrunk *trunk, unsigned endpoint, const DmResolved *addresses, size_t n)
 {
     static const DmAddress none;
 
@@ -179,13 +182,13 @@ dm_trunk_set_addresses(DmTrunk *trunk, unsigned endpoint, const DmAddress *addre
     here->n_addresses = MIN(n, DM_TRUNK_MAX_ADDRESSES);
     for (size_t k = 0; k < here->n_addresses; k++) {
         here->addresses[k] = addresses[k];
-        if (dm_address_port(&addresses[k]) == 0) {
-            dm_address_set_port(&here->addresses[k], port_of(dm_trunk_endpoint(trunk, endpoint)));
+        if (dm_address_port(&addresses[k].address) == 0) {
+            dm_address_set_port(&here->addresses[k].address, default_port(addresses[k].transport));
         }
     }
     dm_endpoint_shared_set_address(trunk->shared,
                                    here->shared,
-                                   here->n_addresses > 0 ? &here->addresses[0] : &none);
+                                   here->n_addresses > 0 ? &here->addresses[0].address : &none);
     if (trunk->pool != NULL) {
         dm_pool_forget_sources(trunk->pool);
     }
@@ -208,8 +211,8 @@ add_targets(const DmTrunk *trunk, unsigned i, DmTarget *out, size_t n, size_t ma
 
     for (size_t k = 0; k < endpoint->n_addresses && n < max; k++) {
         out[n] = (DmTarget){
-            .address = endpoint->addresses[k],
-            .transport = dm_trunk_endpoint(trunk, i)->transport,
+            .address = endpoint->addresses[k].address,
+            .transport = endpoint->addresses[k].transport,
             .endpoint = i,
         };
         g_strlcpy(out[n].host, host_for_target(trunk, i), sizeof(out[n].host));

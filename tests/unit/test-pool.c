@@ -405,21 +405,23 @@ static void
 names_have_targets_once_resolved(void)
 {
     Desk desk;
-    DmAddress addresses[2];
-    DmTarget list[1];
+    DmResolved addresses[2] = {{.transport = DM_TRANSPORT_TLS}, {.transport = DM_TRANSPORT_TCP}};
+    DmTarget list[2];
 
     set_up(&desk, "  - {id: a, role: carrier, endpoints: [{uri: 'sips:sip.example.com'}]}\n");
     DmTrunk *a = trunk(&desk, "a");
     assert_targets(a, "");
     g_assert_cmpstr(status(&desk, "a").endpoints[0].address, ==, "unresolved");
-    dm_address_parse(&addresses[0], "192.0.2.1", 0);
-    dm_address_parse(&addresses[1], "2001:db8::1", 5091);
+    dm_address_parse(&addresses[0].address, "192.0.2.1", 0);
+    dm_address_parse(&addresses[1].address, "2001:db8::1", 5091);
     dm_trunk_set_addresses(a, 0, addresses, 2);
     assert_targets(a, "192.0.2.1:5061 [2001:db8::1]:5091");
     g_assert_cmpstr(status(&desk, "a").endpoints[0].address, ==, "192.0.2.1:5061");
     g_assert_cmpuint(dm_trunk_targets(a, list, 1), ==, 1);
     g_assert_cmpstr(list[0].host, ==, "sip.example.com");
     g_assert_cmpint(list[0].transport, ==, DM_TRANSPORT_TLS);
+    g_assert_cmpuint(dm_trunk_targets(a, list, 2), ==, 2);
+    g_assert_cmpint(list[1].transport, ==, DM_TRANSPORT_TCP);
     tear_down(&desk);
 }
 
@@ -482,9 +484,9 @@ state_outlives_a_configuration(void)
            "limits: "
            "{concurrent_total: 2}, health: {options: {down_after: 1}}}\n");
     DmTrunk *a = trunk(&desk, "a");
-    DmAddress address;
-    dm_address_parse(&address, "192.0.2.2", 0);
-    dm_trunk_set_addresses(a, 1, &address, 1);
+    DmResolved resolved = {0};
+    dm_address_parse(&resolved.address, "192.0.2.2", 0);
+    dm_trunk_set_addresses(a, 1, &resolved, 1);
     dm_trunk_report_endpoint(a, 1, false, 0);
     g_assert_cmpint(dm_trunk_reserve(a, true), ==, DM_RESERVE_OK);
 
@@ -623,12 +625,12 @@ static void
 resolved_addresses_become_sources(void)
 {
     Desk desk;
-    DmAddress address;
+    DmResolved resolved = {0};
 
     set_up(&desk, "  - {id: a, role: carrier, endpoints: [{uri: sip.example.com}]}\n");
     assert_source(&desk, "192.0.2.1:5060", "1", "x", "stranger");
-    dm_address_parse(&address, "192.0.2.1", 0);
-    dm_trunk_set_addresses(trunk(&desk, "a"), 0, &address, 1);
+    dm_address_parse(&resolved.address, "192.0.2.1", 0);
+    dm_trunk_set_addresses(trunk(&desk, "a"), 0, &resolved, 1);
     assert_source(&desk, "192.0.2.1:5060", "1", "x", "a");
     dm_trunk_set_addresses(trunk(&desk, "a"), 0, NULL, 0);
     assert_source(&desk, "192.0.2.1:5060", "1", "x", "stranger");

@@ -16,13 +16,14 @@ typedef struct {
     uint16_t port;
     GThread *thread;
     _Atomic bool failing;
+    _Atomic bool no_naptr; /* fails on that type only, as old servers do */
     _Atomic unsigned queries;
 } NameServer;
 
 typedef struct {
     const char *name;
     uint16_t type;
-    const char *data; /* address, or "priority weight port host" */
+    const char *data; /* address, "priority weight port host", or "order preference service host" */
 } Record;
 
 static const Record zone[] = {
@@ -32,6 +33,15 @@ static const Record zone[] = {
     {"_sip._udp.srv.test", ns_t_srv, "20 0 5070 two.test"},
     {"_sip._udp.srv.test", ns_t_srv, "10 0 5080 one.test"},
     {"bare.test", ns_t_a, "192.0.2.3"},
+    {"naptr.test", ns_t_naptr, "20 1 SIP+D2U _sip._udp.naptr.test"},
+    {"naptr.test", ns_t_naptr, "10 2 SIPS+D2T _sips._tcp.naptr.test"},
+    {"naptr.test", ns_t_naptr, "10 3 SIP+D2T other.naptr.test"},
+    {"naptr.test", ns_t_naptr, "5 1 E2U+sip _sip._udp.naptr.test"},
+    {"_sip._udp.naptr.test", ns_t_srv, "10 0 5090 two.test"},
+    {"_sips._tcp.naptr.test", ns_t_srv, "10 0 5091 two.test"},
+    {"other.naptr.test", ns_t_srv, "10 0 5092 two.test"},
+    {"_sip._tcp.stream.test", ns_t_srv, "10 0 5093 two.test"},
+    {"stream.test", ns_t_a, "192.0.2.4"},
 };
 
 static size_t
@@ -50,6 +60,35 @@ put_name(uint8_t *out, const char *name)
 }
 
 static size_t
+put_text(uint8_t *out, const char *text)
+{
+    out[0] = (uint8_t)strlen(text);
+    memcpy(out + 1, text, strlen(text));
+    return 1 + strlen(text);
+}
+
+static void
+put_u16(uint8_t *out, size_t value)
+{
+    out[0] = (uint8_t)(value >> 8);
+    out[1] = (uint8_t)value;
+}
+
+/* RFC 2915, 2: order, preference, flags, service, expression, replacement */
+static size_t
+put_naptr(uint8_t *out, char **words)
+{
+    size_t n = 4;
+
+    put_u16(out, (size_t)atoi(words[0]));
+    put_u16(out + 2, (size_t)atoi(words[1]));
+    n += put_text(out + n, "S");
+    n += put_text(out + n, words[2]);
+    n += put_text(out + n, "");
+    return n + put_name(out + n, words[3]);
+}
+
+static size_t
 put_data(uint8_t *out, const Record *record)
 {
     g_auto(GStrv) words = g_strsplit(record->data, " ", 0);
@@ -62,19 +101,15 @@ put_data(uint8_t *out, const Record *record)
         g_assert_cmpint(inet_pton(AF_INET6, record->data, out), ==, 1);
         return 16;
     }
+    if (record->type == ns_t_naptr) {
+        return put_naptr(out, words);
+    }
     for (unsigned i = 0; i < 3; i++) {
         uint16_t number = htons((uint16_t)atoi(words[i]));
 
         memcpy(out + 2 * i, &number, 2);
     }
     return 6 + put_name(out + 6, words[3]);
-}
-
-static void
-put_u16(uint8_t *out, size_t value)
-{
-    out[0] = (uint8_t)(value >> 8);
-    out[1] = (uint8_t)value;
 }
 
 static size_t
@@ -130,7 +165,9 @@ answer(NameServer *server, const uint8_t *query, size_t len, uint8_t *out)
         }
     }
     out[2] = 0x85;
-    out[3] = server->failing ? ns_r_servfail : exists ? ns_r_noerror : ns_r_nxdomain;
+    out[3] = server->failing || (server->no_naptr && type == ns_t_naptr) ? ns_r_servfail
+             : exists                                                    ? ns_r_noerror
+                                                                         : ns_r_nxdomain;
     put_u16(out + 6, records);
     put_u16(out + 8, 0);
     put_u16(out + 10, 0);
@@ -199,7 +236,7 @@ typedef struct {
 static void
 on_addresses(const char *trunk_id,
              unsigned endpoint,
-             const DmAddress *addresses,
+             const DmResolved *addresses,
              size_t n,
              void *user_data)
 {
@@ -209,7 +246,10 @@ on_addresses(const char *trunk_id,
     for (size_t i = 0; i < n; i++) {
         char buffer[DM_ADDRESS_TEXT_MAX];
 
-        g_string_append_printf(text, " %s", dm_address_text(&addresses[i], buffer));
+        g_string_append_printf(text, " %s", dm_address_text(&addresses[i].address, buffer));
+        if (addresses[i].transport != DM_TRANSPORT_UDP) {
+            g_string_append_printf(text, "/%s", dm_transport_name(addresses[i].transport));
+        }
     }
     g_async_queue_push(((Fixture *)user_data)->told, g_string_free(text, FALSE));
 }
@@ -310,6 +350,61 @@ test_no_srv(void)
     tear_down(&f);
 }
 
+#define UDP_AND_TCP                                                                                \
+    "listeners:\n"                                                                                 \
+    "  - {id: u, address: 127.0.0.1, port: 5060, transport: udp}\n"                                \
+    "  - {id: t, address: 127.0.0.1, port: 5060, transport: tcp}\n"
+
+/* What @trunks, with listeners for UDP and TCP, resolve to. */
+static char *
+resolve(Fixture *f, const char *uri)
+{
+    g_autofree char *text =
+        g_strdup_printf("  - {id: t, role: carrier, endpoints: [{uri: '%s'}]}\n" UDP_AND_TCP, uri);
+
+    take(f, text);
+    return next(f);
+}
+
+static void
+test_naptr(void)
+{
+    static const struct {
+        const char *uri, *told;
+    } cases[] = {
+        {"naptr.test", "t/0 192.0.2.2:5092/tcp"}, /* what we do not speak or know is skipped */
+        {"naptr.test;transport=udp", "t/0 192.0.2.2:5090"}, /* said: no NAPTR, RFC 3263, 4.1 */
+        {"stream.test", "t/0 192.0.2.2:5093/tcp"},          /* no NAPTR: SRV of any transport */
+        {"sip:bare.test", "t/0 192.0.2.3:5060"},            /* neither */
+        {"stream.test:5070", "t/0 192.0.2.4:5070"},
+    };
+
+    g_test_summary("SIG-22: NAPTR decides where neither transport nor port is said");
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *told = NULL;
+        Fixture f;
+
+        set_up(&f);
+        told = resolve(&f, cases[i].uri);
+        g_assert_cmpstr(told, ==, cases[i].told);
+        tear_down(&f);
+    }
+}
+
+static void
+test_server_without_naptr(void)
+{
+    Fixture f;
+    g_autofree char *told = NULL;
+
+    g_test_summary("SIG-22: a name server that fails on NAPTR only does not keep SRV away");
+    set_up(&f);
+    f.server.no_naptr = true;
+    told = resolve(&f, "stream.test");
+    g_assert_cmpstr(told, ==, "t/0 192.0.2.2:5093/tcp");
+    tear_down(&f);
+}
+
 static void
 test_failure(void)
 {
@@ -375,6 +470,8 @@ main(int argc, char **argv)
     g_test_add_func("/resolver/addresses", test_addresses);
     g_test_add_func("/resolver/srv", test_srv);
     g_test_add_func("/resolver/no-srv", test_no_srv);
+    g_test_add_func("/resolver/naptr", test_naptr);
+    g_test_add_func("/resolver/server-without-naptr", test_server_without_naptr);
     g_test_add_func("/resolver/failure", test_failure);
     g_test_add_func("/resolver/change", test_change);
     g_test_add_func("/resolver/stop", test_stop);
