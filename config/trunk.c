@@ -97,6 +97,13 @@ static const DmJsonChoice early_medias[] = {
     {NULL},
 };
 
+static const DmJsonChoice updates[] = {
+    {"auto", DM_UPDATE_AUTO},
+    {"prefer", DM_UPDATE_PREFER},
+    {"off", DM_UPDATE_OFF},
+    {NULL},
+};
+
 static const DmJsonChoice redirect_modes[] = {
     {"follow", DM_REDIRECT_FOLLOW},
     {"relay", DM_REDIRECT_RELAY},
@@ -776,6 +783,13 @@ static const DmJsonMember sip_members[] = {
      .doc = "What an INVITE to this trunk carries when the caller's has no offer. `early_offer`: "
             "one from the trunk's codecs, which the caller is offered in turn. `transparent`: none "
             "either; the called peer offers."},
+    {"update",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, sip.update),
+     .choices = updates,
+     .doc = "What we change a session with, where the peer lists UPDATE (RFC 3311). `auto`: UPDATE "
+            "before the answer, re-INVITE afterwards. `prefer`: UPDATE always. `off`: never; "
+            "changes wait for the answer."},
     {"early_media",
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, sip.early_media),

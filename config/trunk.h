@@ -92,6 +92,13 @@ typedef enum {
     DM_DELAYED_TRANSPARENT, /* none either: the called peer offers */
 } DmDelayedOffer;
 
+/* What a session is changed with (SIG-12). */
+typedef enum {
+    DM_UPDATE_AUTO,   /* UPDATE before the answer, re-INVITE afterwards */
+    DM_UPDATE_PREFER, /* UPDATE always */
+    DM_UPDATE_OFF,
+} DmUpdateMode;
+
 /* What becomes of a 300, 301 or 302 of the peer (SIG-20). */
 typedef enum {
     DM_REDIRECT_FOLLOW,
@@ -188,6 +195,7 @@ typedef struct {
         DmAbility rel100;        /* RFC 3262 */
         DmForking forking;
         DmDelayedOffer delayed_offer;
+        DmUpdateMode update;
         DmEarlyMedia early_media;
         bool p_early_media; /* RFC 5009 is spoken */
         DmRedirectMode redirect_mode;

@@ -82,8 +82,10 @@ typedef struct {
     void (*progress)(DmLeg *leg, uint16_t status, const DmSdp *sdp);
     /* 200 toward a caller, retransmitted until acknowledged. */
     void (*answer)(DmLeg *leg, const DmSdp *sdp);
-    /* re-INVITE; @sdp NULL asks the peer for an offer. One at a time: DM_LEG_REANSWER or
-     * DM_LEG_REOFFER_FAILED follows. Glare (491) is retried by the leg (RFC 3261, 14.1). */
+    /* re-INVITE or UPDATE; @sdp NULL asks the peer for an offer. One at a time: DM_LEG_REANSWER or
+     * DM_LEG_REOFFER_FAILED follows. Glare (491) is retried by the leg (RFC 3261, 14.1). Before
+     * the answer it goes out as UPDATE when the first exchange is over and the peer takes it, and
+     * waits for the answer otherwise. */
     void (*reoffer)(DmLeg *leg, const DmSdp *sdp);
     /* 200 to the pending DM_LEG_REOFFER. After DM_LEG_OFFERED the answer, in PRACK; after
      * DM_LEG_ANSWERED or DM_LEG_REANSWER with an offer the answer, in the ACK, which waits for it.

@@ -27,8 +27,8 @@ dm_sip_fork_free(void *data)
     g_free(fork);
 }
 
-static DmSipFork *
-find_by_tag(const DmSipLeg *leg, const char *tag)
+DmSipFork *
+dm_sip_fork_of_tag(const DmSipLeg *leg, const char *tag)
 {
     for (unsigned i = 0; i < leg->forks->len; i++) {
         DmSipFork *fork = g_ptr_array_index(leg->forks, i);
@@ -43,7 +43,7 @@ find_by_tag(const DmSipLeg *leg, const char *tag)
 DmSipFork *
 dm_sip_fork_find(const DmSipLeg *leg, const DmSipMessage *response)
 {
-    return find_by_tag(leg, tag_of(response->sip->sip_to));
+    return dm_sip_fork_of_tag(leg, tag_of(response->sip->sip_to));
 }
 
 DmSipFork *

@@ -300,6 +300,7 @@ take_provisional(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *respons
     is_readable = dm_sip_leg_read_sdp(response, &sdp);
     if (dm_sip_fork_take(leg, invite, response, sdp)) {
         take_early_description(leg, response, is_readable ? sdp : NULL);
+        dm_sip_leg_send_queued(leg);
     }
 }
 
@@ -441,7 +442,7 @@ fail_reinvite(DmInviteOut *invite, uint16_t status)
     if (invite->is_refresh) {
         dm_sip_leg_refresh_failed(leg, status);
     } else {
-        dm_sip_leg_reinvite_failed(leg, status);
+        dm_sip_leg_reoffer_failed(leg, status);
     }
 }
 

@@ -156,6 +156,7 @@ struct DmSipLeg {
 
     DmLegSession session;
     DmClientTx *update; /* ours, without a final answer */
+    bool update_offers; /* it carries leg->offer; else it only refreshes */
 
     DmClientTx *bye;     /* ours; tells this leg of its end */
     bool peer_said_bye;  /* before its 2xx to our INVITE came */
@@ -265,6 +266,7 @@ bool dm_sip_fork_rings(DmSipLeg *leg, const DmSipMessage *response, const DmSdp 
 DmSdp *dm_sip_fork_described(const DmSipLeg *leg, const char *tag);
 void dm_sip_fork_free(void *data);
 DmSipFork *dm_sip_fork_find(const DmSipLeg *leg, const DmSipMessage *response);
+DmSipFork *dm_sip_fork_of_tag(const DmSipLeg *leg, const char *tag);
 DmSipFork *dm_sip_fork_of_request(const DmSipLeg *leg, const DmSipMessage *request);
 /* A provisional answer; one that wants to be acknowledged is. False: it was before, or came out of
  * turn, and nobody else need hear of it. */
@@ -304,13 +306,14 @@ void dm_sip_leg_watch(DmSipLeg *leg, DmServerTx *tx);
 bool dm_sip_leg_may_send_invite(const DmSipLeg *leg);
 /* A re-INVITE with @sdp, or without: it asks for an offer. */
 DmInviteOut *dm_sip_leg_send_reinvite(DmSipLeg *leg, const DmSdp *sdp);
+/* The answer to a reoffer(), whatever it went out as; and that it got none. */
+void dm_sip_leg_tell_reanswer(DmSipLeg *leg, uint16_t status, const DmSdp *sdp);
+void dm_sip_leg_reoffer_failed(DmSipLeg *leg, uint16_t status);
 /* 491 came: whatever is queued waits (RFC 3261, 14.1). */
 void dm_sip_leg_wait_after_glare(DmSipLeg *leg);
 /* The peer has lost the dialog, or is gone: BYE, and the leg is over. */
 void dm_sip_leg_lost(DmSipLeg *leg, uint16_t status, const char *reason, const char *diagnosis);
-/* Final answers to our re-INVITE (transfer full: @response); a status when there was none to be
- * used. */
-void dm_sip_leg_reinvite_failed(DmSipLeg *leg, uint16_t status);
+/* The final answer to our re-INVITE. (transfer full: @response) */
 void dm_sip_leg_reinvite_answered(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response);
 
 /* --- leg-session.c: the life of a session (RFC 4028) --- */
@@ -335,3 +338,5 @@ void dm_sip_leg_refresh_failed(DmSipLeg *leg, uint16_t status);
 /* --- leg-update.c: UPDATE of ours --- */
 /* One without a description. */
 void dm_sip_leg_send_update(DmSipLeg *leg);
+/* Sends leg->offer by UPDATE, now, where that is possible and wanted. False: it is not. */
+bool dm_sip_leg_offer_by_update(DmSipLeg *leg);

@@ -43,6 +43,11 @@ dm_sip_leg_send_reinvite(DmSipLeg *leg, const DmSdp *sdp)
 void
 dm_sip_leg_send_queued(DmSipLeg *leg)
 {
+    if (leg->queued && dm_sip_leg_offer_by_update(leg)) {
+        leg->queued = false;
+        leg->session.due = false;
+        return;
+    }
     if (!dm_sip_leg_may_send_invite(leg)) {
         return;
     }
@@ -58,8 +63,8 @@ dm_sip_leg_send_queued(DmSipLeg *leg)
 void
 dm_sip_leg_reoffer(DmSipLeg *leg, const DmSdp *sdp)
 {
-    if (leg->reoffering || leg->ending ||
-        (leg->state != DM_SIP_LEG_UP && leg->state != DM_SIP_LEG_ANSWERED)) {
+    if (leg->reoffering || leg->ending || leg->state == DM_SIP_LEG_CANCELLING ||
+        leg->state >= DM_SIP_LEG_CLOSING) {
         return;
     }
     leg->reoffering = true;
@@ -99,9 +104,9 @@ dm_sip_leg_lost(DmSipLeg *leg, uint16_t status, const char *reason, const char *
 }
 
 void
-dm_sip_leg_reinvite_failed(DmSipLeg *leg, uint16_t status)
+dm_sip_leg_reoffer_failed(DmSipLeg *leg, uint16_t status)
 {
-    if (leg->state != DM_SIP_LEG_UP) {
+    if (leg->state == DM_SIP_LEG_CANCELLING || leg->state >= DM_SIP_LEG_CLOSING) {
         return;
     }
     if (status == 491 && leg->glares < MAX_GLARES) {
@@ -111,12 +116,19 @@ dm_sip_leg_reinvite_failed(DmSipLeg *leg, uint16_t status)
         return;
     }
     leg->reoffering = false;
-    if (status == 481 || status == 408) {
+    if (leg->state == DM_SIP_LEG_UP && (status == 481 || status == 408)) {
         dm_sip_leg_lost(leg, status, "Dialog lost", "");
         return;
     }
     dm_sip_leg_emit(leg, DM_LEG_REOFFER_FAILED, status, NULL);
     dm_sip_leg_send_queued(leg);
+}
+
+void
+dm_sip_leg_tell_reanswer(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
+{
+    leg->reoffering = false;
+    dm_sip_leg_emit_answer(leg, DM_LEG_REANSWER, status, sdp);
 }
 
 /* A refresh is nobody's business but ours, unless its answer says something new. */
@@ -128,8 +140,7 @@ tell_of_answer(DmSipLeg *leg, const DmInviteOut *invite, uint16_t status, const 
 
     dm_sip_leg_set_remote_sdp(leg, sdp);
     if (!invite->is_refresh) {
-        leg->reoffering = false;
-        dm_sip_leg_emit_answer(leg, DM_LEG_REANSWER, status, sdp);
+        dm_sip_leg_tell_reanswer(leg, status, sdp);
     } else if (sdp != NULL && is_new) {
         dm_sip_leg_emit(leg, DM_LEG_REANSWER, status, sdp);
     }
@@ -184,7 +195,7 @@ why_not_now(const DmSipLeg *leg)
     if (leg->incoming.tx != NULL) {
         return 500;
     }
-    if (leg->invite != NULL || leg->ack.due) {
+    if (leg->invite != NULL || leg->ack.due || (leg->update != NULL && leg->update_offers)) {
         return 491;
     }
     return leg->state == DM_SIP_LEG_UP ? 0 : 491;
@@ -290,6 +301,7 @@ answer_change(DmSipLeg *leg, const DmSdp *sdp)
     dm_sip_leg_set_remote_sdp(leg, leg->change.offer);
     dm_server_tx_respond(leg->change.tx, response);
     dm_sip_leg_drop_change(leg);
+    dm_sip_leg_send_queued(leg);
 }
 
 static void
@@ -299,14 +311,15 @@ refuse_change(DmSipLeg *leg, uint16_t status)
 
     dm_server_tx_set_user(tx, NULL, NULL);
     reject(leg, tx, g_steal_pointer(&leg->change.request), status);
+    dm_sip_leg_send_queued(leg);
 }
 
 /* RFC 3311, 5.2: only when the first offer is answered for good, and one after the other. */
 static void
 take_caller_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request, const DmSdp *offer)
 {
-    if (!leg->reliable.agreed || leg->change.tx != NULL) {
-        reject(leg, tx, request, 500);
+    if (!leg->reliable.agreed || leg->change.tx != NULL || leg->update != NULL) {
+        reject(leg, tx, request, leg->update != NULL ? 491 : 500);
         return;
     }
     dm_dialog_refresh_target(leg->dialog, request);
@@ -325,7 +338,7 @@ dm_sip_leg_take_fork_update(DmSipLeg *leg, DmSipFork *fork, DmServerTx *tx, DmSi
         reject(leg, tx, request, 500);
     } else if (!readable) {
         reject(leg, tx, request, 488);
-    } else if (offer != NULL && (!fork->agreed || !is_heard)) {
+    } else if (offer != NULL && (!fork->agreed || !is_heard || leg->update != NULL)) {
         reject(leg, tx, request, 491);
     } else if (offer != NULL) {
         dm_dialog_refresh_target(fork->dialog, request);

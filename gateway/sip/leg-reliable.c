@@ -260,4 +260,5 @@ dm_sip_leg_take_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
         accept_prack(leg, tx, request);
     }
     send_next(leg);
+    dm_sip_leg_send_queued(leg);
 }

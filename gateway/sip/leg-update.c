@@ -5,18 +5,59 @@
 #include "gateway/sip/auth.h"
 #include "gateway/sip/leg-priv.h"
 
-/* UPDATE of ours (RFC 3311): it refreshes a session without touching what was agreed. */
+/* UPDATE of ours (RFC 3311): it refreshes a session without touching what was agreed, or changes
+ * it, which it can do before the answer as well (SIG-12). */
 
 DM_LOG_TOPIC("sip-leg");
 
 static void start_update(DmSipLeg *leg);
 
+/* The dialog that an offer of ours may go out in: the first exchange must be over (RFC 3311, 5.1).
+ * NULL: none. */
+static DmDialog *
+may_offer_in(const DmSipLeg *leg)
+{
+    DmSipFork *fork;
+
+    switch (leg->state) {
+    case DM_SIP_LEG_UP:
+        return leg->dialog;
+    case DM_SIP_LEG_INCOMING:
+        return leg->reliable.agreed && leg->reliable.unacked == NULL ? leg->dialog : NULL;
+    case DM_SIP_LEG_EARLY:
+        fork = leg->early_tag != NULL ? dm_sip_fork_of_tag(leg, leg->early_tag) : NULL;
+        return fork != NULL && fork->agreed ? fork->dialog : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static void
+take_answer(DmSipLeg *leg, const DmSipMessage *response)
+{
+    g_autoptr(DmSdp) sdp = NULL;
+
+    dm_sip_leg_read_sdp(response, &sdp);
+    dm_sip_leg_set_remote_sdp(leg, sdp);
+    dm_sip_leg_tell_reanswer(leg, (uint16_t)response->sip->sip_status->st_status, sdp);
+}
+
 static void
 take_success(DmSipLeg *leg, const DmSipMessage *response)
 {
-    dm_dialog_refresh_target(leg->dialog, response);
+    DmSipFork *fork = dm_sip_fork_find(leg, response);
+    DmDialog *dialog = leg->dialog != NULL ? leg->dialog : fork != NULL ? fork->dialog : NULL;
+
+    if (dialog != NULL) {
+        dm_dialog_refresh_target(dialog, response);
+    }
     dm_sip_leg_learn(leg, response);
-    dm_sip_leg_settle_session(leg, response);
+    if (leg->state == DM_SIP_LEG_UP) {
+        dm_sip_leg_settle_session(leg, response);
+    }
+    if (leg->update_offers) {
+        take_answer(leg, response);
+    }
     dm_sip_leg_send_queued(leg);
 }
 
@@ -28,16 +69,41 @@ try_again(DmSipLeg *leg, const DmSipMessage *response)
     bool challenged = (status == 401 || status == 407) && leg->digest != NULL &&
                       dm_auth_take(leg->digest, response) == DM_DIGEST_RETRY;
 
-    if (leg->state != DM_SIP_LEG_UP || (!challenged && !dm_sip_leg_take_too_small(leg, response))) {
+    if (may_offer_in(leg) == NULL || (!challenged && !dm_sip_leg_take_too_small(leg, response))) {
         return false;
     }
     start_update(leg);
     return true;
 }
 
+/* RFC 3311, 5.2: an offer of the peer's is in the way, of which 500 is one name. What does not know
+ * UPDATE may know re-INVITE, once it has answered. */
+static void
+offer_failed(DmSipLeg *leg, uint16_t status)
+{
+    switch (status) {
+    case 405:
+    case 501:
+        leg->session.no_update = true;
+        leg->queued = true;
+        dm_sip_leg_send_queued(leg);
+        break;
+    case 500:
+        dm_sip_leg_reoffer_failed(leg, 491);
+        break;
+    default:
+        dm_sip_leg_reoffer_failed(leg, status);
+        break;
+    }
+}
+
 static void
 take_failure(DmSipLeg *leg, uint16_t status)
 {
+    if (leg->update_offers) {
+        offer_failed(leg, status);
+        return;
+    }
     if (status != 408 && status != 481 && status != 491) {
         leg->session.no_update = true; /* it may know re-INVITE better */
         leg->session.due = leg->state == DM_SIP_LEG_UP && leg->session.terms.interval_s > 0;
@@ -73,7 +139,11 @@ on_failed(DmClientTx *tx, DmTxFailure failure, void *user_data)
 
     dm_client_tx_forget_user(tx);
     leg->update = NULL;
-    dm_sip_leg_refresh_failed(leg, failure == DM_TX_TIMEOUT ? 408 : 503);
+    if (leg->update_offers) {
+        dm_sip_leg_reoffer_failed(leg, failure == DM_TX_TIMEOUT ? 408 : 503);
+    } else {
+        dm_sip_leg_refresh_failed(leg, failure == DM_TX_TIMEOUT ? 408 : 503);
+    }
 }
 
 static void
@@ -91,24 +161,58 @@ static const DmClientTxUser update_user = {
 static void
 start_update(DmSipLeg *leg)
 {
-    g_autoptr(DmSipMessage) request = dm_dialog_request(leg->dialog, DM_METHOD_UPDATE, 0);
+    DmDialog *dialog = may_offer_in(leg);
+    g_autoptr(DmSipMessage) request = dm_dialog_request(dialog, DM_METHOD_UPDATE, 0);
     DmSipFlow flow;
 
     dm_sip_add_contact(leg->core, request, dm_trunk_config(leg->trunk), &leg->flow);
     dm_sip_add_abilities(request);
-    dm_sip_leg_write_session(leg, request);
+    if (leg->state == DM_SIP_LEG_UP) {
+        dm_sip_leg_write_session(leg, request);
+    } else {
+        dm_sip_add_extensions(request, dm_trunk_config(leg->trunk));
+    }
+    if (leg->update_offers) {
+        dm_sip_leg_write_sdp(leg, request, leg->offer);
+    }
     if (leg->digest != NULL) {
         dm_auth_apply(leg->digest, leg->core->random, request);
     }
-    dm_dialog_flow(leg->dialog, &leg->core->wire, &flow);
+    dm_dialog_flow(dialog, &leg->core->wire, &flow);
     leg->update = dm_client_tx_start(leg->core->tx, request, &flow, &update_user, leg);
+}
+
+static void
+send_update(DmSipLeg *leg, bool offers)
+{
+    leg->update_offers = offers;
+    if (leg->digest != NULL) {
+        dm_digest_client_begin(leg->digest);
+    }
+    start_update(leg);
 }
 
 void
 dm_sip_leg_send_update(DmSipLeg *leg)
 {
-    if (leg->digest != NULL) {
-        dm_digest_client_begin(leg->digest);
+    send_update(leg, false);
+}
+
+bool
+dm_sip_leg_offer_by_update(DmSipLeg *leg)
+{
+    DmUpdateMode mode = dm_trunk_config(leg->trunk)->sip.update;
+    bool is_up = leg->state == DM_SIP_LEG_UP;
+
+    if (mode == DM_UPDATE_OFF || (is_up && mode != DM_UPDATE_PREFER) || leg->offer == NULL ||
+        leg->session.no_update || !dm_sip_leg_peer_allows(leg, DM_METHOD_UPDATE)) {
+        return false;
     }
-    start_update(leg);
+    if (is_up ? !dm_sip_leg_may_send_invite(leg)
+              : leg->update != NULL || leg->change.tx != NULL || may_offer_in(leg) == NULL ||
+                    dm_timer_is_armed(&leg->glare_timer)) {
+        return false;
+    }
+    send_update(leg, true);
+    return true;
 }
