@@ -8,6 +8,7 @@
 #include "media/net/worker.h"
 #include "media/path/decoded.h"
 #include "media/path/dtmf.h"
+#include "media/path/key-once.h"
 #include "media/path/latch.h"
 #include "media/path/plan.h"
 #include "media/quality.h"
@@ -83,6 +84,9 @@ typedef struct {
     DmStreamJudge judge;
     DmMediaDirection direction;
     bool timeout_told;
+    bool drops_press; /* the one @dtmf has heard of last: it came in another way before */
+    DmKeyOnce key_once;
+    int64_t event_us;     /* last packet of an event; 0: none */
     uint32_t n_strangers; /* foreign packets since it was pinned */
     uint16_t port;
     int rtcp_fd;
@@ -93,7 +97,7 @@ typedef struct {
 
     _Atomic uint64_t rx_out_of_order, rx_duplicates, rx_foreign_source, rx_unknown_pt, rx_invalid;
     _Atomic uint64_t rx_srtp_auth, rx_srtp_replayed;
-    _Atomic uint64_t rtcp_rx, rtcp_tx, dtmf_events;
+    _Atomic uint64_t rtcp_rx, rtcp_tx, dtmf_events, dtmf_duplicates;
     _Atomic uint32_t rtt_us, rtt_max_us, ssrc_rx, tx_lost, tx_jitter_us;
     _Atomic int64_t first_rx_us; /* 0: never */
 
@@ -143,6 +147,10 @@ dm_stream_other(DmStream *stream)
 
 /* Fills in @event's side and tells the owner. */
 void dm_session_emit(DmStream *stream, DmMediaEvent *event);
+
+/* @stream's peer pressed @key, as @way says. Tells the owner and returns true, unless the same
+ * press has come in another way. */
+bool dm_session_take_key(DmStream *stream, char key, DmKeyMethod way, int64_t now_us);
 
 /* Works out anew which way packets go; after anything that decides it has changed. */
 void dm_session_set_forwarding(DmMediaSession *session);

@@ -36,8 +36,10 @@ typedef struct {
     DmWorkerCommand command;
     DmMediaSession *session;
     DmMediaSpec *spec; /* update only */
-    DmSide side;       /* play and stop */
+    DmSide side;       /* play, stop and press */
     DmPlay play;
+    char key;
+    unsigned key_ms;
 } SessionCommand;
 
 /*
@@ -161,6 +163,7 @@ session_free(DmMediaSession *session, int64_t now_us)
 
 static void enter(DmWorkerCommand *base);
 static void update(DmWorkerCommand *base);
+static void press(DmWorkerCommand *base);
 static void play(DmWorkerCommand *base);
 static void stop_play(DmWorkerCommand *base);
 static void leave(DmWorkerCommand *base);
@@ -233,6 +236,18 @@ dm_media_session_play(DmMediaSession *session, DmSide side, const DmPlay *what)
 }
 
 void
+dm_media_session_press(DmMediaSession *session, DmSide from, char key, unsigned ms)
+{
+    DmWorkerCommand *base = command_new(session, press, NULL);
+    SessionCommand *command = (SessionCommand *)base;
+
+    command->side = from;
+    command->key = key;
+    command->key_ms = ms;
+    dm_worker_post(session->worker, base);
+}
+
+void
 dm_media_session_stop(DmMediaSession *session, DmSide side)
 {
     DmWorkerCommand *base = command_new(session, stop_play, NULL);
@@ -285,6 +300,7 @@ report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
         .rtcp_rx = dm_published(stream->rtcp_rx),
         .rtcp_tx = dm_published(stream->rtcp_tx),
         .dtmf_events = dm_published(stream->dtmf_events),
+        .dtmf_duplicates = dm_published(stream->dtmf_duplicates),
         .jitter_us = dm_rtp_sequence_jitter_us(&stream->rx, clock_hz),
         .jitter_max_us = dm_rtp_sequence_jitter_max_us(&stream->rx, clock_hz),
         .tx_lost = dm_published(stream->tx_lost),
@@ -622,6 +638,35 @@ play(DmWorkerCommand *base)
     SessionCommand *command = (SessionCommand *)base;
 
     dm_player_play(&command->session->stream[command->side], &command->play);
+    command_free(command);
+}
+
+bool
+dm_session_take_key(DmStream *stream, char key, DmKeyMethod way, int64_t now_us)
+{
+    DmMediaEvent event = {.type = DM_MEDIA_EVENT_DIGIT, .digit = key};
+
+    if (!dm_key_once_press(&stream->key_once, key, way, now_us)) {
+        dm_publish_add(stream->dtmf_duplicates, 1);
+        dm_worker_count(dm_worker_stats(dm_stream_session(stream)->worker), dtmf_duplicates);
+        return false;
+    }
+    dm_publish_add(stream->dtmf_events, 1);
+    dm_session_emit(stream, &event);
+    return true;
+}
+
+static void
+press(DmWorkerCommand *base)
+{
+    SessionCommand *command = (SessionCommand *)base;
+    DmMediaSession *session = command->session;
+    DmStream *from = &session->stream[command->side];
+
+    if (dm_session_take_key(from, command->key, DM_KEYS_SIGNALLED, now_of(session))) {
+        dm_worker_count(dm_worker_stats(session->worker), dtmf_info);
+        dm_player_press(dm_stream_other(from), command->key, command->key_ms);
+    }
     command_free(command);
 }
 

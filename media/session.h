@@ -16,7 +16,7 @@ typedef enum {
     DM_MEDIA_EVENT_LATCHED,      /* @side sends from @address, not from where it said */
     DM_MEDIA_EVENT_TIMEOUT,      /* @side has been silent for the agreed time; once */
     DM_MEDIA_EVENT_AUDIO_CHECK,  /* 5 s after the answer: @report and @verdict */
-    DM_MEDIA_EVENT_DIGIT, /* @side pressed @digit ('0'-'9', '*', '#', 'A'-'D'); once a key press */
+    DM_MEDIA_EVENT_DIGIT,        /* @side pressed @digit (see DmKeyMethod); once a press */
     DM_MEDIA_EVENT_PLAY_STARTED, /* what @side was to be played can be heard; once a play */
     DM_MEDIA_EVENT_PLAY_ENDED,   /* it was played to its end: not after stop or another play */
     DM_MEDIA_EVENT_CLOSED, /* last event: @report is final; the session is gone when it returns */
@@ -61,6 +61,11 @@ void dm_media_session_update(DmMediaSession *session, const DmMediaSpec *spec);
 void dm_media_session_play(DmMediaSession *session, DmSide side, const DmPlay *play);
 /* Harmless when nothing is played. */
 void dm_media_session_stop(DmMediaSession *session, DmSide side);
+
+/* @from's peer pressed @key, as signalling tells, for @ms milliseconds (0: not said). Unless the
+ * same press comes as media within 200 ms, DM_MEDIA_EVENT_DIGIT tells of it, and the other side's
+ * peer gets it as events or as a tone, whichever was agreed, one key after the other. */
+void dm_media_session_press(DmMediaSession *session, DmSide from, char key, unsigned ms);
 
 /* Numbers as of now; any thread that may call update. */
 void dm_media_session_report(const DmMediaSession *session, DmMediaReport *out_report);

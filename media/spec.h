@@ -149,6 +149,16 @@ dm_srtp_key_len(DmSrtpSuite suite)
 /* Other phones that ring where one was called. */
 #define DM_MEDIA_MAX_RIVALS 7
 
+/* How keys reach a peer, and it sends its own. A key is '0' to '9', '*', '#', 'A' to 'D', or
+ * DM_KEY_FLASH, which has no tone. */
+typedef enum {
+    DM_KEYS_AUTO,      /* events (RFC 4733) where agreed, else tones */
+    DM_KEYS_EVENTS,    /* events or not at all */
+    DM_KEYS_TONES,     /* tones in its speech */
+    DM_KEYS_SIGNALLED, /* not by media: signalling carries them (SIP INFO) */
+} DmKeyMethod;
+#define DM_KEY_FLASH '!'
+
 /* One peer's half of the agreement. */
 typedef struct {
     DmAddress remote_rtp;  /* not set, or port 0: nothing is sent there */
@@ -156,6 +166,7 @@ typedef struct {
     bool rtcp_mux;         /* RFC 5761 */
     DmMediaDirection direction;
     DmNatPolicy nat;
+    DmKeyMethod keys;
     uint16_t ptime_ms;    /* what the peer wants in one packet; 0: 20 */
     uint16_t maxptime_ms; /* 0: no bound */
     uint8_t n_recv, n_send;
@@ -232,7 +243,8 @@ typedef struct {
     uint64_t rx_unknown_pt, rx_invalid;
     uint64_t rx_srtp_auth, rx_srtp_replayed; /* RTP and RTCP dropped: not of our key; seen before */
     uint64_t rtcp_rx, rtcp_tx;
-    uint64_t dtmf_events;
+    uint64_t dtmf_events;              /* keys pressed, however told */
+    uint64_t dtmf_duplicates;          /* told twice, in two ways: passed on once */
     uint32_t jitter_max_us, jitter_us; /* interarrival jitter (RFC 3550, 6.4.1), now and worst */
     uint32_t rtt_us, rtt_max_us;       /* from RTCP; 0: unknown */
     uint32_t tx_lost, tx_jitter_us;    /* of what we sent, as the peer's RTCP says */

@@ -9,7 +9,7 @@
 #define HIGH_DBM0 (-8.0f)
 #define LOW_DBM0  (-10.0f)
 
-static const char keys[] = "0123456789*#ABCD";
+static const char keys[] = "0123456789*#ABCD!"; /* by event; flash is 16 */
 /* The keyboard, row by row. */
 static const char keyboard[] = "123A456B789C*0#D";
 static const float row_hz[] = {697, 770, 852, 941};

@@ -32,6 +32,7 @@ typedef struct {
 } DmKeyTone;
 void dm_key_tone_make(DmKeyTone *tone, char key, unsigned rate_hz, int16_t *samples, size_t n);
 
-/* RFC 4733, 3.2: the number of an event; -1: not a key. And back; 0: not a key. */
+/* RFC 4733, 3.2: the number of an event; -1: not a key. And back; 0: not a key. Flash included,
+ * which has no tone. */
 int dm_key_event(char key);
 char dm_key_of_event(unsigned event);

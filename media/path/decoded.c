@@ -38,6 +38,7 @@
 typedef struct {
     DmKeyEar *ear;    /* NULL: nobody listens */
     char key;         /* that sounds; 0: none */
+    bool is_silent;   /* and nobody is told of */
     uint32_t n_key;   /* samples since it was recognised */
     uint32_t n_told;  /* of them when last told */
     uint32_t started; /* timestamp of its events */
@@ -187,11 +188,14 @@ send_event(DmDecodedPath *path, bool is_first, bool is_end)
     uint8_t *block = bytes + DM_RTP_HEADER_LEN;
     uint32_t duration = out_units(path, MAX(listener->n_key, DM_KEY_LAG));
 
+    listener->n_told = listener->n_key;
+    if (listener->is_silent) {
+        return;
+    }
     block[0] = (uint8_t)dm_key_event(listener->key);
     block[1] = (uint8_t)(EVENT_VOLUME | (is_end ? EVENT_END : 0));
     dm_put_u16(block + 2, (uint16_t)MIN(duration, UINT16_MAX));
     send_packet(path, bytes, EVENT_LEN, path->plan->event_pt, is_first, listener->started);
-    listener->n_told = listener->n_key;
 }
 
 /* All that was held back is the beginning of the tone. */
@@ -205,8 +209,9 @@ begin_key(DmDecodedPath *path, char key)
     listener->n_held = 0;
     listener->n_key = 0;
     listener->started = path->out_next;
+    listener->is_silent =
+        !path->on_key(key, path->user_data) || path->plan->event_pt == 0 || dm_key_event(key) < 0;
     send_event(path, true, false);
-    path->on_key(key, path->user_data);
 }
 
 static void
@@ -533,7 +538,7 @@ play_tone(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
     char key = played->rtp.payload_len >= EVENT_LEN ? dm_key_of_event(block[0]) : 0;
     uint64_t n;
 
-    if (key == 0 || (sounder->key != 0 && later < 0)) {
+    if (key == 0 || key == DM_KEY_FLASH || (sounder->key != 0 && later < 0)) {
         return;
     }
     if (sounder->key == 0 || later > 0) {

@@ -18,8 +18,9 @@ typedef void (*DmPathSendFunc)(const DmRtpPacket *rtp,
                                size_t len,
                                void *user_data);
 
-/* A key was heard in the speech that came; once a press. */
-typedef void (*DmPathKeyFunc)(char key, void *user_data);
+/* A key was heard in the speech that came; once a press. Returns false when it is known already:
+ * the peer is not told of it, nor does it hear it. */
+typedef bool (*DmPathKeyFunc)(char key, void *user_data);
 
 /* @plan and @out outlive the path; @out is the stream that its packets go to, shared with what is
  * relayed. NULL: there is no codec toward the peer that we can encode. */

@@ -10,7 +10,7 @@
 #define END_BIT      0x80
 #define MAX_DURATION UINT16_MAX
 
-static const char digits[] = "0123456789*#ABCD";
+static const char digits[] = "0123456789*#ABCD!"; /* by event; flash is 16 */
 
 void
 dm_dtmf_receiver_reset(DmDtmfReceiver *receiver)

@@ -17,8 +17,8 @@ typedef struct {
 /* Another stream begins: its timestamps are not to be compared with those before. */
 void dm_dtmf_receiver_reset(DmDtmfReceiver *receiver);
 
-/* Returns the digit of a press not heard of before ('0'-'9', '*', '#', 'A'-'D'), or 0. Events
- * beyond the digits (flash, tones) are relayed and not reported. */
+/* Returns the key of a press not heard of before (see DmKeyMethod), or 0. Events beyond (tones) are
+ * relayed and not reported. */
 char dm_dtmf_receive(DmDtmfReceiver *receiver, const DmPacket *packet);
 
 /* Durations are in timestamp units: those of the other side's clock (DTMF-1). */

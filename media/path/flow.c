@@ -224,17 +224,23 @@ account(DmStream *stream, const DmPacket *packet, int64_t *stats)
     }
 }
 
-static void
+/* Returns false when the press is known already, and shall not go on. */
+static bool
 listen_for_digits(DmStream *stream, const DmPacket *packet, int64_t *stats)
 {
-    DmMediaEvent event = {.type = DM_MEDIA_EVENT_DIGIT};
+    uint32_t before = stream->dtmf.timestamp;
+    char digit = dm_dtmf_receive(&stream->dtmf, packet);
 
-    event.digit = dm_dtmf_receive(&stream->dtmf, packet);
-    if (event.digit != 0) {
-        dm_publish_add(stream->dtmf_events, 1);
-        dm_worker_count(stats, dtmf_in);
-        dm_session_emit(stream, &event);
+    stream->event_us = packet->now_us;
+    if (digit != 0) {
+        stream->drops_press = !dm_session_take_key(stream, digit, DM_KEYS_EVENTS, packet->now_us);
+        stats[DM_MEDIA_STAT_dtmf_in] += !stream->drops_press;
+    } else if (stream->dtmf.timestamp != before) {
+        stream->drops_press = false; /* something else than a key */
+    } else {
+        dm_key_once_lasts(&stream->key_once, DM_KEYS_EVENTS, packet->now_us);
     }
+    return !stream->drops_press;
 }
 
 /* A shielded socket tells of an ICMP error of an earlier packet in place of sending this one. */
@@ -352,8 +358,8 @@ dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *fro
         return;
     }
     account(stream, &packet, stats);
-    if (packet.rule.ops & DM_PATH_EVENT) {
-        listen_for_digits(stream, &packet, stats);
+    if ((packet.rule.ops & DM_PATH_EVENT) && !listen_for_digits(stream, &packet, stats)) {
+        return;
     }
     pass_on(stream, &packet, stats);
 }

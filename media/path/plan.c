@@ -94,6 +94,13 @@ find_event(const DmMediaSideSpec *to, const DmMediaFormat *made)
     return find_codec(to, DM_CODEC_TELEPHONE_EVENT);
 }
 
+/* When it has no events. */
+static bool
+wants_tones(const DmMediaSideSpec *to)
+{
+    return to->keys == DM_KEYS_AUTO || to->keys == DM_KEYS_TONES;
+}
+
 /* The format to turn @format into when the other side does not have it, and how. */
 static const DmMediaFormat *
 find_other(const DmMediaFormat *made,
@@ -104,6 +111,9 @@ find_other(const DmMediaFormat *made,
     if (format->codec == DM_CODEC_TELEPHONE_EVENT) {
         const DmMediaFormat *event = find_event(to, made);
 
+        if (event == NULL && !wants_tones(to)) {
+            return NULL;
+        }
         *out_ops = event == NULL && made != NULL ? DM_PATH_TONES : 0;
         return event != NULL ? event : made;
     }
@@ -162,13 +172,19 @@ plan_keys(DmPathPlan *plan, const DmMediaSideSpec *from, const DmMediaSideSpec *
 {
     const DmMediaFormat *made = &plan->made;
     const DmMediaFormat *event = find_event(to, made);
-    bool has_tones = event == NULL && has_events(from->recv, from->n_recv);
+    bool from_has_events = has_events(from->recv, from->n_recv);
+    bool has_tones = event == NULL && wants_tones(to) && from_has_events;
 
+    if (event != NULL) {
+        plan->event_pt = event->pt;
+        plan->event_hz = event->clock_hz != 0 ? event->clock_hz : DEFAULT_CLOCK_HZ;
+    }
     if (dm_codec_type(made->codec) == NULL) {
         return;
     }
-    plan->hears_keys = event != NULL && !has_events(from->recv, from->n_recv);
-    plan->event_pt = event != NULL ? event->pt : 0;
+    plan->makes_tones = event == NULL && wants_tones(to);
+    plan->hears_keys =
+        !from_has_events && wants_tones(from) && (event != NULL || to->keys == DM_KEYS_SIGNALLED);
     for (unsigned i = 0; i < plan->n; i++) {
         DmPathRule *rule = &plan->rule[i];
         bool is_decodable = dm_codec_type((DmCodec)rule->codec) != NULL;

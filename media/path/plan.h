@@ -31,8 +31,11 @@ typedef struct {
     DmPathRule rule[DM_MEDIA_MAX_FORMATS];
     uint8_t n;
     uint16_t ptime_ms, maxptime_ms; /* toward the peer, as it said; 0: it did not */
-    bool hears_keys;    /* from a peer without events, to one with: tones become events */
-    uint8_t event_pt;   /* toward the peer; when hears_keys */
+    bool hears_keys;  /* from a peer without events, to one that wants no tones: they are taken
+                         out, told, and made events if there is @event_pt */
+    bool makes_tones; /* a key of ours reaches the peer as a tone */
+    uint8_t event_pt; /* or as this; 0: not */
+    uint32_t event_hz;
     DmMediaFormat made; /* what samples are made into; DM_CODEC_OTHER: nothing we can make */
 } DmPathPlan;
 

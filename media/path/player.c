@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "media/dsp/codec.h"
+#include "media/dsp/keys.h"
 #include "media/dsp/tones.h"
 #include "media/path/flow.h"
+#include "media/rtp/bytes.h"
 
 /* Players of one worker do their work together, so that it wakes once for all of them. */
 #define GRID_US (20 * INT64_C(1000))
@@ -13,6 +15,37 @@
 #define MAX_LATE_US (200 * INT64_C(1000))
 
 #define MS INT64_C(1000)
+
+/* Keys that wait; more are dropped. */
+#define MAX_KEYS 32
+/* How long a key is down when nobody says, and the bounds of what is said: Q.24 wants 40 ms, peers
+ * want more, and 16 bits of duration at 48 kHz hold 1365. */
+#define KEY_MS     160
+#define KEY_MIN_MS 60
+#define KEY_MAX_MS 1300
+#define PAUSE_MS   60
+/* A press that is being relayed is over when nothing has come of it for so long: two at once would
+ * be one too many. */
+#define RELAYED_GAP_US (60 * MS)
+
+#define EVENT_LEN    4
+#define EVENT_END    0x80
+#define EVENT_VOLUME 10
+#define N_EVENT_ENDS 3
+#define EVENT_MS     20
+
+typedef struct {
+    char key;
+    unsigned ms;
+} Press;
+
+/* Keys on their way, one after the other. */
+typedef struct {
+    Press press[MAX_KEYS];
+    unsigned n;
+    unsigned n_made_ms; /* of the first one, its pause included; 0: not begun */
+    DmKeyTone tone;
+} Keys;
 
 struct DmPlayer {
     DmStream *to; /* it owns us */
@@ -27,6 +60,8 @@ struct DmPlayer {
     bool was_told;
     int64_t quiet_from_us; /* asked for, or the other peer was heard */
     uint32_t played_ms;
+
+    Keys keys; /* go before what is played */
 
     /* packets */
     DmEncoder *encoder; /* NULL: nothing agreed that we can make; time goes on */
@@ -63,39 +98,160 @@ can_send(const DmStream *to)
 
 /* Goes on from whatever was sent last, by others or by us. */
 static bool
-join(DmPlayer *player, int64_t now_us)
+join(DmPlayer *player, uint32_t clock_hz, int64_t now_us)
 {
     const DmRtpContinuity *out = &player->to->out;
 
     if (player->is_joined && out->last_sequence == player->last_sequence) {
         return false;
     }
-    player->timestamp = dm_rtp_continuity_next_timestamp(out, player->made.clock_hz, now_us);
+    player->timestamp = dm_rtp_continuity_next_timestamp(out, clock_hz, now_us);
     player->is_joined = true;
     return true;
+}
+
+/* @len bytes of payload that are in their place behind the header. */
+static void
+send_packet(DmPlayer *player, uint8_t *bytes, size_t len, uint8_t pt, bool marker, int64_t now_us)
+{
+    DmPacket packet = {
+        .bytes = bytes,
+        .len = DM_RTP_HEADER_LEN + len,
+        .rtp =
+            {
+                .timestamp = player->timestamp,
+                .payload_offset = DM_RTP_HEADER_LEN,
+                .payload_len = (uint16_t)len,
+                .pt = pt,
+                .marker = marker,
+            },
+    };
+
+    dm_rtp_continuity_append(&player->to->out, &packet.rtp, now_us);
+    player->last_sequence = packet.rtp.sequence;
+    dm_rtp_build(bytes, &packet.rtp);
+    dm_flow_send(player->to, &packet);
 }
 
 static void
 send_frame(DmPlayer *player, const int16_t *samples, size_t n, int64_t now_us)
 {
     uint8_t bytes[DM_RTP_HEADER_LEN + DM_CODEC_MAX_BYTES];
-    size_t len = dm_encoder_encode(player->encoder, samples, n, bytes + DM_RTP_HEADER_LEN);
-    DmPacket packet = {.bytes = bytes, .len = DM_RTP_HEADER_LEN + len};
+    size_t len = 0;
 
-    if (len == 0) {
-        return;
+    if (player->encoder != NULL && can_send(player->to)) {
+        len = dm_encoder_encode(player->encoder, samples, n, bytes + DM_RTP_HEADER_LEN);
     }
-    packet.rtp = (DmRtpPacket){
-        .payload_offset = DM_RTP_HEADER_LEN,
-        .payload_len = (uint16_t)len,
-        .pt = player->made.pt,
-        .marker = join(player, now_us),
-    };
-    packet.rtp.timestamp = player->timestamp;
-    dm_rtp_continuity_append(&player->to->out, &packet.rtp, now_us);
-    player->last_sequence = packet.rtp.sequence;
-    dm_rtp_build(bytes, &packet.rtp);
-    dm_flow_send(player->to, &packet);
+    if (len > 0) {
+        bool marker = join(player, player->made.clock_hz, now_us);
+
+        send_packet(player, bytes, len, player->made.pt, marker, now_us);
+    }
+    player->timestamp += player->made.clock_hz / 1000 * player->ptime_ms;
+}
+
+/*
+ * Keys
+ */
+
+static const DmPathPlan *
+plan_of(const DmPlayer *player)
+{
+    return &dm_stream_other(player->to)->plan;
+}
+
+static void
+send_event(DmPlayer *player, const Press *press, unsigned down_ms, int64_t now_us)
+{
+    const DmPathPlan *plan = plan_of(player);
+    uint8_t bytes[DM_RTP_HEADER_LEN + EVENT_LEN];
+    uint8_t *block = bytes + DM_RTP_HEADER_LEN;
+    bool is_end = down_ms >= press->ms;
+    uint32_t duration = MIN(down_ms, press->ms) * (plan->event_hz / 1000);
+
+    block[0] = (uint8_t)dm_key_event(press->key);
+    block[1] = (uint8_t)(EVENT_VOLUME | (is_end ? EVENT_END : 0));
+    dm_put_u16(block + 2, (uint16_t)MIN(duration, UINT16_MAX));
+    send_packet(player, bytes, EVENT_LEN, plan->event_pt, down_ms == EVENT_MS, now_us);
+}
+
+/* Another packet of the first key. Its timestamp stands still until it is up (RFC 4733, 2.5.1.2).
+ */
+static void
+make_event(DmPlayer *player, int64_t now_us)
+{
+    Keys *keys = &player->keys;
+    const Press *press = &keys->press[0];
+    unsigned before_ms = keys->n_made_ms;
+    unsigned n = 1;
+
+    keys->n_made_ms += EVENT_MS;
+    if (before_ms >= press->ms) {
+        return; /* the pause behind it */
+    }
+    if (before_ms == 0) {
+        join(player, plan_of(player)->event_hz, now_us);
+    }
+    if (keys->n_made_ms >= press->ms) {
+        n = N_EVENT_ENDS;
+    }
+    for (unsigned i = 0; i < n && can_send(player->to); i++) {
+        send_event(player, press, keys->n_made_ms, now_us);
+    }
+    if (n == N_EVENT_ENDS) {
+        player->timestamp += press->ms * (plan_of(player)->event_hz / 1000);
+        player->is_joined = false; /* speech goes on by the clock */
+        dm_rtp_continuity_fill(&player->to->out, player->timestamp, now_us);
+    }
+}
+
+static void
+make_key_tone(DmPlayer *player, int64_t now_us)
+{
+    int16_t samples[DM_CODEC_MAX_SAMPLES] = {0};
+    Keys *keys = &player->keys;
+    const Press *press = &keys->press[0];
+    unsigned sound_ms = press->ms > keys->n_made_ms ? press->ms - keys->n_made_ms : 0;
+
+    sound_ms = MIN(sound_ms, player->ptime_ms);
+    if (sound_ms > 0) {
+        dm_key_tone_make(&keys->tone,
+                         press->key,
+                         DM_NARROW_HZ,
+                         samples,
+                         (size_t)sound_ms * (DM_NARROW_HZ / 1000));
+    }
+    send_frame(player, samples, (size_t)player->ptime_ms * (DM_NARROW_HZ / 1000), now_us);
+    keys->n_made_ms += player->ptime_ms;
+}
+
+static bool
+has_to_wait(const DmPlayer *player, int64_t now_us)
+{
+    int64_t event_us = dm_stream_other(player->to)->event_us;
+
+    return player->keys.n_made_ms == 0 && event_us != 0 && now_us - event_us < RELAYED_GAP_US;
+}
+
+/* Returns how long that was, in milliseconds. */
+static unsigned
+make_key(DmPlayer *player, int64_t now_us)
+{
+    Keys *keys = &player->keys;
+    bool is_event = plan_of(player)->event_pt != 0;
+
+    if (is_event) {
+        make_event(player, now_us);
+    } else {
+        make_key_tone(player, now_us);
+    }
+    if (keys->n_made_ms >= keys->press[0].ms + PAUSE_MS) {
+        keys->n--;
+        memmove(keys->press, keys->press + 1, keys->n * sizeof *keys->press);
+        keys->n_made_ms = 0;
+        keys->tone = (DmKeyTone){0};
+    }
+    return is_event ? EVENT_MS : player->ptime_ms;
 }
 
 /*
@@ -120,13 +276,16 @@ next_grid_us(int64_t now_us)
     return (now_us / GRID_US + 1) * GRID_US;
 }
 
+/* Nothing is played any more; keys may be on their way. */
 static void
 end(DmPlayer *player)
 {
     player->is_on = false;
     player->sounds = false;
-    player->to->played = false;
-    dm_timer_disarm(&player->timer);
+    if (player->keys.n == 0) {
+        player->to->played = false;
+        dm_timer_disarm(&player->timer);
+    }
 }
 
 static void
@@ -148,10 +307,7 @@ play_frame(DmPlayer *player, int64_t now_us)
     size_t n = (size_t)player->ptime_ms * (DM_NARROW_HZ / 1000);
 
     dm_tone_maker_make(&player->tone, samples, n);
-    if (player->encoder != NULL && can_send(player->to)) {
-        send_frame(player, samples, n, now_us);
-    }
-    player->timestamp += player->made.clock_hz / 1000 * player->ptime_ms;
+    send_frame(player, samples, n, now_us);
     player->played_ms += player->ptime_ms;
 }
 
@@ -161,11 +317,19 @@ is_over(const DmPlayer *player)
     return player->play.duration_ms != 0 && player->played_ms >= player->play.duration_ms;
 }
 
+/* What was due has been made, and was @ms long. */
 static void
-on_due(DmTimer *timer, void *user_data)
+arm_next(DmPlayer *player, unsigned ms, int64_t now_us)
 {
-    DmPlayer *player = user_data;
-    int64_t now_us = dm_loop_now_us(loop_of(player->to));
+    if (now_us - player->due_us > MAX_LATE_US) {
+        player->due_us = now_us;
+    }
+    arm(player, player->due_us + ms * MS);
+}
+
+static void
+go_on_playing(DmPlayer *player, int64_t now_us)
+{
     int64_t begins_us = player->quiet_from_us + player->play.yield_ms * MS;
 
     if (!player->sounds && now_us < begins_us) {
@@ -181,10 +345,24 @@ on_due(DmTimer *timer, void *user_data)
         return;
     }
     play_frame(player, now_us);
-    if (now_us - player->due_us > MAX_LATE_US) {
-        player->due_us = now_us;
+    arm_next(player, player->ptime_ms, now_us);
+}
+
+static void
+on_due(DmTimer *timer, void *user_data)
+{
+    DmPlayer *player = user_data;
+    int64_t now_us = dm_loop_now_us(loop_of(player->to));
+
+    if (player->keys.n > 0 && has_to_wait(player, now_us)) {
+        arm(player, next_grid_us(now_us));
+    } else if (player->keys.n > 0) {
+        arm_next(player, make_key(player, now_us), now_us);
+    } else if (player->is_on) {
+        go_on_playing(player, now_us);
+    } else {
+        end(player);
     }
-    arm(player, player->due_us + player->ptime_ms * MS);
 }
 
 /*
@@ -211,16 +389,22 @@ dm_player_replan(DmStream *to)
     }
 }
 
-void
-dm_player_play(DmStream *to, const DmPlay *play)
+static void
+ensure_player(DmStream *to)
 {
-    int64_t now_us = dm_loop_now_us(loop_of(to));
-
     if (to->player == NULL) {
         to->player = g_new0(DmPlayer, 1);
         to->player->to = to;
         dm_player_replan(to);
     }
+}
+
+void
+dm_player_play(DmStream *to, const DmPlay *play)
+{
+    int64_t now_us = dm_loop_now_us(loop_of(to));
+
+    ensure_player(to);
     to->player->play = *play;
     dm_tone_maker_init(&to->player->tone, play->tone, play->country);
     to->player->is_on = true;
@@ -229,7 +413,32 @@ dm_player_play(DmStream *to, const DmPlay *play)
     to->player->quiet_from_us = now_us;
     to->player->played_ms = 0;
     to->played = true;
-    arm(to->player, next_grid_us(now_us));
+    if (to->player->keys.n == 0) {
+        arm(to->player, next_grid_us(now_us));
+    }
+}
+
+void
+dm_player_press(DmStream *to, char key, unsigned ms)
+{
+    const DmPathPlan *plan = &dm_stream_other(to)->plan;
+    Keys *keys;
+
+    if (dm_key_event(key) < 0 || (plan->event_pt == 0 && !plan->makes_tones) ||
+        (plan->event_pt == 0 && key == DM_KEY_FLASH)) {
+        return; /* nothing agreed that could carry it */
+    }
+    ensure_player(to);
+    keys = &to->player->keys;
+    if (keys->n == MAX_KEYS) {
+        return;
+    }
+    keys->press[keys->n++] = (Press){key, ms == 0 ? KEY_MS : CLAMP(ms, KEY_MIN_MS, KEY_MAX_MS)};
+    if (keys->n == 1) {
+        to->played = true;
+        to->player->is_joined = false;
+        arm(to->player, next_grid_us(dm_loop_now_us(loop_of(to))));
+    }
 }
 
 void
@@ -256,7 +465,7 @@ dm_player_takes_over(DmStream *to, const DmPacket *packet)
 {
     DmPlayer *player = to->player;
 
-    if (player->play.yield_ms == 0) {
+    if (player->keys.n_made_ms > 0 || (player->is_on && player->play.yield_ms == 0)) {
         return true;
     }
     player->sounds = false;

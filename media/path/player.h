@@ -12,6 +12,8 @@ typedef struct DmPlayer DmPlayer;
 /* To the peer of @to, in place of what was played before. */
 void dm_player_play(DmStream *to, const DmPlay *play);
 void dm_player_stop(DmStream *to);
+/* A key, behind those that wait, as events or as a tone, whichever was agreed. @ms: 0: not said. */
+void dm_player_press(DmStream *to, char key, unsigned ms);
 /* The end of the stream. */
 void dm_player_free(DmStream *to);
 

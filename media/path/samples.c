@@ -30,15 +30,17 @@ send_made(const DmRtpPacket *rtp, const uint8_t *bytes, size_t len, void *user_d
     dm_flow_send(dm_stream_other(stream), &packet);
 }
 
-static void
+static bool
 on_key(char key, void *user_data)
 {
     DmStream *stream = user_data;
-    DmMediaEvent event = {.type = DM_MEDIA_EVENT_DIGIT, .digit = key};
+    int64_t now_us = dm_loop_now_us(dm_worker_loop(dm_stream_session(stream)->worker));
 
-    dm_publish_add(stream->dtmf_events, 1);
+    if (!dm_session_take_key(stream, key, DM_KEYS_TONES, now_us)) {
+        return false;
+    }
     dm_worker_count(stats_of(stream), dtmf_inband);
-    dm_session_emit(stream, &event);
+    return true;
 }
 
 /* Speech in the other law stays as it is, packet by packet, unless the peer wants another length;

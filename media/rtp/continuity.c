@@ -138,3 +138,12 @@ dm_rtp_continuity_append(DmRtpContinuity *continuity, DmRtpPacket *packet, int64
     continuity->started = true;
     continuity->splice = true;
 }
+
+void
+dm_rtp_continuity_fill(DmRtpContinuity *continuity, uint32_t timestamp, int64_t now_us)
+{
+    if ((int32_t)(timestamp - continuity->last_timestamp) > 0) {
+        continuity->last_timestamp = timestamp;
+        continuity->last_sent_ms = (uint32_t)(now_us / 1000);
+    }
+}

@@ -50,6 +50,9 @@ uint32_t dm_rtp_continuity_next_timestamp(const DmRtpContinuity *continuity,
  * is relayed after it is joined on. */
 void dm_rtp_continuity_append(DmRtpContinuity *continuity, DmRtpPacket *packet, int64_t now_us);
 
+/* Time up to @timestamp has been spoken for: the event that began before lasts until then. */
+void dm_rtp_continuity_fill(DmRtpContinuity *continuity, uint32_t timestamp, int64_t now_us);
+
 /* The timestamp our stream has at @now_us, for sender reports. */
 uint32_t dm_rtp_continuity_timestamp_at(const DmRtpContinuity *continuity,
                                         uint32_t clock_hz,

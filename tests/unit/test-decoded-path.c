@@ -39,7 +39,8 @@ typedef struct {
 /* A peer that talks, and the path from it to the ear. */
 typedef struct {
     DmMediaSideSpec from, to;
-    GString *told; /* keys the path has told of */
+    GString *told;   /* keys the path has told of */
+    bool knows_keys; /* from elsewhere */
     DmPathPlan plan;
     DmRtpContinuity out;
     DmDecodedPath *path;
@@ -52,12 +53,13 @@ typedef struct {
     Ear ear;
 } Line;
 
-static void
+static bool
 note_key(char key, void *user_data)
 {
     Line *line = user_data;
 
     g_string_append_c(line->told, key);
+    return !line->knows_keys;
 }
 
 static void
@@ -679,6 +681,39 @@ test_tones_become_events(void)
 }
 
 static void
+test_keys_known_already_are_taken_out(void)
+{
+    static int16_t samples[DM_NARROW_HZ];
+    g_autoptr(GRand) random = g_rand_new_with_seed(1);
+    Line line;
+
+    g_test_summary("DTMF-2: a key that came in another way leaves neither event nor tone; a peer "
+                   "that is told by signalling gets none either");
+
+    make_keys("58", samples, G_N_ELEMENTS(samples));
+    line_open_for_keys(&line, DM_CODEC_PCMU, DM_CODEC_PCMA, false);
+    line.knows_keys = true;
+    say_samples(&line, samples, G_N_ELEMENTS(samples), random, 0);
+    g_assert_cmpstr(line.told->str, ==, "58");
+    g_assert_cmpuint(line.ear.n_events, ==, 0);
+    g_assert_cmpstr(line.ear.tones->str, ==, "");
+    line_close(&line);
+
+    memset(&line, 0, sizeof line);
+    line.from.recv[0] = format_of(DM_CODEC_PCMU, 96);
+    line.to.send[0] = format_of(DM_CODEC_PCMA, 97);
+    line.from.n_recv = line.to.n_send = 1;
+    line.to.keys = DM_KEYS_SIGNALLED;
+    line_start(&line, DM_CODEC_PCMU, 20, DM_CODEC_PCMA);
+    say_samples(&line, samples, G_N_ELEMENTS(samples), random, 0);
+    g_assert_cmpstr(line.told->str, ==, "58");
+    g_assert_cmpuint(line.ear.n_events, ==, 0);
+    g_assert_cmpstr(line.ear.tones->str, ==, "");
+    g_assert_cmpuint(line.ear.n_packets, >, 20);
+    line_close(&line);
+}
+
+static void
 test_a_long_tone_is_one_key(void)
 {
     static int16_t samples[DM_NARROW_HZ * 5];
@@ -737,6 +772,7 @@ main(int argc, char **argv)
     g_test_add_func("/decoded/allocations", test_nothing_is_allocated_per_packet);
     g_test_add_func("/decoded/events-to-tones", test_events_become_tones);
     g_test_add_func("/decoded/tones-to-events", test_tones_become_events);
+    g_test_add_func("/decoded/known-keys", test_keys_known_already_are_taken_out);
     g_test_add_func("/decoded/long-tone", test_a_long_tone_is_one_key);
     g_test_add_func("/decoded/talk-off", test_speech_is_no_key);
     return g_test_run();

@@ -6,6 +6,7 @@
 
 #include "media/path/activity.h"
 #include "media/path/dtmf.h"
+#include "media/path/key-once.h"
 #include "media/path/latch.h"
 #include "media/path/plan.h"
 #include "media/path/relay.h"
@@ -122,7 +123,8 @@ test_a_press_is_one_digit_however_it_arrives(void)
     g_assert_cmpint(hear(&receiver, 2600, 5, true, 800), ==, '5'); /* only an end came */
     g_assert_cmpint(hear(&receiver, 1000, 5, true, 800), ==, 0);   /* late */
     g_assert_cmpint(hear(&receiver, 4200, 11, false, 160), ==, '#');
-    g_assert_cmpint(hear(&receiver, 5000, 16, false, 160), ==, 0); /* flash */
+    g_assert_cmpint(hear(&receiver, 5000, 16, false, 160), ==, DM_KEY_FLASH);
+    g_assert_cmpint(hear(&receiver, 6000, 32, false, 160), ==, 0); /* answer tone */
     g_assert_cmpint(hear(&receiver, 6000, 15, false, 160), ==, 'D');
 }
 
@@ -378,6 +380,86 @@ test_verdict_is_of_the_first_seconds(void)
     g_assert_cmpstr(dm_codec_name(DM_CODEC_PCMA), ==, "PCMA");
 }
 
+/*
+ * Keys told in several ways
+ */
+
+#define MS INT64_C(1000)
+
+static void
+test_a_press_told_twice_is_one(void)
+{
+    DmKeyOnce once = {0};
+
+    g_test_summary("Interop 3: the same key in another way within 200 ms is the same press, once");
+
+    g_assert_true(dm_key_once_press(&once, '5', DM_KEYS_EVENTS, 1000 * MS));
+    g_assert_false(dm_key_once_press(&once, '5', DM_KEYS_SIGNALLED, 1100 * MS));
+    g_assert_true(dm_key_once_press(&once, '5', DM_KEYS_SIGNALLED, 1150 * MS));
+    g_assert_false(dm_key_once_press(&once, '5', DM_KEYS_EVENTS, 1160 * MS));
+
+    g_assert_true(dm_key_once_press(&once, '5', DM_KEYS_EVENTS, 2000 * MS));
+    g_assert_true(dm_key_once_press(&once, '5', DM_KEYS_EVENTS, 2100 * MS)); /* pressed again */
+    g_assert_true(dm_key_once_press(&once, '6', DM_KEYS_SIGNALLED, 2110 * MS));
+    g_assert_true(dm_key_once_press(&once, '6', DM_KEYS_TONES, 2311 * MS)); /* too late for one */
+}
+
+static void
+test_the_window_begins_when_the_key_is_up(void)
+{
+    DmKeyOnce once = {0};
+
+    g_test_summary("INFO at the end of a press of a second tells of that press");
+
+    g_assert_true(dm_key_once_press(&once, '5', DM_KEYS_EVENTS, 1000 * MS));
+    for (int64_t at_us = 1000 * MS; at_us <= 2000 * MS; at_us += 20 * MS) {
+        dm_key_once_lasts(&once, DM_KEYS_EVENTS, at_us);
+    }
+    g_assert_false(dm_key_once_press(&once, '5', DM_KEYS_SIGNALLED, 2190 * MS));
+}
+
+static void
+test_plan_follows_the_way_of_keys(void)
+{
+    DmMediaFormat voice = format(DM_CODEC_PCMU, 0, 8000);
+    DmMediaFormat event = format(DM_CODEC_TELEPHONE_EVENT, 101, 8000);
+    DmMediaSideSpec with = {.n_recv = 2,
+                            .n_send = 2,
+                            .recv = {voice, event},
+                            .send = {voice, event}};
+    DmMediaSideSpec without = {.n_recv = 1, .n_send = 1, .recv = {voice}, .send = {voice}};
+    DmPathPlan plan;
+
+    g_test_summary(
+        "DTMF-2, DTMF-3: events to events, to tones, to signalling, or nowhere; and back");
+
+    dm_path_plan(&plan, &without, &with);
+    g_assert_true(plan.hears_keys);
+    g_assert_cmpuint(plan.event_pt, ==, 101);
+    without.keys = DM_KEYS_SIGNALLED; /* its keys come by INFO */
+    dm_path_plan(&plan, &without, &with);
+    g_assert_false(plan.hears_keys);
+    g_assert_cmpuint(plan.event_pt, ==, 101);
+
+    dm_path_plan(&plan, &with, &without);
+    g_assert_cmphex(dm_path_plan_rule(&plan, 101)->ops, ==, DM_PATH_EVENT); /* told, not passed */
+    g_assert_cmphex(dm_path_plan_rule(&plan, 0)->ops, ==, DM_PATH_FORWARD);
+    g_assert_false(plan.makes_tones);
+    without.keys = DM_KEYS_EVENTS;
+    dm_path_plan(&plan, &with, &without);
+    g_assert_cmphex(dm_path_plan_rule(&plan, 101)->ops, ==, DM_PATH_EVENT);
+    without.keys = DM_KEYS_TONES;
+    dm_path_plan(&plan, &with, &without);
+    g_assert_true(dm_path_plan_rule(&plan, 101)->ops & DM_PATH_TONES);
+    g_assert_true(plan.makes_tones);
+
+    with = without;
+    with.keys = DM_KEYS_SIGNALLED;
+    dm_path_plan(&plan, &without, &with);
+    g_assert_true(plan.hears_keys);
+    g_assert_cmpuint(plan.event_pt, ==, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -389,6 +471,9 @@ main(int argc, char **argv)
     g_test_add_func("/media/dtmf/press", test_a_press_is_one_digit_however_it_arrives);
     g_test_add_func("/media/dtmf/long", test_a_long_press_is_one_digit);
     g_test_add_func("/media/dtmf/clock", test_durations_are_in_the_others_clock);
+    g_test_add_func("/media/keys/once", test_a_press_told_twice_is_one);
+    g_test_add_func("/media/keys/window", test_the_window_begins_when_the_key_is_up);
+    g_test_add_func("/media/keys/ways", test_plan_follows_the_way_of_keys);
     g_test_add_func("/media/latch/signalled", test_signalled_address_is_pinned_at_once);
     g_test_add_func("/media/latch/policy", test_policy_says_who_may_be_learned);
     g_test_add_func("/media/latch/ipv6", test_ipv6_prefix_is_64);

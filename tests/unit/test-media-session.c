@@ -1099,6 +1099,131 @@ test_ringing_gives_way_to_what_arrives(void)
     call_close(&call);
 }
 
+/* The keys that reach @peer as events under @pt, until @n have. Each has one timestamp. */
+static char *
+receive_keys(Peer *peer, uint8_t pt, unsigned n, bool all_ours)
+{
+    GString *keys = g_string_new(NULL);
+    uint32_t last_timestamp = 0;
+    unsigned n_ends = 0;
+
+    while (n_ends < 3 * n) {
+        Received received;
+
+        peer_receive(peer, &received);
+        if (received.rtp.pt != pt) {
+            continue;
+        }
+        if (keys->len == 0 || received.rtp.timestamp != last_timestamp) {
+            g_assert_true(received.rtp.marker || !all_ours);
+            g_assert_true(keys->len == 0 || (int32_t)(received.rtp.timestamp - last_timestamp) > 0);
+            g_string_append_c(keys, dm_key_of_event(received.payload[0]));
+            last_timestamp = received.rtp.timestamp;
+        }
+        n_ends += (received.payload[1] & 0x80) != 0;
+    }
+    return g_string_free(keys, FALSE);
+}
+
+static void
+test_signalled_keys_become_events(void)
+{
+    Call call;
+    g_autofree char *keys = NULL;
+    Received before;
+    Received after;
+    DmMediaReport report;
+
+    g_test_summary("DTMF-3: keys that A signals reach B as events, in order, flash too, between "
+                   "what A says");
+
+    call_open(&call);
+    agree(&call, DM_SIDE_B, format(DM_CODEC_PCMU, 0), 97);
+    call_update(&call);
+    peer_send(&call.a, 0, 1);
+    peer_receive(&call.b, &before);
+    dm_media_session_press(call.session, DM_SIDE_A, '5', 100);
+    dm_media_session_press(call.session, DM_SIDE_A, '5', 0);
+    dm_media_session_press(call.session, DM_SIDE_A, '#', 70);
+    dm_media_session_press(call.session, DM_SIDE_A, DM_KEY_FLASH, 0);
+    keys = receive_keys(&call.b, 97, 4, true);
+    g_assert_cmpstr(keys, ==, "55#!");
+    for (const char *key = keys; *key != '\0'; key++) {
+        g_assert_cmpint(wait_for(&call, DM_MEDIA_EVENT_DIGIT).digit, ==, *key);
+    }
+    do {
+        peer_send(&call.a, 0, 2);
+    } while (!peer_try_receive(&call.b, &after, 20));
+    g_assert_cmphex(after.rtp.ssrc, ==, before.rtp.ssrc);
+    g_assert_true(after.rtp.marker);
+    g_assert_cmpint((int32_t)(after.rtp.timestamp - before.rtp.timestamp), >=, 8 * 490);
+    report = call_close(&call);
+    g_assert_cmpuint(report.side[DM_SIDE_A].dtmf_events, ==, 4);
+}
+
+static void
+test_signalled_keys_become_tones(void)
+{
+    Call call;
+    g_autoptr(DmKeyEar) ear = dm_key_ear_new();
+    g_autoptr(GString) keys = g_string_new(NULL);
+    g_autoptr(DmDecoder) decoder = dm_decoder_new(dm_codec_type(DM_CODEC_PCMA), DM_NARROW_HZ);
+    char last = 0;
+
+    g_test_summary("DTMF-3: and as tones where B has no events; flash has none");
+
+    call_open(&call);
+    agree(&call, DM_SIDE_B, format(DM_CODEC_PCMA, 8), 0);
+    call.spec.side[DM_SIDE_B].n_recv = call.spec.side[DM_SIDE_B].n_send = 1;
+    call_update(&call);
+    dm_media_session_press(call.session, DM_SIDE_A, DM_KEY_FLASH, 0);
+    dm_media_session_press(call.session, DM_SIDE_A, '5', 60);
+    dm_media_session_press(call.session, DM_SIDE_A, '5', 60);
+    dm_media_session_press(call.session, DM_SIDE_A, 'A', 60);
+    while (keys->len < 3) {
+        int16_t samples[DM_CODEC_MAX_SAMPLES];
+        Received received;
+        size_t n;
+
+        peer_receive(&call.b, &received);
+        n = dm_decoder_decode(decoder, received.payload, received.rtp.payload_len, samples);
+        for (size_t at = 0; at + 40 <= n; at += 40) {
+            char key = dm_key_ear_hear(ear, samples + at, 40);
+
+            if (key != 0 && key != last) {
+                g_string_append_c(keys, key);
+            }
+            last = key;
+        }
+    }
+    g_assert_cmpstr(keys->str, ==, "55A");
+    call_close(&call);
+}
+
+static void
+test_a_key_told_twice_is_passed_on_once(void)
+{
+    Call call;
+    g_autofree char *keys = NULL;
+    DmMediaReport report;
+
+    g_test_summary("Interop 3: A sends each key as an event and by signalling: B gets it once, "
+                   "whichever comes first");
+
+    call_open(&call);
+    call_update(&call);
+    peer_press(&call.a, 101, 7);
+    g_assert_cmpint(wait_for(&call, DM_MEDIA_EVENT_DIGIT).digit, ==, '7');
+    dm_media_session_press(call.session, DM_SIDE_A, '7', 0);
+    dm_media_session_press(call.session, DM_SIDE_A, '7', 60);
+    g_assert_cmpint(wait_for(&call, DM_MEDIA_EVENT_DIGIT).digit, ==, '7');
+    keys = receive_keys(&call.b, 101, 2, false);
+    g_assert_cmpstr(keys, ==, "77");
+    report = call_close(&call);
+    g_assert_cmpuint(report.side[DM_SIDE_A].dtmf_events, ==, 2);
+    g_assert_cmpuint(report.side[DM_SIDE_A].dtmf_duplicates, ==, 1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -1125,6 +1250,9 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/engine-ends", test_engine_that_ends_closes_what_is_open);
     g_test_add_func("/media/session/bad-pools", test_bad_pools_are_refused);
     g_test_add_func("/media/session/play", test_a_tone_takes_the_place_of_the_other_side);
+    g_test_add_func("/media/session/signalled-events", test_signalled_keys_become_events);
+    g_test_add_func("/media/session/signalled-tones", test_signalled_keys_become_tones);
+    g_test_add_func("/media/session/key-once", test_a_key_told_twice_is_passed_on_once);
     g_test_add_func("/media/session/ringing", test_ringing_gives_way_to_what_arrives);
     return g_test_run();
 }
