@@ -59,6 +59,8 @@ typedef struct {
     bool shielded : 1; /* the socket is connected to @remote: strangers do not reach us */
     bool forward : 1;  /* what comes from it goes to the other peer */
     bool heard : 1;    /* FIRST_PACKET was told */
+    bool udptl : 1;    /* it speaks T.38 */
+    bool modem : 1;    /* and this one does not: what it sends is modem tones (fax/path.h) */
     bool played : 1;   /* @player has a say in what goes to it */
     bool secured : 1;  /* by @secure */
     bool direct : 1;   /* shielded and not secured: what goes to it is sent as it is */
@@ -121,6 +123,7 @@ struct DmMediaSession {
     /* the worker's */
     DmWorkerGuest guest;
     DmTimer timer;
+    struct DmFaxPath *fax;   /* NULL: no side speaks T.38 */
     int64_t judge_due_us;    /* 0: nothing agreed yet */
     int64_t silence_from_us; /* silence counts from here at the earliest: answer, hold, resume */
     uint32_t timeout_ms;
@@ -131,6 +134,8 @@ struct DmMediaSession {
     /* written by the worker, read by any thread */
     _Atomic int64_t answered_us, closed_us;
     _Atomic bool transcoded;
+    _Atomic uint64_t fax_packed; /* fax/path.c's */
+    _Atomic uint32_t fax_recovered, fax_missed;
 };
 
 static inline DmMediaSession *

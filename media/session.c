@@ -10,6 +10,7 @@
 #include "gateway/base/error.h"
 #include "gateway/base/log.h"
 #include "gateway/base/thread.h"
+#include "media/fax/path.h"
 #include "media/media-priv.h"
 #include "media/path/activity.h"
 #include "media/path/control.h"
@@ -328,6 +329,7 @@ dm_media_session_report(const DmMediaSession *session, DmMediaReport *out_report
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         report_side(&session->stream[side], now_us, &out_report->side[side]);
     }
+    dm_fax_report(session, &out_report->fax);
     out_report->transcoded = dm_published(session->transcoded);
     out_report->opened_mono_us = session->opened_us;
     out_report->answered_mono_us = dm_published(session->answered_us);
@@ -382,6 +384,22 @@ dm_session_set_forwarding(DmMediaSession *session)
     }
 }
 
+static int64_t
+alive_us(const DmStream *stream, int64_t now_us)
+{
+    return MAX(last_rx_us(stream, now_us), stream->rtcp.heard_us);
+}
+
+/* A fax machine says nothing in T.38 for as long as it receives a page: with one side alive both
+ * are. */
+static int64_t
+either_alive_us(DmStream *stream, int64_t now_us)
+{
+    int64_t own_us = alive_us(stream, now_us);
+
+    return stream->udptl ? MAX(own_us, alive_us(dm_stream_other(stream), now_us)) : own_us;
+}
+
 /* When @stream will have been silent for too long; never: G_MAXINT64. */
 static int64_t
 silence_ends_us(DmStream *stream)
@@ -391,12 +409,12 @@ silence_ends_us(DmStream *stream)
                                              dm_stream_other(stream)->direction,
                                              session->timeout_ms,
                                              session->hold_timeout_ms);
-    int64_t alive_us = MAX(last_rx_us(stream, now_of(session)), stream->rtcp.heard_us);
 
     if (limit_ms == 0 || session->silence_from_us == 0 || stream->timeout_told) {
         return G_MAXINT64;
     }
-    return MAX(session->silence_from_us, alive_us) + limit_ms * INT64_C(1000);
+    return MAX(session->silence_from_us, either_alive_us(stream, now_of(session))) +
+           limit_ms * INT64_C(1000);
 }
 
 static int64_t
@@ -625,6 +643,7 @@ update(DmWorkerCommand *base)
     session->timeout_ms = spec->timeout_ms;
     session->hold_timeout_ms = spec->hold_timeout_ms;
     dm_session_set_forwarding(session);
+    dm_fax_update(session, spec);
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         dm_player_replan(&session->stream[side]);
     }
@@ -702,6 +721,7 @@ stop(DmWorkerGuest *guest)
     int64_t now_us = now_of(session);
 
     dm_timer_disarm(&session->timer);
+    dm_fax_stop(session);
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         dm_control_send(&session->stream[side], true, now_us);
         dm_judge_in(&session->stream[side]);

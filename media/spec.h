@@ -84,6 +84,15 @@ typedef struct {
     uint32_t max_bit_rate;
 } DmT38;
 
+static inline bool
+dm_t38_equal(const DmT38 *a, const DmT38 *b)
+{
+    return a->version == b->version && a->ec == b->ec && a->max_bit_rate == b->max_bit_rate &&
+           a->fill_bit_removal == b->fill_bit_removal && a->transcoding_mmr == b->transcoding_mmr &&
+           a->transcoding_jbig == b->transcoding_jbig && a->local_tcf == b->local_tcf &&
+           a->max_buffer == b->max_buffer && a->max_datagram == b->max_datagram;
+}
+
 /* Whom we believe about where a peer's media comes from (MED-4). */
 typedef enum {
     DM_NAT_NEVER,  /* only the signalled address and port */

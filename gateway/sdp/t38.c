@@ -165,15 +165,6 @@ dm_t38_print(GString *out, const DmT38 *t38)
     g_string_append_printf(out, "a=T38FaxUdpEC:%s\r\n", corrections[t38->ec]);
 }
 
-bool
-dm_t38_equal(const DmT38 *a, const DmT38 *b)
-{
-    return a->version == b->version && a->ec == b->ec && a->max_bit_rate == b->max_bit_rate &&
-           a->fill_bit_removal == b->fill_bit_removal && a->transcoding_mmr == b->transcoding_mmr &&
-           a->transcoding_jbig == b->transcoding_jbig && a->local_tcf == b->local_tcf &&
-           a->max_buffer == b->max_buffer && a->max_datagram == b->max_datagram;
-}
-
 /* 0: not said. */
 static uint16_t
 smaller(uint16_t a, uint16_t b)

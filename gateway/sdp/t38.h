@@ -14,7 +14,6 @@ bool dm_t38_read_attribute(DmT38 *t38, const char *name, const char *value);
 /* What a line says that says nothing. */
 DmT38 dm_t38_default(void);
 void dm_t38_print(GString *out, const DmT38 *t38);
-bool dm_t38_equal(const DmT38 *a, const DmT38 *b);
 /* The less able of the two in everything. */
 DmT38 dm_t38_common(const DmT38 *a, const DmT38 *b);
 

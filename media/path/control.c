@@ -240,7 +240,7 @@ dm_control_send(DmStream *stream, bool is_bye, int64_t now_us)
     bool has_flowed = dm_published(stream->tx_packets) > 0 || dm_published(stream->rx_packets) > 0;
 
     stream->rtcp.due_us = now_us + next_interval_us(stream);
-    if (has_flowed && dm_address_is_set(&stream->remote)) {
+    if (has_flowed && !stream->udptl && dm_address_is_set(&stream->remote)) {
         send_report(stream, is_bye, now_us);
     }
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "media/fax/path.h"
 #include "media/path/control.h"
 #include "media/path/judge.h"
 #include "media/path/player.h"
@@ -191,6 +192,20 @@ on_first_packet(DmStream *stream, const DmPacket *packet)
     dm_session_emit(stream, &event);
 }
 
+static void
+note_arrival(DmStream *stream, const DmPacket *packet)
+{
+    dm_publish_add(stream->rx_packets, 1);
+    dm_publish_add(stream->rx_bytes, packet->rtp.payload_len);
+    dm_publish(stream->last_rx_ms, (uint32_t)(packet->now_us / 1000));
+    if (dm_published(stream->rx_packets) == stream->shield_at && !stream->shielded) {
+        shield(stream);
+    }
+    if (!stream->heard) {
+        on_first_packet(stream, packet);
+    }
+}
+
 /* What a receiver learns from an accepted packet (RFC 3550, A). */
 static void
 account(DmStream *stream, const DmPacket *packet, int64_t *stats)
@@ -211,17 +226,9 @@ account(DmStream *stream, const DmPacket *packet, int64_t *stats)
                                 packet->rule.clock_in_hz,
                                 packet->now_us);
     }
-    dm_publish_add(stream->rx_packets, 1);
-    dm_publish_add(stream->rx_bytes, packet->rtp.payload_len);
-    dm_publish(stream->last_rx_ms, (uint32_t)(packet->now_us / 1000));
     dm_worker_count(stats, rtp_in);
     stats[DM_MEDIA_STAT_rtp_in_bytes] += packet->rtp.payload_len;
-    if (dm_published(stream->rx_packets) == stream->shield_at && !stream->shielded) {
-        shield(stream);
-    }
-    if (!stream->heard) {
-        on_first_packet(stream, packet);
-    }
+    note_arrival(stream, packet);
 }
 
 /* Returns false when the press is known already, and shall not go on. */
@@ -297,11 +304,30 @@ dm_flow_send(DmStream *to, const DmPacket *packet)
     stats[DM_MEDIA_STAT_rtp_out_bytes] += packet->rtp.payload_len;
 }
 
+/* The same for fax, whose datagrams are not RTP. */
+void
+dm_flow_send_udptl(DmStream *to, const uint8_t *bytes, size_t len)
+{
+    int64_t *stats = dm_worker_stats(dm_stream_session(to)->worker);
+
+    if (!send_plain(to, bytes, len)) {
+        dm_worker_count(stats, rtp_send_failed);
+        return;
+    }
+    dm_publish_add(to->tx_packets, 1);
+    dm_publish_add(to->tx_bytes, len);
+    dm_worker_count(stats, udptl_out);
+}
+
 static void
 pass_on(DmStream *stream, DmPacket *packet, int64_t *stats)
 {
     DmStream *to = dm_stream_other(stream);
 
+    if (stream->modem) {
+        dm_fax_hear(stream, packet);
+        return;
+    }
     if (!stream->forward) {
         dm_worker_count(stats, rtp_held);
         return;
@@ -327,6 +353,22 @@ pass_on(DmStream *stream, DmPacket *packet, int64_t *stats)
     dm_flow_send(to, packet);
 }
 
+/* Fax on the port that RTP had. Speech that is still under way is dropped here. */
+static void
+input_udptl(DmStream *stream, DmPacket *packet, const DmAddress *from, int64_t *stats)
+{
+    if (!dm_fax_read(packet)) {
+        dm_worker_count(stats, udptl_invalid);
+        return;
+    }
+    if (!stream->pinned && !pass_latch(stream, packet, from, stats)) {
+        return;
+    }
+    dm_worker_count(stats, udptl_in);
+    note_arrival(stream, packet);
+    dm_fax_input(stream, packet);
+}
+
 void
 dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from)
 {
@@ -339,12 +381,16 @@ dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *fro
         .now_us = dm_loop_now_us(dm_worker_loop(worker)),
     };
 
-    if (stream->plan.n == 0) {
+    if (stream->plan.n == 0 && !stream->udptl) {
         dm_worker_count(stats, rtp_early);
         return;
     }
     if (stream->pinned && !is_from_peer) {
         drop_foreign(stream, stats);
+        return;
+    }
+    if (stream->udptl) {
+        input_udptl(stream, &packet, from, stats);
         return;
     }
     if (dm_rtp_is_rtcp(bytes, len)) {

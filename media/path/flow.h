@@ -23,3 +23,5 @@ void dm_flow_unshield(DmStream *stream);
 
 /* The last step of every way through: @packet, finished, goes out to @to's peer and is counted. */
 void dm_flow_send(DmStream *to, const DmPacket *packet);
+/* The same for a datagram of T.38. */
+void dm_flow_send_udptl(DmStream *to, const uint8_t *bytes, size_t len);

@@ -78,6 +78,15 @@ goes_on(const DmLatch *latch, const DmAddress *from, const DmRtpPacket *packet)
            packet->sequence == latch->candidate_next && dm_address_equal(from, &latch->candidate);
 }
 
+/* UDPTL repeats what matters under one number. */
+static bool
+is_repeated(const DmLatch *latch, const DmAddress *from, const DmRtpPacket *packet)
+{
+    return latch->n_proof > 0 && packet->ssrc == latch->candidate_ssrc &&
+           packet->sequence == (uint16_t)(latch->candidate_next - 1) &&
+           dm_address_equal(from, &latch->candidate);
+}
+
 DmLatchOutcome
 dm_latch_input(DmLatch *latch, const DmAddress *from, const DmRtpPacket *packet, int64_t now_us)
 {
@@ -87,6 +96,9 @@ dm_latch_input(DmLatch *latch, const DmAddress *from, const DmRtpPacket *packet,
     }
     if (!may_be_learned(latch, from, now_us)) {
         return DM_LATCH_FOREIGN;
+    }
+    if (is_repeated(latch, from, packet)) {
+        return DM_LATCH_LEARNING;
     }
     latch->n_proof = goes_on(latch, from, packet) ? latch->n_proof + 1 : 1;
     latch->candidate = *from;
