@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim-peer-priv.h"
+
+/* What a peer does of its own accord. */
+
+static void
+send_invite(SimCall *call, const char *direction, void (*give_up)(void *))
+{
+    g_autofree char *body = sim_sdp(call, direction);
+
+    g_autofree char *session = sim_session_wish(call);
+    g_autofree char *extra =
+        g_strconcat(session, sim_reliable_wish(call), "Content-Type: application/sdp\r\n", NULL);
+
+    call->invite_cseq = ++call->cseq;
+    g_free(call->branch);
+    g_free(call->invite);
+    call->branch = sim_token(call->peer);
+    call->invite = sim_request(call, "INVITE", call->branch, extra, body);
+    sim_send_until(call, call->invite, give_up);
+}
+
+/* No answer to a re-INVITE: the dialog is dead (RFC 3261, 14.1). */
+static void
+reinvite_gave_up(void *data)
+{
+    SimCall *call = data;
+
+    call->reinviting = false;
+    call->peer->counts.timed_out++;
+    sim_send_bye(call);
+}
+
+static void
+hold_or_resume(SimCall *call)
+{
+    call->reinviting = true;
+    call->holding = !call->holding;
+    send_invite(call, call->holding ? "sendonly" : "sendrecv", reinvite_gave_up);
+}
+
+static void
+on_talked(DmTimer *timer, void *user_data)
+{
+    SimCall *call = user_data;
+
+    if (call->state != SIM_UP) {
+        return;
+    }
+    if (sim_chance(call->peer, call->peer->options.habits.vanish)) {
+        sim_stop_sending(call);
+        sim_stop_refreshing(call);
+        call->state = SIM_GONE;
+    } else if (!call->reinviting && call->sending == NULL && call->update == NULL &&
+               sim_chance(call->peer, call->peer->options.habits.hold)) {
+        hold_or_resume(call);
+        sim_act_in(call, 5000, 60000, on_talked);
+    } else if (call->sending == NULL) {
+        sim_send_bye(call);
+    } else {
+        sim_act_in(call, 1000, 5000, on_talked);
+    }
+}
+
+void
+sim_now_up(SimCall *call)
+{
+    call->state = SIM_UP;
+    call->peer->counts.answered++;
+    /* One side's patience ends first; which, is chance. */
+    sim_act_in(call, 100, 120000, on_talked);
+}
+
+static void
+on_cancel_time(DmTimer *timer, void *user_data)
+{
+    SimCall *call = user_data;
+    g_autofree char *line = NULL, *via = NULL, *from = NULL, *to = NULL, *cancel = NULL;
+
+    if (call->state != SIM_CALLING || !call->provisional || call->cancelled) {
+        return;
+    }
+    call->cancelled = true;
+    line =
+        g_strndup(call->invite + strlen("INVITE"), strcspn(call->invite, "\r") - strlen("INVITE"));
+    via = sim_header(call->invite, "Via");
+    from = sim_header(call->invite, "From");
+    to = sim_header(call->invite, "To");
+    cancel = g_strdup_printf(
+        "CANCEL%s\r\nVia: %s\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u CANCEL\r\n"
+        "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+        line,
+        via,
+        from,
+        to,
+        call->call_id,
+        call->invite_cseq);
+    sim_send_until(call, cancel, sim_timed_out);
+}
+
+void
+sim_peer_call(SimPeer *peer, const char *number)
+{
+    SimCall *call = sim_call_new(peer, sim_token(peer), true);
+
+    call->number = g_strdup(number);
+    call->state = SIM_CALLING;
+    peer->counts.placed++;
+    send_invite(call, "sendrecv", sim_timed_out);
+    if (sim_chance(peer, peer->options.habits.cancel)) {
+        sim_act_in(call, 50, 8000, on_cancel_time);
+    }
+}
+
+void
+sim_answer_gave_up(void *data)
+{
+    SimCall *call = data;
+
+    /* Our 2xx was never acknowledged. */
+    call->peer->counts.timed_out++;
+    sim_send_bye(call);
+}
+
+void
+sim_send_final(SimCall *call,
+               const char *invite,
+               unsigned code,
+               const char *phrase,
+               const char *body,
+               void (*give_up)(void *))
+{
+    sim_respond(call, invite, code, phrase, body);
+    g_free(call->final);
+    call->final = g_strdup(call->last_answer);
+    sim_send_until(call, call->final, give_up);
+}
+
+void
+sim_on_answer_time(DmTimer *timer, void *user_data)
+{
+    SimCall *call = user_data;
+    g_autofree char *body = sim_sdp(call, "sendrecv");
+    unsigned codes[] = {486, 503, 404, 480, 603, 500, 302};
+
+    if (call->state != SIM_RINGING) {
+        return;
+    }
+    if (call->reliable != NULL && call->reliable_us < GIVE_UP_US) {
+        sim_act_in(call,
+                   100,
+                   1000,
+                   sim_on_answer_time); /* RFC 3262, 3: not before it is acknowledged */
+        return;
+    }
+    g_clear_pointer(&call->reliable, g_free);
+    if (sim_chance(call->peer, call->peer->options.habits.reject)) {
+        sim_send_final(call,
+                       call->invite,
+                       codes[dm_random_range(call->peer->options.random, 0, 6)],
+                       "No",
+                       "",
+                       sim_timed_out);
+    } else {
+        sim_answer_session(call, call->invite);
+        sim_send_final(call, call->invite, 200, "OK", body, sim_answer_gave_up);
+        sim_now_up(call);
+    }
+}
