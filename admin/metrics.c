@@ -122,6 +122,20 @@ add_registration(DmPrometheus *page, const char *labels, const DmTrunkStatus *st
 }
 
 static void
+add_contacts(DmPrometheus *page,
+             const char *labels,
+             const DmTrunkConfig *trunk,
+             const DmTrunkStatus *status)
+{
+    if (trunk->auth.mode == DM_AUTH_REGISTER_IN) {
+        add(page,
+            METRIC_registered_contacts,
+            labels,
+            status->contacts != NULL ? status->contacts->list->len : 0);
+    }
+}
+
+static void
 add_trunk(DmPrometheus *page, const DmTrunkConfig *trunk, const DmTrunkStatus *status)
 {
     g_autofree char *labels = dm_prometheus_labels("trunk", trunk->id, NULL);
@@ -141,6 +155,7 @@ add_trunk(DmPrometheus *page, const DmTrunkConfig *trunk, const DmTrunkStatus *s
     add_mos(page, trunk, status);
     add_limits(page, trunk);
     add_registration(page, labels, status);
+    add_contacts(page, labels, trunk, status);
     add_endpoints(page, trunk, status);
 }
 
@@ -151,7 +166,7 @@ add_trunks(DmPrometheus *page, DmGateway *gateway)
 
     for (guint i = 0; i < config->trunks->len; i++) {
         const DmTrunkConfig *trunk = g_ptr_array_index(config->trunks, i);
-        DmTrunkStatus status = {0};
+        g_auto(DmTrunkStatus) status = {0};
 
         if (dm_gateway_trunk_status(gateway, trunk->id, &status)) {
             add_trunk(page, trunk, &status);

@@ -5,6 +5,7 @@
 #include "admin/collection.h"
 #include "admin/json.h"
 #include "admin/resources.h"
+#include "gateway/base/clock.h"
 
 void
 dm_trunks_list(DmApi *api, DmRequest *request, DmResponse *response)
@@ -91,6 +92,50 @@ endpoints_to_json(const DmTrunkStatus *status, const DmTrunkConfig *config)
     return endpoints;
 }
 
+static json_t *
+seconds_left(const DmBinding *contact)
+{
+    int64_t left_us = contact->expires_us - dm_clock_mono_us(dm_clock_system());
+
+    return json_integer(MAX(0, left_us / G_USEC_PER_SEC));
+}
+
+static json_t *
+contact_to_json(const DmBinding *contact)
+{
+    char text[DM_ADDRESS_TEXT_MAX];
+
+    return json_pack("{s:s, s:s, s:s, s:b, s:s, s:f, s:o, s:s}",
+                     "uri",
+                     contact->uri,
+                     "source",
+                     dm_address_text(&contact->source, text),
+                     "transport",
+                     dm_transport_name(contact->transport),
+                     "nat",
+                     contact->behind_nat,
+                     "path",
+                     contact->path,
+                     "q",
+                     contact->q / 1000.0,
+                     "expires_in_s",
+                     seconds_left(contact),
+                     "user_agent",
+                     contact->user_agent);
+}
+
+/* Where a PBX has registered with us, best first. */
+static json_t *
+contacts_to_json(const DmTrunkStatus *status)
+{
+    json_t *contacts = json_array();
+
+    for (guint i = 0; status->contacts != NULL && i < status->contacts->list->len; i++) {
+        json_array_append_new(contacts, contact_to_json(status->contacts->list->pdata[i]));
+    }
+    return contacts;
+}
+
 /* Answered calls among those that were tried. */
 static json_t *
 asr_to_json(const DmTrunkStatus *status)
@@ -111,7 +156,7 @@ state_name(const DmTrunkConfig *config, const DmTrunkStatus *status)
 static json_t *
 status_to_json(const DmTrunkConfig *config, const DmTrunkStatus *status)
 {
-    return json_pack("{s:s, s:s, s:o, s:o, s:{s:i, s:i}, s:I, s:I, s:I, s:I, s:o}",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:i, s:i}, s:I, s:I, s:I, s:I, s:o}",
                      "id",
                      config->id,
                      "state",
@@ -120,6 +165,8 @@ status_to_json(const DmTrunkConfig *config, const DmTrunkStatus *status)
                      registration_to_json(status),
                      "endpoints",
                      endpoints_to_json(status, config),
+                     "contacts",
+                     contacts_to_json(status),
                      "calls",
                      "in",
                      status->calls_in,
@@ -142,7 +189,7 @@ dm_trunks_status(DmApi *api, DmRequest *request, DmResponse *response)
 {
     g_autoptr(DmConfig) config = dm_settings_config(api->settings);
     const DmTrunkConfig *trunk = dm_config_trunk(config, request->params[0]);
-    DmTrunkStatus status = {0};
+    g_auto(DmTrunkStatus) status = {0};
 
     if (trunk == NULL) {
         dm_problem(response, 404, "not_found", "'%s' does not exist", request->params[0]);

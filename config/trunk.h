@@ -21,10 +21,19 @@ typedef enum {
 } DmTrunkRole;
 
 typedef enum {
-    DM_AUTH_IP,       /* known by address (acl and endpoints) */
-    DM_AUTH_DIGEST,   /* we answer its challenges with user and password */
-    DM_AUTH_REGISTER, /* as digest, and we keep registered */
+    DM_AUTH_IP,          /* known by address (acl and endpoints) */
+    DM_AUTH_DIGEST,      /* we answer its challenges with user and password */
+    DM_AUTH_REGISTER,    /* as digest, and we keep registered */
+    DM_AUTH_REGISTER_IN, /* it registers with us: its calls go to where it last said it is */
 } DmAuthMode;
+
+/* What an answer to our challenge is hashed with (RFC 8760). */
+typedef enum {
+    DM_DIGEST_HASH_MD5,
+    DM_DIGEST_HASH_SHA256,
+    DM_DIGEST_HASH_SHA512_256,
+} DmDigestHash;
+#define DM_N_DIGEST_HASHES 3
 
 typedef enum {
     DM_TRANSPORT_UDP,
@@ -33,6 +42,17 @@ typedef enum {
 } DmTransport;
 #define DM_N_TRANSPORTS 3
 const char *dm_transport_name(DmTransport transport); /* "udp" */
+
+typedef enum {
+    DM_REGISTRATION_SINGLE, /* one address of record */
+    DM_REGISTRATION_GIN,    /* RFC 6140: all its numbers at once */
+} DmRegistrationMode;
+
+/* What a call to a registered contact asks for. */
+typedef enum {
+    DM_REQUEST_URI_CONTACT, /* the contact as it was registered; the number is in To */
+    DM_REQUEST_URI_NUMBER,  /* the number, at the contact's host */
+} DmRequestUri;
 
 /* Where requests to the trunk go. */
 typedef struct {
@@ -136,8 +156,16 @@ typedef struct {
 
     struct {
         DmAuthMode mode;
-        char *user, *password, *realm;         /* "": none; realm "": whatever is asked */
-        char *inbound_user, *inbound_password; /* we challenge requests from the trunk when set */
+        char *user, *password, *realm;          /* "": none; realm "": whatever is asked */
+        char *inbound_user, *inbound_password;  /* we challenge requests from the trunk when set */
+        char *inbound_realm;                    /* never "" */
+        char *inbound_ha1_text;                 /* "SHA-256:..."; "": none */
+        char *inbound_ha1[DM_N_DIGEST_HASHES];  /* from it, instead of the password: lower-case
+                                                   hexadecimal,  or NULL */
+        GPtrArray *certificate_names;           /* char *: a client that proves one of them by TLS
+                                                   is the trunk */
+        char *selector_header, *selector_value; /* tells trunks on one address apart; "": not so */
+        GArray *inbound_algorithms;             /* int, DmDigestHash: what is offered, best first */
     } auth;
 
     struct {
@@ -149,6 +177,15 @@ typedef struct {
                                 * password, so it is the same after a restart. A request to it
                                 * belongs to the trunk wherever it comes from. */
         unsigned expires_s;
+        DmRegistrationMode mode;
+        bool outbound;  /* RFC 5626: a flow of our own, when the registrar can */
+        bool hand_over; /* left standing at the end: who comes after us takes it over */
+
+        /* of a trunk that registers with us */
+        unsigned max_contacts;
+        unsigned min_expires_s, max_expires_s;
+        unsigned keepalive_s; /* for UDP behind NAT; 0: none */
+        DmRequestUri request_uri;
     } registration;
 
     GArray *acl; /* DmCidr: sources besides the endpoints' own addresses */

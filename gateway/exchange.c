@@ -107,6 +107,16 @@ on_foreign(unsigned worker, const DmSipFlow *flow, const char *data, size_t len,
     exchange->options.user->on_foreign(worker, flow, data, len, exchange->options.user_data);
 }
 
+static void
+on_bindings(const char *trunk_id, DmBindings *bindings, void *user_data)
+{
+    DmExchange *exchange = user_data;
+
+    if (exchange->options.user->on_bindings != NULL) {
+        exchange->options.user->on_bindings(trunk_id, bindings, exchange->options.user_data);
+    }
+}
+
 static bool
 is_accepting(void *user_data)
 {
@@ -119,6 +129,7 @@ is_accepting(void *user_data)
 static const DmSipStackUser stack_user = {
     .on_incoming = on_incoming,
     .on_foreign = on_foreign,
+    .on_bindings = on_bindings,
     .is_accepting = is_accepting,
 };
 
@@ -195,6 +206,16 @@ dm_exchange_take_config(DmExchange *exchange, DmConfig *config)
     dm_pool_take_config(exchange->pool, config);
     dm_sip_stack_take_config(exchange->stack, config);
     dm_config_unref(old);
+}
+
+void
+dm_exchange_take_bindings(DmExchange *exchange, const char *trunk_id, DmBindings *bindings)
+{
+    DmTrunk *trunk = dm_pool_find(exchange->pool, trunk_id);
+
+    if (trunk != NULL) {
+        dm_trunk_set_bindings(trunk, bindings);
+    }
 }
 
 DmSipStack *

@@ -18,6 +18,8 @@ typedef struct {
                        const char *data,
                        size_t len,
                        void *user_data);
+    /* See DmSipStackUser. (nullable) */
+    void (*on_bindings)(const char *trunk_id, DmBindings *bindings, void *user_data);
     void (*started)(const DmRecord *record, void *user_data); /* a call was answered */
     void (*ended)(const DmRecord *record, void *user_data);   /* exactly once a call */
 } DmExchangeUser;
@@ -46,6 +48,9 @@ void dm_exchange_take_config(DmExchange *exchange, DmConfig *config);
 DmSipStack *dm_exchange_stack(DmExchange *exchange);
 DmPool *dm_exchange_pool(DmExchange *exchange);
 DmCallTable *dm_exchange_calls(DmExchange *exchange);
+
+/* Another worker's news: contacts of a trunk that registers with us. NULL: none. */
+void dm_exchange_take_bindings(DmExchange *exchange, const char *trunk_id, DmBindings *bindings);
 
 /* No new calls from now on, or welcome again. */
 void dm_exchange_set_accepting(DmExchange *exchange, bool accepting);

@@ -9,6 +9,7 @@
 #include "gateway/base/thread.h"
 #include "gateway/call-counters.h"
 #include "gateway/call/call-table.h"
+#include "gateway/contacts.h"
 #include "gateway/route/policy.h"
 #include "gateway/signal-worker.h"
 #include "gateway/sip/counters.h"
@@ -29,6 +30,7 @@ struct DmGateway {
     DmTrunkRegistry *registry;
     DmMedia *media;
     DmCdrWriter *writer;
+    DmContacts *contacts;
     DmSignalWorker *workers[DM_ID_MAX_WORKERS];
     unsigned n_workers;
     DmResolver *resolver;
@@ -75,6 +77,19 @@ flow_failed(unsigned number, const DmSipFlow *flow, void *user_data)
     }
 }
 
+static void
+on_bindings(unsigned number, const char *trunk_id, DmBindings *bindings, void *user_data)
+{
+    DmGateway *gateway = user_data;
+
+    for (unsigned i = 0; i < gateway->n_workers; i++) {
+        if (i != number) {
+            dm_signal_worker_post_bindings(gateway->workers[i], trunk_id, bindings);
+        }
+    }
+    dm_contacts_keep(gateway->contacts, trunk_id, bindings);
+}
+
 static bool
 start_media(DmGateway *gateway, GError **error)
 {
@@ -119,6 +134,14 @@ start_writer(DmGateway *gateway, GError **error)
 }
 
 static bool
+start_contacts(DmGateway *gateway, GError **error)
+{
+    gateway->contacts =
+        dm_contacts_start(gateway->store, gateway->config, gateway->registry, error);
+    return gateway->contacts != NULL;
+}
+
+static bool
 make_workers(DmGateway *gateway, GError **error)
 {
     for (unsigned i = 0; i < gateway->config->system.workers; i++) {
@@ -136,6 +159,7 @@ make_workers(DmGateway *gateway, GError **error)
                 .on_foreign = on_foreign,
                 .send_foreign = send_foreign,
                 .flow_failed = flow_failed,
+                .on_bindings = on_bindings,
                 .tls = gateway->tls,
                 .user_data = gateway,
             },
@@ -241,8 +265,8 @@ start_all(DmGateway *gateway, GError **error)
            dm_streams_check_free(gateway->config->listeners, error) &&
            take_secret(gateway, error) && load_certificates(gateway, error) &&
            start_media(gateway, error) && start_writer(gateway, error) &&
-           make_workers(gateway, error) && start_workers(gateway, error) &&
-           start_resolver(gateway, error);
+           start_contacts(gateway, error) && make_workers(gateway, error) &&
+           start_workers(gateway, error) && start_resolver(gateway, error);
 }
 
 DmGateway *
@@ -286,6 +310,7 @@ dm_gateway_stop(DmGateway *gateway)
         dm_signal_worker_free(gateway->workers[i]);
     }
     dm_cdr_writer_stop(gateway->writer);
+    dm_contacts_stop(gateway->contacts);
     dm_trunk_registry_unref(gateway->registry);
     dm_config_unref(gateway->config);
     dm_tls_contexts_unref(gateway->tls);

@@ -246,6 +246,43 @@ dm_signal_worker_post_addresses(DmSignalWorker *worker,
     dm_mailbox_post(worker->mailbox, &own->head.message);
 }
 
+/* --- contacts of a trunk that registers with us --- */
+
+typedef struct {
+    WorkerMessage head;
+    char *trunk_id;
+    DmBindings *bindings;
+} BindingsMessage;
+
+static void
+run_bindings(DmSignalWorker *worker, WorkerMessage *message)
+{
+    BindingsMessage *own = (BindingsMessage *)message;
+
+    dm_exchange_take_bindings(worker->exchange, own->trunk_id, own->bindings);
+}
+
+static void
+drop_bindings(WorkerMessage *message)
+{
+    BindingsMessage *own = (BindingsMessage *)message;
+
+    dm_bindings_unref(own->bindings);
+    g_free(own->trunk_id);
+    g_free(own);
+}
+
+void
+dm_signal_worker_post_bindings(DmSignalWorker *worker, const char *trunk_id, DmBindings *bindings)
+{
+    BindingsMessage *own = g_new0(BindingsMessage, 1);
+
+    own->head = (WorkerMessage){.run = run_bindings, .drop = drop_bindings};
+    own->trunk_id = g_strdup(trunk_id);
+    own->bindings = bindings != NULL ? dm_bindings_ref(bindings) : NULL;
+    dm_mailbox_post(worker->mailbox, &own->head.message);
+}
+
 /* --- a question, with someone waiting for the answer --- */
 
 /* Held by the asker and by the message; the last to let go frees it. */
@@ -384,8 +421,20 @@ on_foreign(unsigned number, const DmSipFlow *flow, const char *data, size_t len,
     worker->options.on_foreign(number, flow, data, len, worker->options.user_data);
 }
 
+static void
+on_bindings(const char *trunk_id, DmBindings *bindings, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    worker->options.on_bindings(worker->options.number,
+                                trunk_id,
+                                bindings,
+                                worker->options.user_data);
+}
+
 static const DmExchangeUser exchange_user = {
     .on_foreign = on_foreign,
+    .on_bindings = on_bindings,
     .started = on_started,
     .ended = on_ended,
 };

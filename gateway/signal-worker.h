@@ -31,6 +31,11 @@ typedef struct {
                          size_t len,
                          void *user_data);
     void (*flow_failed)(unsigned worker, const DmSipFlow *flow, void *user_data);
+    /* Contacts of a trunk that registers with us have changed; NULL: none any more. */
+    void (*on_bindings)(unsigned worker,
+                        const char *trunk_id,
+                        DmBindings *bindings,
+                        void *user_data);
     void *user_data;
     DmTlsContexts *tls; /* referenced */
 } DmSignalWorkerOptions;
@@ -59,6 +64,10 @@ void dm_signal_worker_post_flow_failed(DmSignalWorker *worker, const DmSipFlow *
 void dm_signal_worker_post_tls(DmSignalWorker *worker, DmTlsContexts *tls);
 void dm_signal_worker_post_config(DmSignalWorker *worker, DmConfig *config);
 void dm_signal_worker_post_accepting(DmSignalWorker *worker, bool accepting);
+/* Another worker's news; NULL: none any more. Referenced. */
+void dm_signal_worker_post_bindings(DmSignalWorker *worker,
+                                    const char *trunk_id,
+                                    DmBindings *bindings);
 /* The resolver's news: addresses of one endpoint of a trunk. */
 void dm_signal_worker_post_addresses(DmSignalWorker *worker,
                                      const char *trunk_id,

@@ -85,27 +85,54 @@ dm_auth_copy(DmSipMessage *to, const DmSipMessage *from)
     copy_header(to, from->sip->sip_proxy_authorization);
 }
 
-static const char *
-realm_of(const DmTrunkConfig *trunk)
+/* The best of each kind (RFC 8760): what a hash is called in a challenge. */
+static const DmDigestAlgorithm algorithm_of[DM_N_DIGEST_HASHES] = {
+    [DM_DIGEST_HASH_MD5] = DM_DIGEST_MD5,
+    [DM_DIGEST_HASH_SHA256] = DM_DIGEST_SHA256,
+    [DM_DIGEST_HASH_SHA512_256] = DM_DIGEST_SHA512_256,
+};
+G_STATIC_ASSERT(DM_N_DIGEST_HASHES == DM_DIGEST_N_HASHES);
+
+/* Whether we could tell a right answer from a wrong one. */
+static bool
+can_check(const DmTrunkConfig *trunk, int hash)
 {
-    return *trunk->domain != '\0' ? trunk->domain : "demarc";
+    return *trunk->auth.inbound_password != '\0' || trunk->auth.inbound_ha1[hash] != NULL;
+}
+
+static void
+fill_expected(DmDigestExpected *expected, const DmTrunkConfig *trunk)
+{
+    const GArray *offered = trunk->auth.inbound_algorithms;
+
+    expected->realm = trunk->auth.inbound_realm;
+    expected->user = trunk->auth.inbound_user;
+    expected->password =
+        *trunk->auth.inbound_password != '\0' ? trunk->auth.inbound_password : NULL;
+    for (unsigned i = 0; i < DM_N_DIGEST_HASHES; i++) {
+        expected->ha1[i] = trunk->auth.inbound_ha1[i];
+    }
+    for (guint i = 0; i < offered->len; i++) {
+        expected->hashes |= 1U << g_array_index(offered, int, i);
+    }
 }
 
 DmDigestCheck
-dm_sip_auth_check(const char *key,
+dm_sip_auth_check(DmNonces *nonces,
                   const DmTrunkConfig *trunk,
                   const DmSipMessage *request,
                   int64_t now_s)
 {
     DmDigestExpected expected = {
-        .ask = {key, realm_of(trunk), &request->flow.remote, now_s},
-        .user = trunk->auth.inbound_user,
-        .password = trunk->auth.inbound_password,
+        .nonces = nonces,
+        .source = &request->flow.remote,
+        .now_s = now_s,
         .request = digest_request(request),
     };
     DmDigestCheck worst = DM_DIGEST_ABSENT;
     const msg_auth_t *header = request->sip->sip_authorization;
 
+    fill_expected(&expected, trunk);
     for (unsigned n = 0; header != NULL && n < MAX_CHALLENGES; n++, header = header->au_next) {
         DmDigestCheck check =
             dm_digest_server_check(&expected, header->au_scheme, header->au_params);
@@ -119,19 +146,69 @@ dm_sip_auth_check(const char *key,
 }
 
 void
-dm_auth_challenge(const char *key,
+dm_auth_challenge(DmNonces *nonces,
                   const DmTrunkConfig *trunk,
                   DmSipMessage *response,
                   int64_t now_s,
                   bool stale)
 {
-    static const DmDigestAlgorithm offered[] = {DM_DIGEST_SHA256, DM_DIGEST_MD5};
-    DmDigestAsk ask = {key, realm_of(trunk), &response->flow.remote, now_s};
+    const GArray *offered = trunk->auth.inbound_algorithms;
+    const char *realm = trunk->auth.inbound_realm;
+    char nonce[DM_NONCE_MAX];
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(offered); i++) {
+    dm_nonces_make(nonces, &response->flow.remote, realm, now_s, nonce);
+    for (guint i = 0; i < offered->len; i++) {
+        int hash = g_array_index(offered, int, i);
         g_autoptr(GString) value = g_string_sized_new(200);
 
-        dm_digest_server_challenge(&ask, offered[i], stale, value);
-        dm_sip_message_add(response, "WWW-Authenticate", value->str);
+        if (can_check(trunk, hash)) {
+            dm_digest_server_challenge(realm, nonce, algorithm_of[hash], stale, value);
+            dm_sip_message_add(response, "WWW-Authenticate", value->str);
+        }
+    }
+}
+
+bool
+dm_sip_auth_demand(DmSipCore *core,
+                   DmServerTx *tx,
+                   const DmSipMessage *request,
+                   const DmTrunkConfig *trunk)
+{
+    int64_t now_s = dm_loop_now_us(core->loop) / G_USEC_PER_SEC;
+    g_autoptr(DmSipMessage) response = NULL;
+    char tag[DM_TOKEN_MAX];
+    DmDigestCheck check;
+
+    if (*trunk->auth.inbound_user == '\0') {
+        return true;
+    }
+    check = dm_sip_auth_check(core->nonces, trunk, request, now_s);
+    if (check == DM_DIGEST_ACCEPTED) {
+        return true;
+    }
+    if (check == DM_DIGEST_WRONG) {
+        dm_count(&core->counters[SIP_blocked_credentials]);
+    }
+    dm_sip_token(core, tag);
+    response = dm_sip_response_new(request, check == DM_DIGEST_BAD_URI ? 400 : 401, NULL, tag);
+    dm_sip_message_add(response, "Server", DM_SIP_USER_AGENT);
+    if (check != DM_DIGEST_BAD_URI) {
+        dm_auth_challenge(core->nonces, trunk, response, now_s, check == DM_DIGEST_STALE);
+    }
+    dm_server_tx_respond(tx, response);
+    return false;
+}
+
+void
+dm_sip_auth_claim(const DmSipMessage *request, const char **out_user, const char **out_realm)
+{
+    const msg_auth_t *header = request->sip->sip_authorization;
+    char user[DM_DIGEST_TEXT_MAX];
+    char realm[DM_DIGEST_TEXT_MAX];
+
+    *out_user = *out_realm = "";
+    if (header != NULL && dm_digest_claim(header->au_scheme, header->au_params, user, realm)) {
+        *out_user = su_strdup(request->home, user);
+        *out_realm = su_strdup(request->home, realm);
     }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/trunk.h"
+#include "gateway/sip/core.h"
 #include "gateway/sip/digest.h"
 #include "gateway/sip/message.h"
 
@@ -14,14 +15,24 @@ void dm_auth_apply(DmDigestClient *client, DmRandom *random, DmSipMessage *reque
 /* RFC 3261, 22.1: an ACK has the credentials of its INVITE. */
 void dm_auth_copy(DmSipMessage *to, const DmSipMessage *from);
 
-/* Whether a request from @trunk has the credentials that its configuration demands. */
-DmDigestCheck dm_sip_auth_check(const char *key,
+/* Whether a request from @trunk has the credentials that its configuration demands; then they are
+ * spent. @now_s: monotonic. */
+DmDigestCheck dm_sip_auth_check(DmNonces *nonces,
                                 const DmTrunkConfig *trunk,
                                 const DmSipMessage *request,
                                 int64_t now_s);
-/* WWW-Authenticate with SHA-256 and with MD5 (RFC 8760, 2.3: the better first). */
-void dm_auth_challenge(const char *key,
+/* WWW-Authenticate for each algorithm of the trunk's, in its order (RFC 8760, 2.3: the best first).
+ */
+void dm_auth_challenge(DmNonces *nonces,
                        const DmTrunkConfig *trunk,
                        DmSipMessage *response,
                        int64_t now_s,
                        bool stale);
+/* True: the trunk asks for no password, or it is in @request. Otherwise it has been answered. */
+bool dm_sip_auth_demand(DmSipCore *core,
+                        DmServerTx *tx,
+                        const DmSipMessage *request,
+                        const DmTrunkConfig *trunk);
+/* Who @request says it is to one of our realms, with an arena's text; "" and "" when it says
+ * nothing. */
+void dm_sip_auth_claim(const DmSipMessage *request, const char **out_user, const char **out_realm);

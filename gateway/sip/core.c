@@ -121,6 +121,12 @@ dm_sip_add_extensions(DmSipMessage *message, const DmTrunkConfig *trunk)
     }
 }
 
+unsigned
+dm_sip_owner_of_trunk(const DmSipCore *core, const char *trunk_id)
+{
+    return g_str_hash(trunk_id) % core->n_workers;
+}
+
 int
 dm_sip_listener_of(const DmSipCore *core, const DmTrunkConfig *trunk)
 {

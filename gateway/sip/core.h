@@ -6,6 +6,7 @@
 #include "gateway/base/loop.h"
 #include "gateway/base/random.h"
 #include "gateway/sip/counters.h"
+#include "gateway/sip/nonces.h"
 #include "gateway/sip/transaction/transaction.h"
 #include "gateway/trunk/pool.h"
 
@@ -26,6 +27,7 @@ typedef struct {
                              told by it */
     GHashTable *contact_users; /* trunk id -> token: made once, a MAC costs more than a message */
     GHashTable *invites;       /* set of DmInviteOut: those that outlive their legs */
+    DmNonces *nonces;          /* of our challenges */
     size_t n_legs;
 } DmSipCore;
 
@@ -49,6 +51,8 @@ void dm_sip_add_abilities(DmSipMessage *message);
 /* Supported and, in a request, Require: the extensions used with a trunk. */
 void dm_sip_add_extensions(DmSipMessage *message, const DmTrunkConfig *trunk);
 
+/* The worker that registers, watches and serves a trunk. */
+unsigned dm_sip_owner_of_trunk(const DmSipCore *core, const char *trunk_id);
 /* Index of the listener a trunk is bound to; -1: any. */
 int dm_sip_listener_of(const DmSipCore *core, const DmTrunkConfig *trunk);
 /* A tag, Call-ID or the like of ours. */

@@ -3,7 +3,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +82,11 @@ dm_digest_response(const DmDigestInput *input, char out[DM_DIGEST_HEX_MAX])
     DmDigestAlgorithm algorithm = input->algorithm;
 
     g_return_val_if_fail(algorithm < DM_DIGEST_UNKNOWN, false);
-    hash_joined(algorithm, ha1, input->user, input->realm, input->password, NULL);
+    if (input->ha1 != NULL) {
+        g_strlcpy(ha1, input->ha1, sizeof ha1);
+    } else {
+        hash_joined(algorithm, ha1, input->user, input->realm, input->password, NULL);
+    }
     if (algorithms[algorithm].session) {
         g_autofree char *base = g_strdup(ha1);
 
@@ -430,66 +433,19 @@ dm_digest_client_authorize(DmDigestClient *client,
 
 /* --- asking --- */
 
-#define NONCE_TIME_LEN 8
-#define NONCE_MAC_LEN  32
-
-/* The nonce is the second of its making, in hexadecimal, and a MAC over that second, the source's
- * host and the realm. Not the port: behind NAT that changes between two requests. */
-static void
-make_nonce(const DmDigestAsk *ask, uint32_t second, char out[NONCE_TIME_LEN + NONCE_MAC_LEN + 1])
-{
-    char host[DM_ADDRESS_TEXT_MAX];
-    uint8_t mac[EVP_MAX_MD_SIZE] = {0};
-    unsigned n = sizeof mac;
-    g_autofree char *text =
-        g_strdup_printf("nonce %08x %s %s", second, dm_address_host(ask->source, host), ask->realm);
-
-    HMAC(EVP_sha256(),
-         ask->key,
-         (int)strlen(ask->key),
-         (const uint8_t *)text,
-         strlen(text),
-         mac,
-         &n);
-    g_snprintf(out, NONCE_TIME_LEN + 1, "%08x", second);
-    to_hex(mac, NONCE_MAC_LEN / 2, out + NONCE_TIME_LEN);
-}
-
 void
-dm_digest_server_challenge(const DmDigestAsk *ask,
+dm_digest_server_challenge(const char *realm,
+                           const char *nonce,
                            DmDigestAlgorithm algorithm,
                            bool stale,
                            GString *out)
 {
-    char nonce[NONCE_TIME_LEN + NONCE_MAC_LEN + 1];
-
-    make_nonce(ask, (uint32_t)ask->now_s, nonce);
     g_string_append_printf(out,
                            "Digest realm=\"%s\", nonce=\"%s\", algorithm=%s, qop=\"auth\"%s",
-                           ask->realm,
+                           realm,
                            nonce,
                            dm_digest_algorithm_name(algorithm),
                            stale ? ", stale=true" : "");
-}
-
-static bool
-nonce_is_ours_and_young(const DmDigestAsk *ask, const char *nonce)
-{
-    char made[NONCE_TIME_LEN + NONCE_MAC_LEN + 1];
-    char time_text[NONCE_TIME_LEN + 1];
-    uint32_t second;
-    char *end;
-
-    if (strlen(nonce) != sizeof made - 1) {
-        return false;
-    }
-    g_strlcpy(time_text, nonce, sizeof time_text);
-    second = (uint32_t)strtoul(time_text, &end, 16);
-    make_nonce(ask, second, made);
-    if (*end != '\0' || CRYPTO_memcmp(made, nonce, sizeof made - 1) != 0) {
-        return false;
-    }
-    return (uint32_t)ask->now_s - second <= DM_DIGEST_NONCE_LIFE_S;
 }
 
 /* What an Authorization header says. */
@@ -499,7 +455,19 @@ typedef struct {
     char uri[DM_DIGEST_TEXT_MAX];
     DmDigestAlgorithm algorithm;
     DmDigestQop qop;
+    uint32_t count; /* nc; 0: none */
 } Credentials;
+
+/* Eight hexadecimal digits, and not all of them 0 (RFC 7616, 3.4). */
+static bool
+parse_count(const char *text, uint32_t *out)
+{
+    char *end;
+
+    *out = (uint32_t)strtoul(text, &end, 16);
+    return strlen(text) == 8 && strspn(text, "0123456789abcdefABCDEF") == 8 && *end == '\0' &&
+           *out > 0;
+}
 
 static bool
 parse_credentials(Credentials *c, const char *scheme, const char *const *params)
@@ -524,7 +492,23 @@ parse_credentials(Credentials *c, const char *scheme, const char *const *params)
     if (get_param(params, "qop", text, &bad) && !choose_qop(text, &c->qop)) {
         return false;
     }
+    if (c->qop != DM_QOP_NONE && !parse_count(c->nc, &c->count)) {
+        return false;
+    }
     return !bad && c->algorithm != DM_DIGEST_UNKNOWN;
+}
+
+bool
+dm_digest_claim(const char *scheme,
+                const char *const *params,
+                char out_user[DM_DIGEST_TEXT_MAX],
+                char out_realm[DM_DIGEST_TEXT_MAX])
+{
+    bool bad = false;
+
+    return scheme != NULL && g_ascii_strcasecmp(scheme, "Digest") == 0 &&
+           get_param(params, "username", out_user, &bad) &&
+           get_param(params, "realm", out_realm, &bad) && !bad;
 }
 
 /* The whole answer is computed even for a user that does not exist, so that time tells nothing. */
@@ -540,8 +524,11 @@ response_is_right(const DmDigestExpected *expected, const Credentials *c)
     dm_digest_response(&(DmDigestInput){.algorithm = c->algorithm,
                                         .qop = c->qop,
                                         .user = expected->user,
-                                        .realm = expected->ask.realm,
+                                        .realm = expected->realm,
                                         .password = expected->password,
+                                        .ha1 = expected->password != NULL
+                                                   ? NULL
+                                                   : expected->ha1[dm_digest_hash_of(c->algorithm)],
                                         .method = expected->request.method,
                                         .uri = c->uri,
                                         .nonce = c->nonce,
@@ -555,6 +542,15 @@ response_is_right(const DmDigestExpected *expected, const Credentials *c)
     return strlen(c->response) == len && CRYPTO_memcmp(want, got, len) == 0 && same_user;
 }
 
+static bool
+is_offered(const DmDigestExpected *expected, DmDigestAlgorithm algorithm)
+{
+    unsigned hash = dm_digest_hash_of(algorithm);
+
+    return (expected->hashes >> hash & 1) != 0 &&
+           (expected->password != NULL || expected->ha1[hash] != NULL);
+}
+
 DmDigestCheck
 dm_digest_server_check(const DmDigestExpected *expected,
                        const char *scheme,
@@ -562,14 +558,22 @@ dm_digest_server_check(const DmDigestExpected *expected,
 {
     Credentials c;
 
-    if (!parse_credentials(&c, scheme, params) || strcmp(c.realm, expected->ask.realm) != 0) {
+    if (!parse_credentials(&c, scheme, params) || strcmp(c.realm, expected->realm) != 0 ||
+        !is_offered(expected, c.algorithm)) {
         return DM_DIGEST_ABSENT;
     }
     if (!response_is_right(expected, &c)) {
         return DM_DIGEST_WRONG;
     }
-    if (!nonce_is_ours_and_young(&expected->ask, c.nonce)) {
-        return DM_DIGEST_STALE;
+    if (strcmp(c.uri, expected->request.uri) != 0) {
+        return DM_DIGEST_BAD_URI;
     }
-    return strcmp(c.uri, expected->request.uri) == 0 ? DM_DIGEST_ACCEPTED : DM_DIGEST_BAD_URI;
+    return dm_nonces_take(expected->nonces,
+                          expected->source,
+                          expected->realm,
+                          c.nonce,
+                          c.count,
+                          expected->now_s)
+               ? DM_DIGEST_ACCEPTED
+               : DM_DIGEST_STALE;
 }

@@ -8,6 +8,7 @@
 
 #include "gateway/base/address.h"
 #include "gateway/base/random.h"
+#include "gateway/sip/nonces.h"
 
 /* HTTP digest as SIP uses it (RFC 7616, RFC 8760; RFC 2617 for the old), both ways: bytes in, bytes
  * out. Header fields come as a scheme and a NULL-terminated list of "name=value", which is how
@@ -38,6 +39,7 @@ typedef struct {
     DmDigestAlgorithm algorithm;
     DmDigestQop qop;
     const char *user, *realm, *password;
+    const char *ha1; /* NULL: made from those three */
     const char *method, *uri;
     const char *nonce, *cnonce, *nc; /* cnonce also for -sess without qop */
     const char *body;                /* auth-int only */
@@ -100,36 +102,50 @@ void dm_digest_client_authorize(DmDigestClient *client,
                                 DmDigestAddFunc add,
                                 void *user_data);
 
-/* --- asking: stateless --- */
-#define DM_DIGEST_NONCE_LIFE_S 120
+/* --- asking --- */
 
-typedef struct {
-    const char *key, *realm;
-    const DmAddress *source;
-    int64_t now_s;
-} DmDigestAsk;
-/* Appends the value of a WWW-Authenticate. The nonce is bound by HMAC to the key, the source and
- * the time, so nothing is remembered. */
-void dm_digest_server_challenge(const DmDigestAsk *ask,
+/* Appends the value of a WWW-Authenticate. */
+void dm_digest_server_challenge(const char *realm,
+                                const char *nonce,
                                 DmDigestAlgorithm algorithm,
                                 bool stale,
                                 GString *out);
 
 typedef enum {
     DM_DIGEST_ACCEPTED,
-    DM_DIGEST_ABSENT,  /* not digest, not for this realm, or not understood: challenge */
-    DM_DIGEST_STALE,   /* right, but the nonce is old or another source's: challenge with stale=true
-                        */
+    DM_DIGEST_ABSENT,  /* not digest, not for this realm or user, or not understood: challenge */
+    DM_DIGEST_STALE,   /* right, but the nonce is old, spent or another's: challenge with
+                          stale=true */
     DM_DIGEST_WRONG,   /* wrong user or password */
     DM_DIGEST_BAD_URI, /* for another Request-URI: 400 (RFC 7616, 3.4.6) */
 } DmDigestCheck;
 
+/* The hash of an algorithm, with "-sess" or without. */
+#define DM_DIGEST_N_HASHES 3
+static inline unsigned
+dm_digest_hash_of(DmDigestAlgorithm algorithm)
+{
+    return (unsigned)algorithm / 2; /* as DmDigestHash of config/trunk.h */
+}
+
 typedef struct {
-    DmDigestAsk ask;
-    const char *user, *password;
+    const char *realm, *user;
+    const char *password;                /* NULL: @ha1 */
+    const char *ha1[DM_DIGEST_N_HASHES]; /* H(user:realm:password) by hash; NULL: not known */
+    unsigned hashes;                     /* bits: those we offer; others are not accepted */
+    DmNonces *nonces;
+    const DmAddress *source;
+    int64_t now_s; /* monotonic */
     DmDigestRequest request;
 } DmDigestExpected;
-/* One Authorization header. Takes the same time whether or not the user exists. */
+/* One Authorization header. Takes the same time whether or not the user exists. An accepted answer
+ * is spent: the same again is stale. */
 DmDigestCheck dm_digest_server_check(const DmDigestExpected *expected,
                                      const char *scheme,
                                      const char *const *params);
+/* The user and the realm that a Digest Authorization names; false: it does not. Says nothing about
+ * whether it is right. */
+bool dm_digest_claim(const char *scheme,
+                     const char *const *params,
+                     char out_user[DM_DIGEST_TEXT_MAX],
+                     char out_realm[DM_DIGEST_TEXT_MAX]);

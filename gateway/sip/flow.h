@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <glib.h>
 #include <stdint.h>
 
 #include "config/trunk.h"
@@ -15,8 +16,10 @@ typedef struct {
                             Tells the worker that owns it: dm_flow_worker() */
     DmAddress remote;    /* where it really came from or goes to */
     DmAddress
-        fallback;    /* streams: whom to connect to when the connection is gone; not set: nobody */
-    DmAddress local; /* the listener's bound address */
+        fallback;     /* streams: whom to connect to when the connection is gone; not set: nobody */
+    DmAddress local;  /* the listener's bound address */
+    GQuark certified; /* of a received message: the id of the trunk whose certificate the other end
+                         showed; 0: none */
 } DmSipFlow;
 
 /* Connections are numbered by their workers. */

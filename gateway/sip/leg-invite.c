@@ -7,6 +7,7 @@
 #include "gateway/sip/auth.h"
 #include "gateway/sip/identity.h"
 #include "gateway/sip/leg-priv.h"
+#include "gateway/sip/registrar.h"
 
 /* INVITEs of ours: the first and its forks, repetitions with credentials, ACK, CANCEL. */
 
@@ -601,12 +602,28 @@ append_target(GString *out, const DmDial *dial, const char *user, bool with_port
     dm_identity_append_uri(out, user, host, port == 5060 ? 0 : port, config->sip.user_phone);
 }
 
+/* The contact a PBX registered; NULL: an endpoint is called, or it has gone meanwhile. */
+static const DmBinding *
+binding_of(const DmDial *dial)
+{
+    return dial->address->binding != 0 ? dm_trunk_binding(dial->trunk, dial->address->binding)
+                                       : NULL;
+}
+
 static void
 add_request_line(DmSipMessage *request, const DmDial *dial)
 {
+    const DmBinding *binding = binding_of(dial);
+    const char *number = dial->target->identity.ruri_user;
     g_autoptr(GString) uri = g_string_sized_new(64);
 
-    append_target(uri, dial, dial->target->identity.ruri_user, true);
+    if (binding != NULL) {
+        g_autofree char *contact = dm_sip_binding_uri(binding, dial->target->trunk, number);
+
+        g_string_append(uri, contact);
+    } else {
+        append_target(uri, dial, number, true);
+    }
     msg_header_insert(request->msg,
                       (msg_pub_t *)request->sip,
                       (msg_header_t *)sip_request_create(request->home,
@@ -614,6 +631,17 @@ add_request_line(DmSipMessage *request, const DmDial *dial)
                                                          "INVITE",
                                                          (const url_string_t *)uri->str,
                                                          NULL));
+}
+
+/* RFC 3327, 5.3: the way it registered by is the way its calls go. */
+static void
+add_path(DmSipMessage *request, const DmDial *dial)
+{
+    const DmBinding *binding = binding_of(dial);
+
+    if (binding != NULL && *binding->path != '\0') {
+        dm_sip_message_add(request, "Route", binding->path);
+    }
 }
 
 static const char *
@@ -651,6 +679,7 @@ new_invite(DmSipLeg *leg, const DmDial *dial)
     dm_sip_token(leg->core, call_id);
     leg->facts.call_id = g_strdup(call_id);
     add_request_line(request, dial);
+    add_path(request, dial);
     g_snprintf(number, sizeof number, "%u", dial->max_forwards);
     dm_sip_message_add(request, "Max-Forwards", number);
     add_parties(leg, request, dial);
@@ -667,21 +696,32 @@ new_invite(DmSipLeg *leg, const DmDial *dial)
     return request;
 }
 
+static bool
+find_way(DmSipCore *core, const DmDial *dial, DmSipFlow *flow)
+{
+    const DmTarget *address = dial->address;
+    const DmBinding *binding = binding_of(dial);
+
+    if (address->binding != 0) {
+        return binding != NULL && dm_sip_binding_flow(core, binding, flow);
+    }
+    return core->wire.ops->flow_to(core->wire.wire,
+                                   dm_sip_listener_of(core, dial->target->trunk),
+                                   address->transport,
+                                   &address->address,
+                                   flow);
+}
+
 DmLeg *
 dm_sip_leg_dial(DmSipCore *core, const DmDial *dial, DmLegEventFunc on_event, void *user_data)
 {
-    int listener = dm_sip_listener_of(core, dial->target->trunk);
     const DmTarget *address = dial->address;
     DmSipFlow flow = {.transport = address->transport, .remote = address->address};
     DmSipLeg *leg;
     bool reachable;
 
     DM_RUNS_ON(DM_THREAD_SIGNAL);
-    reachable = core->wire.ops->flow_to(core->wire.wire,
-                                        listener,
-                                        address->transport,
-                                        &address->address,
-                                        &flow);
+    reachable = find_way(core, dial, &flow);
     leg = dm_sip_leg_new(core, dial->trunk, &flow);
     leg->log.leg = "b";
     g_strlcpy(leg->base.call_id, dial->call_id, sizeof leg->base.call_id);
@@ -694,7 +734,8 @@ dm_sip_leg_dial(DmSipCore *core, const DmDial *dial, DmLegEventFunc on_event, vo
         dm_sip_leg_set_release(leg,
                                DM_RELEASE_TRANSPORT,
                                503,
-                               "No listener for this transport",
+                               address->binding != 0 ? "No way to this contact"
+                                                     : "No listener for this transport",
                                "");
         dm_sip_leg_finish_soon(leg);
         return &leg->base;

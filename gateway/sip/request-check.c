@@ -25,7 +25,8 @@ check_method(const DmSipMessage *request, DmRequestFault *fault)
     static const bool known_outside[DM_N_METHODS] = {
         [DM_METHOD_INVITE] = true,
         [DM_METHOD_OPTIONS] = true,
-        [DM_METHOD_BYE] = true, /* they belong to dialogs: 481 says more than 405 */
+        [DM_METHOD_REGISTER] = true, /* the registrar says whether there is one */
+        [DM_METHOD_BYE] = true,      /* they belong to dialogs: 481 says more than 405 */
         [DM_METHOD_UPDATE] = true,
         [DM_METHOD_PRACK] = true,
         [DM_METHOD_INFO] = true,
@@ -64,12 +65,14 @@ check_hops(const DmSipMessage *request, DmRequestFault *fault)
 }
 
 static bool
-is_known_extension(const char *tag)
+is_known_extension(DmSipMethod method, const char *tag)
 {
-    static const char *const known[] = {"100rel", "timer"};
+    static const char *const of_calls[] = {"100rel", "timer", NULL};
+    static const char *const of_registrations[] = {"path", "outbound", "gin", NULL};
+    const char *const *known = method == DM_METHOD_REGISTER ? of_registrations : of_calls;
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(known); i++) {
-        if (strcasecmp(tag, known[i]) == 0) {
+    for (; *known != NULL; known++) {
+        if (strcasecmp(tag, *known) == 0) {
             return true;
         }
     }
@@ -85,7 +88,7 @@ check_require(const DmSipMessage *request, DmRequestFault *fault)
     for (unsigned i = 0; require != NULL && require->k_items != NULL &&
                          require->k_items[i] != NULL && tags->len < 200;
          i++) {
-        if (!is_known_extension(require->k_items[i])) {
+        if (!is_known_extension(request->method, require->k_items[i])) {
             g_string_append_printf(tags, "%s%s", tags->len > 0 ? ", " : "", require->k_items[i]);
         }
     }

@@ -13,6 +13,7 @@
 #include "gateway/sip/leg.h"
 #include "gateway/sip/options.h"
 #include "gateway/sip/register.h"
+#include "gateway/sip/registrar.h"
 #include "gateway/sip/request-check.h"
 
 DM_LOG_TOPIC("sip-stack");
@@ -25,6 +26,7 @@ struct DmSipStack {
     const DmSipStackUser *user;
     void *user_data;
     DmLegFactory factory;
+    DmRegistrar *registrar;
     GHashTable *registrations; /* trunk id -> DmRegister */
     GHashTable *pings;         /* trunk id -> DmOptions */
     GHashTable *tokens;        /* contact user nobody can guess -> trunk id (REG-1) */
@@ -90,23 +92,47 @@ is_accepting(const DmSipStack *stack)
 
 /* --- whose request --- */
 
-/* The trunk a request comes from: by the Contact we registered, else by its address (AUTH-3). */
+static const char *
+text_or_empty(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+static const char *
+find_header(const char *name, void *user_data)
+{
+    const DmSipMessage *request = user_data;
+
+    for (const sip_unknown_t *unknown = request->sip->sip_unknown; unknown != NULL;
+         unknown = unknown->un_next) {
+        if (g_ascii_strcasecmp(unknown->un_name, name) == 0) {
+            return unknown->un_value;
+        }
+    }
+    return NULL;
+}
+
+/* AUTH-3. */
 static DmTrunk *
-find_trunk(DmSipStack *stack, const DmSipMessage *request, const char **out_auth)
+find_trunk(DmSipStack *stack, DmSipMessage *request, DmKnownBy *out_by)
 {
     const url_t *uri = request->sip->sip_request->rq_url;
-    const char *user = uri->url_user != NULL ? uri->url_user : "";
-    const char *host = uri->url_host != NULL ? uri->url_host : "";
-    const char *id = g_hash_table_lookup(stack->tokens, user);
-    DmTrunk *trunk = id != NULL ? dm_pool_find(stack->core.pool, id) : NULL;
+    const url_t *to = request->sip->sip_to->a_url;
+    DmRequestSigns signs = {
+        .source = &request->flow.remote,
+        .transport = request->flow.transport,
+        .connection = request->flow.connection,
+        .certified = text_or_empty(g_quark_to_string(request->flow.certified)),
+        .ruri_user = text_or_empty(uri->url_user),
+        .ruri_host = text_or_empty(uri->url_host),
+        .to_user = text_or_empty(to->url_user),
+        .to_host = text_or_empty(to->url_host),
+        .header = find_header,
+        .user_data = request,
+    };
 
-    *out_auth = trunk != NULL ? "reg" : "ip";
-    return trunk != NULL ? trunk
-                         : dm_pool_match(stack->core.pool,
-                                         &request->flow.remote,
-                                         request->flow.transport,
-                                         user,
-                                         host);
+    dm_sip_auth_claim(request, &signs.digest_user, &signs.digest_realm);
+    return dm_pool_identify(stack->core.pool, &signs, out_by);
 }
 
 /* --- OPTIONS --- */
@@ -117,10 +143,10 @@ take_options(DmSipStack *stack, DmServerTx *tx, DmSipMessage *request)
 {
     g_autoptr(DmSipMessage) owned = request;
     g_autoptr(DmSipMessage) response = NULL;
-    const char *auth;
+    DmKnownBy by;
 
     if (!dm_pool_knows(stack->core.pool, &request->flow.remote) &&
-        find_trunk(stack, request, &auth) == NULL) {
+        find_trunk(stack, request, &by) == NULL) {
         refuse(stack, tx, request, 403);
         return;
     }
@@ -175,33 +201,13 @@ why_not_welcome(DmSipStack *stack, const DmSipMessage *request, const DmTrunk *t
     return is_accepting(stack) ? 0 : 503;
 }
 
-/* AUTH-2. True: the trunk asks for no password, or it was there. */
+/* A certificate, or a connection whose REGISTER had the password, need say no more. A datagram's
+ * source is easily forged. */
 static bool
-pass_digest(DmSipStack *stack, DmServerTx *tx, const DmSipMessage *request, const DmTrunk *trunk)
+has_proved_itself(const DmSipMessage *request, DmKnownBy by)
 {
-    const DmTrunkConfig *config = dm_trunk_config(trunk);
-    int64_t now_s = dm_clock_wall_us(dm_loop_clock(stack->core.loop)) / G_USEC_PER_SEC;
-    g_autoptr(DmSipMessage) response = NULL;
-    DmDigestCheck check;
-
-    if (*config->auth.inbound_user == '\0') {
-        return true;
-    }
-    check = dm_sip_auth_check(stack->core.secret, config, request, now_s);
-    if (check == DM_DIGEST_ACCEPTED) {
-        return true;
-    }
-    if (check == DM_DIGEST_BAD_URI) {
-        refuse(stack, tx, request, 400);
-        return false;
-    }
-    if (check == DM_DIGEST_WRONG) {
-        dm_count(&stack->core.counters[SIP_blocked_credentials]);
-    }
-    response = new_response(stack, request, 401);
-    dm_auth_challenge(stack->core.secret, config, response, now_s, check == DM_DIGEST_STALE);
-    dm_server_tx_respond(tx, response);
-    return false;
+    return by == DM_KNOWN_BY_CERTIFICATE ||
+           (by == DM_KNOWN_BY_FLOW && request->flow.transport != DM_TRANSPORT_UDP);
 }
 
 /* Takes @request over. */
@@ -212,11 +218,10 @@ begin_call(DmSipStack *stack,
            DmTrunk *trunk,
            const char *auth)
 {
-    bool by_digest = *dm_trunk_config(trunk)->auth.inbound_user != '\0';
     DmIncoming incoming = {
         .trunk = trunk,
         .max_forwards = dm_request_max_forwards(request),
-        .auth = by_digest ? "digest" : auth,
+        .auth = auth,
     };
     DmIdentity identity;
 
@@ -230,11 +235,28 @@ begin_call(DmSipStack *stack,
     dm_identity_clear(&identity);
 }
 
+/* What the record says of how the trunk was told. */
+static const char *
+auth_name(const DmTrunk *trunk, const DmSipMessage *request, DmKnownBy by)
+{
+    static const char *const names[] = {
+        [DM_KNOWN_BY_ADDRESS] = "ip",
+        [DM_KNOWN_BY_USER] = "digest",
+        [DM_KNOWN_BY_CONTACT] = "reg",
+        [DM_KNOWN_BY_FLOW] = "reg",
+        [DM_KNOWN_BY_CERTIFICATE] = "mtls",
+    };
+    bool by_digest =
+        *dm_trunk_config(trunk)->auth.inbound_user != '\0' && !has_proved_itself(request, by);
+
+    return by_digest ? "digest" : names[by];
+}
+
 static void
 take_invite(DmSipStack *stack, DmServerTx *tx, DmSipMessage *request)
 {
-    const char *auth;
-    DmTrunk *trunk = find_trunk(stack, request, &auth);
+    DmKnownBy by;
+    DmTrunk *trunk = find_trunk(stack, request, &by);
     unsigned status = why_not_welcome(stack, request, trunk);
 
     if (status != 0) {
@@ -242,11 +264,18 @@ take_invite(DmSipStack *stack, DmServerTx *tx, DmSipMessage *request)
         dm_sip_message_free(request);
         return;
     }
-    if (!pass_digest(stack, tx, request, trunk)) {
+    if (!has_proved_itself(request, by) &&
+        !dm_sip_auth_demand(&stack->core, tx, request, dm_trunk_config(trunk))) {
         dm_sip_message_free(request);
         return;
     }
-    begin_call(stack, tx, request, trunk, auth);
+    begin_call(stack, tx, request, trunk, auth_name(trunk, request, by));
+}
+
+static void
+take_register(DmSipStack *stack, DmServerTx *tx, DmSipMessage *request)
+{
+    dm_registrar_request(stack->registrar, tx, request);
 }
 
 /* --- from the transactions --- */
@@ -256,6 +285,7 @@ typedef void (*Handler)(DmSipStack *stack, DmServerTx *tx, DmSipMessage *request
 static const Handler handlers[DM_N_METHODS] = {
     [DM_METHOD_INVITE] = take_invite,
     [DM_METHOD_OPTIONS] = take_options,
+    [DM_METHOD_REGISTER] = take_register,
 };
 
 static DmSipLeg *
@@ -390,14 +420,25 @@ hash_span(uint32_t hash, DmSpan span)
     return hash;
 }
 
+static bool
+is_registration(const DmScan *scan)
+{
+    return scan->is_request && scan->method == DM_METHOD_REGISTER && scan->to_tag.len == 0;
+}
+
 /* Our own tokens name their worker; what is new goes where its repetitions and its CANCEL will go
  * as well. A new request with a From tag of ours has come back in a loop: the worker whose leg it
- * is will know it (SIG-2). */
+ * is will know it (SIG-2). All registrations of a trunk are one worker's. */
 static unsigned
 owner_of(const DmSipStack *stack, const DmScan *scan)
 {
+    const char *registering =
+        is_registration(scan) ? dm_registrar_trunk_of(stack->registrar, scan->to) : NULL;
     int worker = -1;
 
+    if (registering != NULL) {
+        return dm_sip_owner_of_trunk(&stack->core, registering);
+    }
     if (!scan->is_request) {
         worker = dm_tx_branch_worker(scan->branch);
     } else if (scan->to_tag.len > 0) {
@@ -446,6 +487,15 @@ names_a_leg(const DmSipStack *stack, const DmScan *scan)
     return g_hash_table_contains(stack->core.legs, tag);
 }
 
+/* Of somebody at an address that no trunk has. */
+static bool
+may_speak(const DmSipStack *stack, const DmSipFlow *flow, const DmScan *scan)
+{
+    return flow->certified != 0 || asks_for_our_contact(stack, scan) ||
+           (is_registration(scan) &&
+            dm_registrar_may_come(stack->registrar, scan->to, &flow->remote));
+}
+
 /* Dropped or refused here: true. */
 static bool
 is_blocked(DmSipStack *stack, const DmSipFlow *flow, const char *data, const DmScan *scan)
@@ -464,7 +514,7 @@ is_blocked(DmSipStack *stack, const DmSipFlow *flow, const char *data, const DmS
         return true;
     }
     if (worth == DM_WORTH_STRANGER && stack->core.config->security.unknown_silent &&
-        !asks_for_our_contact(stack, scan)) {
+        !may_speak(stack, flow, scan)) {
         dm_count(&stack->core.counters[SIP_blocked_unknown]);
         return true;
     }
@@ -515,6 +565,7 @@ void
 dm_sip_stack_flow_failed(DmSipStack *stack, const DmSipFlow *flow)
 {
     dm_tx_layer_flow_failed(stack->core.tx, flow);
+    dm_registrar_stream_ended(stack->registrar, flow->connection);
 }
 
 /* --- trunks --- */
@@ -522,9 +573,7 @@ dm_sip_stack_flow_failed(DmSipStack *stack, const DmSipFlow *flow)
 static bool
 is_mine(const DmSipStack *stack, const DmTrunkConfig *trunk)
 {
-    DmSpan id = {trunk->id, strlen(trunk->id)};
-
-    return hash_span(2166136261U, id) % stack->core.n_workers == stack->core.worker;
+    return dm_sip_owner_of_trunk(&stack->core, trunk->id) == stack->core.worker;
 }
 
 static void
@@ -609,6 +658,7 @@ dm_sip_stack_take_config(DmSipStack *stack, DmConfig *config)
     g_hash_table_remove_all(stack->core.contact_users); /* of trunks that may be gone */
     dm_admission_take_config(stack->admission, config);
     take_trunks(stack, config);
+    dm_registrar_take_config(stack->registrar, config);
     g_clear_pointer(&old, dm_config_unref);
 }
 
@@ -623,6 +673,8 @@ dm_sip_stack_trunk_action(DmSipStack *stack, const char *trunk_id, const char *a
         dm_register_now(reg);
     } else if (strcmp(action, "unregister") == 0 && reg != NULL) {
         dm_register_stop(reg);
+    } else if (strcmp(action, "unregister") == 0) {
+        return dm_registrar_drop(stack->registrar, trunk_id);
     } else if (strcmp(action, "probe") == 0 && options != NULL) {
         dm_options_probe(options);
     } else {
@@ -656,6 +708,7 @@ make_core(DmSipStack *stack, const DmSipStackOptions *options, DmConfig *config)
     core->requests = g_hash_table_new(g_str_hash, g_str_equal);
     core->contact_users = new_table(g_free);
     core->invites = g_hash_table_new(NULL, NULL);
+    core->nonces = dm_nonces_new(options->random);
     core->tx = dm_tx_layer_new(&(DmTxLayerOptions){
         .loop = options->loop,
         .random = options->random,
@@ -681,6 +734,8 @@ dm_sip_stack_new(const DmSipStackOptions *options, DmConfig *config)
     stack->registrations = new_table(free_registration);
     stack->pings = new_table(free_ping);
     stack->tokens = new_table(g_free);
+    stack->registrar =
+        dm_registrar_new(&stack->core, options->user->on_bindings, options->user_data);
     stack->max_transactions = config->security.max_transactions;
     dm_sip_stack_take_config(stack, config);
     return stack;
@@ -698,6 +753,7 @@ dm_sip_stack_free(DmSipStack *stack)
     g_hash_table_unref(stack->registrations);
     g_hash_table_unref(stack->pings);
     g_hash_table_unref(stack->tokens);
+    dm_registrar_free(stack->registrar);
     dm_sip_legs_drop(core);
     dm_tx_layer_free(core->tx);
     dm_sip_invites_drop(core);
@@ -705,6 +761,7 @@ dm_sip_stack_free(DmSipStack *stack)
     g_hash_table_unref(core->requests);
     g_hash_table_unref(core->contact_users);
     g_hash_table_unref(core->invites);
+    dm_nonces_free(core->nonces);
     dm_admission_free(stack->admission);
     dm_config_unref(core->config);
     g_free(core->secret);

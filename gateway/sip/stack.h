@@ -23,6 +23,9 @@ typedef struct {
                        const char *data,
                        size_t len,
                        void *user_data);
+    /* (nullable) A trunk has registered here, or has not any more (NULL): other workers and the
+     * store want to know. */
+    void (*on_bindings)(const char *trunk_id, DmBindings *bindings, void *user_data);
     /* New calls welcome? False: 503 with Retry-After; OPTIONS too (drain, overload). */
     bool (*is_accepting)(void *user_data);
 } DmSipStackUser;
@@ -36,8 +39,7 @@ typedef struct {
     const DmSipStackUser *user;
     void *user_data;
     DmCounter *counters; /* DM_N_SIP_COUNTERS of gateway/sip/counters.h, shared by all workers */
-    const char
-        *token_secret; /* keys contact tokens and nonces; the same for all workers and runs */
+    const char *token_secret; /* keys contact tokens; the same for all workers and runs */
 } DmSipStackOptions;
 
 DmSipStack *dm_sip_stack_new(const DmSipStackOptions *options, DmConfig *config);
@@ -57,8 +59,8 @@ void dm_sip_stack_unreachable(DmSipStack *stack, const DmAddress *remote);
 void dm_sip_stack_flow_failed(DmSipStack *stack, const DmSipFlow *flow);
 /* How calls make legs. */
 const DmLegFactory *dm_sip_stack_legs(DmSipStack *stack);
-/* An operator's wish for one trunk: "register", "unregister", "probe". False: unknown, or not this
- * worker's. */
+/* An operator's wish for one trunk: "register", "unregister" (of a trunk that registers with us:
+ * its contacts are forgotten), "probe". False: unknown, or not this worker's. */
 bool dm_sip_stack_trunk_action(DmSipStack *stack, const char *trunk_id, const char *action);
 /* Unregisters what is registered; calls are the gateway's to end. Done when no transaction is
  * active, or after 2 s. */

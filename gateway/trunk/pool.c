@@ -127,6 +127,18 @@ dm_pool_match(DmPool *pool,
     return dm_sources_match(sources_of(pool), source, ruri_user, ruri_host);
 }
 
+DmTrunk *
+dm_pool_identify(DmPool *pool, const DmRequestSigns *signs, DmKnownBy *out_by)
+{
+    return dm_sources_identify(sources_of(pool), signs, out_by);
+}
+
+DmTrunk *
+dm_pool_by_certificate(DmPool *pool, const char *name)
+{
+    return dm_sources_by_certificate(sources_of(pool), name);
+}
+
 static bool
 is_at(const DmEndpoint *endpoint, const DmAddress *remote)
 {

@@ -8,6 +8,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/counters.h"
 #include "gateway/base/random.h"
+#include "gateway/trunk/bindings.h"
 
 /* Trunks while running: up or down, calls in use, rates, resolved addresses. A DmPool belongs to
  * one signalling worker; what must hold across workers (calls in use, rates, endpoint and
@@ -39,6 +40,34 @@ DmTrunk *dm_pool_match(DmPool *pool,
                        DmTransport transport,
                        const char *ruri_user,
                        const char *ruri_host);
+/* What a request shows of whose it is. Text is never NULL, but "" where there is none. */
+typedef struct {
+    const DmAddress *source;
+    DmTransport transport;
+    uint64_t connection; /* of a stream; 0: none */
+    const char
+        *certified; /* id of the trunk whose certificate the other end of the stream showed */
+    const char *ruri_user, *ruri_host, *to_user, *to_host;
+    const char *digest_user, *digest_realm; /* who it says it is; nothing is verified yet */
+    /* (nullable): the first header of this name, NULL when there is none */
+    const char *(*header)(const char *name, void *user_data);
+    void *user_data;
+} DmRequestSigns;
+
+/* How a request's trunk was found (AUTH-3): the higher counts. */
+typedef enum {
+    DM_KNOWN_NOT,
+    DM_KNOWN_BY_ADDRESS, /* see dm_pool_match() */
+    DM_KNOWN_BY_USER,    /* the user name of its credentials, which are still to be checked */
+    DM_KNOWN_BY_CONTACT, /* it asks for the token we registered with the trunk */
+    DM_KNOWN_BY_FLOW,    /* it came where the trunk's REGISTER came */
+    DM_KNOWN_BY_CERTIFICATE,
+} DmKnownBy;
+
+/* The trunk of a request, and what says so. NULL: a stranger's. */
+DmTrunk *dm_pool_identify(DmPool *pool, const DmRequestSigns *signs, DmKnownBy *out_by);
+/* The trunk a certificate for host @name stands for; NULL: none. */
+DmTrunk *dm_pool_by_certificate(DmPool *pool, const char *name);
 /* Whether any trunk's requests come from there, though it may take a number to say which trunk's.
  */
 bool dm_pool_knows(DmPool *pool, const DmAddress *source);
@@ -58,7 +87,8 @@ const char *dm_trunk_id(const DmTrunk *trunk);
 typedef struct {
     DmAddress address;
     DmTransport transport;
-    unsigned endpoint; /* index into the configuration's endpoints */
+    unsigned endpoint; /* index into the configuration's endpoints; of a contact: none of them */
+    uint64_t binding;  /* of a registered contact: dm_trunk_binding(); 0: an endpoint */
     char host[256];    /* host of the endpoint's URI, as configured */
 } DmTarget;
 
@@ -78,8 +108,23 @@ void dm_trunk_set_addresses(DmTrunk *trunk,
                             unsigned endpoint,
                             const DmResolved *addresses,
                             size_t n);
-/* Addresses in the order to try: priority, weighted random among equals, those that are up first;
- * down ones only when none is up. Returns how many were written. */
+/* Where the PBX has registered, from now on. @bindings: referenced; NULL: nowhere. For the worker's
+ * own view; dm_trunk_share_bindings() tells the status and workers that make the trunk later as
+ * well. */
+void dm_trunk_set_bindings(DmTrunk *trunk, DmBindings *bindings);
+void dm_trunk_share_bindings(DmTrunk *trunk, DmBindings *bindings);
+/* Borrowed until the next change; NULL: nowhere. */
+DmBindings *dm_trunk_bindings(const DmTrunk *trunk);
+/* A contact by its id, wherever it has moved meanwhile. NULL: gone. */
+const DmBinding *dm_trunk_binding(const DmTrunk *trunk, uint64_t id);
+/* What was registered before a restart: trunks of this id begin with it. @bindings: referenced. */
+void dm_trunk_registry_remember(DmTrunkRegistry *registry,
+                                const char *trunk_id,
+                                DmBindings *bindings);
+
+/* Contacts of a trunk that registers, the best first; then addresses in the order to try: priority,
+ * weighted random among equals, those that are up first; down ones only when none is up. Returns
+ * how many were written. */
 size_t dm_trunk_targets(DmTrunk *trunk, DmTarget *out, size_t max);
 /* The first address of one endpoint, whether it is up or down: whom to ping. False: unknown, or not
  * resolved yet. */
@@ -143,7 +188,10 @@ typedef struct {
     uint64_t attempts, answered, failed; /* since start */
     uint64_t rejected_limit;
     int64_t mos[2][DM_HISTOGRAM_SLOTS]; /* of finished calls: from the trunk, to the trunk */
+    DmBindings *contacts; /* one reference; NULL: none. Given up by dm_trunk_status_clear(). */
 } DmTrunkStatus;
+void dm_trunk_status_clear(DmTrunkStatus *status);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DmTrunkStatus, dm_trunk_status_clear)
 extern const DmHistogramShape dm_trunk_mos_shape;
 bool dm_trunk_registry_status(DmTrunkRegistry *registry, const char *trunk_id, DmTrunkStatus *out);
 /* Counts an attempt's end for the status. */

@@ -10,7 +10,14 @@ struct DmTrunkRegistry {
     GMutex lock;
     GHashTable *trunks; /* id -> DmTrunkShared; under the lock, owns nothing: entries go with their
                            last reference */
+    GHashTable *remembered; /* id -> DmBindings of before a restart; under the lock */
 };
+
+static void
+unref_bindings(gpointer bindings)
+{
+    dm_bindings_unref(bindings);
+}
 
 DmTrunkRegistry *
 dm_trunk_registry_new(void)
@@ -19,6 +26,7 @@ dm_trunk_registry_new(void)
 
     g_mutex_init(&registry->lock);
     registry->trunks = g_hash_table_new(g_str_hash, g_str_equal);
+    registry->remembered = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_bindings);
     return registry;
 }
 
@@ -26,6 +34,7 @@ static void
 clear_registry(DmTrunkRegistry *registry)
 {
     g_hash_table_unref(registry->trunks);
+    g_hash_table_unref(registry->remembered);
     g_mutex_clear(&registry->lock);
 }
 
@@ -138,6 +147,50 @@ dm_endpoint_shared_report(DmEndpointShared *endpoint,
     return flips;
 }
 
+/* --- contacts --- */
+
+void
+dm_trunk_registry_remember(DmTrunkRegistry *registry, const char *trunk_id, DmBindings *bindings)
+{
+    g_mutex_lock(&registry->lock);
+    g_hash_table_insert(registry->remembered, g_strdup(trunk_id), dm_bindings_ref(bindings));
+    g_mutex_unlock(&registry->lock);
+}
+
+/* Once: a trunk that is taken away and made anew has not registered. Under the lock. */
+static DmBindings *
+take_remembered(DmTrunkRegistry *registry, const char *id)
+{
+    g_autofree gpointer key = NULL;
+    gpointer value = NULL;
+
+    g_hash_table_steal_extended(registry->remembered, id, &key, &value);
+    return value;
+}
+
+void
+dm_trunk_shared_set_bindings(DmTrunkShared *shared, DmBindings *bindings)
+{
+    DmBindings *old;
+
+    g_mutex_lock(&shared->registry->lock);
+    old = shared->bindings;
+    shared->bindings = bindings != NULL ? dm_bindings_ref(bindings) : NULL;
+    g_mutex_unlock(&shared->registry->lock);
+    dm_bindings_unref(old);
+}
+
+DmBindings *
+dm_trunk_shared_bindings(DmTrunkShared *shared)
+{
+    DmBindings *bindings;
+
+    g_mutex_lock(&shared->registry->lock);
+    bindings = shared->bindings != NULL ? dm_bindings_ref(shared->bindings) : NULL;
+    g_mutex_unlock(&shared->registry->lock);
+    return bindings;
+}
+
 /* --- trunks --- */
 
 DmTrunkShared *
@@ -150,6 +203,7 @@ dm_trunk_shared_get(DmTrunkRegistry *registry, const char *id)
         shared->id = g_strdup(id);
         shared->registry = dm_trunk_registry_ref(registry);
         shared->endpoints = g_ptr_array_new_with_free_func(release_endpoint);
+        shared->bindings = take_remembered(registry, id);
         g_hash_table_insert(registry->trunks, shared->id, shared);
     }
     shared->refs++;
@@ -170,6 +224,7 @@ dm_trunk_shared_unref(DmTrunkShared *shared)
     }
     g_mutex_unlock(&registry->lock);
     if (last) {
+        dm_bindings_unref(shared->bindings);
         g_free(shared->id);
         g_free(shared);
         dm_trunk_registry_unref(registry);
@@ -250,7 +305,8 @@ static void
 copy_endpoints(const DmTrunkShared *shared, DmTrunkStatus *out)
 {
     out->n_endpoints = MIN(shared->endpoints->len, G_N_ELEMENTS(out->endpoints));
-    out->up = out->n_endpoints == 0;
+    out->up =
+        out->contacts != NULL || (out->n_endpoints == 0 && !atomic_load(&shared->registers_here));
     for (unsigned i = 0; i < out->n_endpoints; i++) {
         const DmEndpointShared *endpoint = shared->endpoints->pdata[i];
         out->endpoints[i].up = dm_endpoint_shared_is_up(endpoint);
@@ -293,8 +349,15 @@ copy_status(DmTrunkShared *shared, DmTrunkStatus *out)
         .rejected_limit = atomic_load(&shared->rejected_limit),
     };
     g_strlcpy(out->id, shared->id, sizeof(out->id));
+    out->contacts = shared->bindings != NULL ? dm_bindings_ref(shared->bindings) : NULL;
     copy_endpoints(shared, out);
     copy_mos(shared, out);
+}
+
+void
+dm_trunk_status_clear(DmTrunkStatus *status)
+{
+    dm_bindings_unref(g_steal_pointer(&status->contacts));
 }
 
 bool

@@ -28,8 +28,10 @@ struct DmTrunkShared {
     /* under the registry's lock */
     unsigned refs;
     GPtrArray *endpoints; /* DmEndpointShared, in the order of the configuration taken last */
+    DmBindings *bindings; /* where a PBX has registered; NULL: nowhere */
 
     /* any worker */
+    _Atomic bool registers_here;             /* as configured: without a contact it is nowhere */
     _Atomic uint64_t calls;                  /* inbound in the upper half, outbound in the lower */
     _Atomic int64_t rate_in_us, rate_out_us; /* when the bucket would be full again, monotonic */
     _Atomic uint64_t attempts, answered, failed, rejected_limit;
@@ -52,6 +54,11 @@ void dm_endpoint_shared_unref(DmTrunkShared *shared, DmEndpointShared *endpoint)
 void dm_endpoint_shared_set_address(DmTrunkShared *shared,
                                     DmEndpointShared *endpoint,
                                     const DmAddress *address);
+
+/* @bindings: referenced; NULL: none. */
+void dm_trunk_shared_set_bindings(DmTrunkShared *shared, DmBindings *bindings);
+/* (transfer full) */
+DmBindings *dm_trunk_shared_bindings(DmTrunkShared *shared);
 
 /* Takes a place unless one of the limits (0: none) is reached. */
 bool dm_trunk_shared_take_place(DmTrunkShared *shared,

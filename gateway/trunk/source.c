@@ -20,9 +20,14 @@ typedef struct {
 } Entry;
 
 struct DmSources {
-    GHashTable *hosts;  /* of a single address: its hash -> GArray of Entry */
-    GArray *networks;   /* Entry */
-    GHashTable *tokens; /* contact user -> DmTrunk */
+    GHashTable *hosts;          /* of a single address: its hash -> GArray of Entry */
+    GArray *networks;           /* Entry */
+    GHashTable *tokens;         /* contact user -> DmTrunk */
+    GHashTable *ids;            /* trunk id -> DmTrunk */
+    GHashTable *certificates;   /* host name, lower case -> DmTrunk */
+    GHashTable *users;          /* inbound user -> GPtrArray of DmTrunk */
+    GHashTable *datagram_flows; /* DmAddress a contact sends from -> DmTrunk */
+    GHashTable *stream_flows;   /* connection -> DmTrunk */
 };
 
 typedef struct {
@@ -91,9 +96,70 @@ add_endpoints_behind_proxy(DmSources *sources, DmTrunk *trunk)
 }
 
 static void
+free_list(gpointer list)
+{
+    g_ptr_array_unref(list);
+}
+
+static void
+add_user(DmSources *sources, DmTrunk *trunk)
+{
+    char *user = dm_trunk_config(trunk)->auth.inbound_user;
+    GPtrArray *trunks = g_hash_table_lookup(sources->users, user);
+
+    if (*user == '\0') {
+        return;
+    }
+    if (trunks == NULL) {
+        trunks = g_ptr_array_new();
+        g_hash_table_insert(sources->users, user, trunks);
+    }
+    g_ptr_array_add(trunks, trunk);
+}
+
+/* Where a PBX registered from; others behind the same NAT come from the same host, and behind a
+ * proxy (RFC 3327) from the very same place. */
+static void
+add_contact(DmSources *sources, DmTrunk *trunk, const DmBinding *binding)
+{
+    add_address(sources, trunk, &binding->source);
+    if (*binding->path != '\0') {
+        return;
+    }
+    if (binding->transport == DM_TRANSPORT_UDP) {
+        g_hash_table_insert(sources->datagram_flows,
+                            g_memdup2(&binding->source, sizeof binding->source),
+                            trunk);
+    } else if (binding->connection != 0) {
+        g_hash_table_insert(sources->stream_flows,
+                            g_memdup2(&binding->connection, sizeof binding->connection),
+                            trunk);
+    }
+}
+
+static void
+add_names(DmSources *sources, DmTrunk *trunk)
+{
+    const DmTrunkConfig *config = dm_trunk_config(trunk);
+
+    g_hash_table_insert(sources->ids, config->id, trunk);
+    const GPtrArray *names = config->auth.certificate_names;
+
+    for (guint i = 0; names != NULL && i < names->len; i++) {
+        g_hash_table_insert(sources->certificates, g_ascii_strdown(names->pdata[i], -1), trunk);
+    }
+    add_user(sources, trunk);
+    for (guint i = 0; trunk->bindings != NULL && i < trunk->bindings->list->len; i++) {
+        add_contact(sources, trunk, trunk->bindings->list->pdata[i]);
+    }
+}
+
+static void
 add_trunk(DmSources *sources, DmTrunk *trunk)
 {
     const DmTrunkConfig *config = dm_trunk_config(trunk);
+
+    add_names(sources, trunk);
 
     for (unsigned i = 0; i < trunk->n_endpoints; i++) {
         for (size_t k = 0; k < trunk->endpoints[i].n_addresses; k++) {
@@ -118,6 +184,12 @@ dm_sources_new(const GPtrArray *trunks)
     sources->hosts = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, free_array);
     sources->networks = g_array_new(FALSE, FALSE, sizeof(Entry));
     sources->tokens = g_hash_table_new(g_str_hash, g_str_equal);
+    sources->ids = g_hash_table_new(g_str_hash, g_str_equal);
+    sources->certificates = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    sources->users = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_list);
+    sources->datagram_flows =
+        g_hash_table_new_full(dm_address_hash, dm_address_equal_func, g_free, NULL);
+    sources->stream_flows = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     for (guint i = 0; i < trunks->len; i++) {
         add_trunk(sources, trunks->pdata[i]);
     }
@@ -133,6 +205,11 @@ dm_sources_free(DmSources *sources)
     g_hash_table_unref(sources->hosts);
     g_array_unref(sources->networks);
     g_hash_table_unref(sources->tokens);
+    g_hash_table_unref(sources->ids);
+    g_hash_table_unref(sources->certificates);
+    g_hash_table_unref(sources->users);
+    g_hash_table_unref(sources->datagram_flows);
+    g_hash_table_unref(sources->stream_flows);
     g_free(sources);
 }
 
@@ -294,13 +371,62 @@ keep_enabled(Candidates *candidates)
     }
 }
 
+/* A trunk that is told by a header has the requests that carry it, and no others. */
+static bool
+is_selected(const DmTrunk *trunk, const DmRequestSigns *signs)
+{
+    const DmTrunkConfig *config = dm_trunk_config(trunk);
+    const char *value;
+
+    if (*config->auth.selector_header == '\0') {
+        return true;
+    }
+    value = signs->header != NULL ? signs->header(config->auth.selector_header, signs->user_data)
+                                  : NULL;
+    return value != NULL && strcmp(value, config->auth.selector_value) == 0;
+}
+
+static void
+keep_selected(Candidates *candidates, const DmRequestSigns *signs)
+{
+    Candidates kept = {.n = 0};
+
+    for (size_t i = 0; i < candidates->n; i++) {
+        if (is_selected(candidates->list[i].trunk, signs)) {
+            kept.list[kept.n++] = candidates->list[i];
+        }
+    }
+    *candidates = kept;
+}
+
+/* The only one told by a header: there is nothing more definite. */
 static DmTrunk *
-tell_apart(Candidates *candidates, const char *user, const char *host)
+by_header(const Candidates *candidates)
+{
+    DmTrunk *only = NULL;
+
+    for (size_t i = 0; i < candidates->n; i++) {
+        if (*dm_trunk_config(candidates->list[i].trunk)->auth.selector_header == '\0') {
+            continue;
+        }
+        if (only != NULL) {
+            return NULL;
+        }
+        only = candidates->list[i].trunk;
+    }
+    return only;
+}
+
+static DmTrunk *
+tell_apart(Candidates *candidates, const DmRequestSigns *signs)
 {
     keep_enabled(candidates);
-    DmTrunk *trunk = by_contact(candidates, user);
-    trunk = trunk != NULL ? trunk : by_number(candidates, user);
-    trunk = trunk != NULL ? trunk : by_domain(candidates, host);
+    DmTrunk *trunk = by_header(candidates);
+    trunk = trunk != NULL ? trunk : by_contact(candidates, signs->ruri_user);
+    trunk = trunk != NULL ? trunk : by_number(candidates, signs->ruri_user);
+    trunk = trunk != NULL ? trunk : by_domain(candidates, signs->ruri_host);
+    trunk = trunk != NULL ? trunk : by_number(candidates, signs->to_user);
+    trunk = trunk != NULL ? trunk : by_domain(candidates, signs->to_host);
     if (trunk != NULL) {
         return trunk;
     }
@@ -308,15 +434,115 @@ tell_apart(Candidates *candidates, const char *user, const char *host)
     return candidates->n == 1 ? candidates->list[0].trunk : by_silence(candidates);
 }
 
+static void
+gather_all(const DmSources *sources, const DmAddress *source, Candidates *candidates)
+{
+    gint64 hash = (gint64)dm_address_host_hash(source);
+
+    gather(g_hash_table_lookup(sources->hosts, &hash), source, candidates);
+    gather(sources->networks, source, candidates);
+}
+
 bool
 dm_sources_knows(const DmSources *sources, const DmAddress *source)
 {
     Candidates candidates = {.n = 0};
-    gint64 hash = (gint64)dm_address_host_hash(source);
 
-    gather(g_hash_table_lookup(sources->hosts, &hash), source, &candidates);
-    gather(sources->networks, source, &candidates);
+    gather_all(sources, source, &candidates);
     return candidates.n > 0;
+}
+
+static DmTrunk *
+by_flow(const DmSources *sources, const DmRequestSigns *signs)
+{
+    return signs->transport == DM_TRANSPORT_UDP
+               ? g_hash_table_lookup(sources->datagram_flows, signs->source)
+               : g_hash_table_lookup(sources->stream_flows, &signs->connection);
+}
+
+static bool
+is_candidate(const Candidates *candidates, const DmTrunk *trunk)
+{
+    for (size_t i = 0; i < candidates->n; i++) {
+        if (candidates->list[i].trunk == trunk) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who says who it is must be where that trunk may be: what registers may be anywhere, unless an
+ * acl says where. */
+static bool
+may_be_from(const DmTrunk *trunk, const Candidates *candidates)
+{
+    const DmTrunkConfig *config = dm_trunk_config(trunk);
+
+    return is_candidate(candidates, trunk) ||
+           (config->auth.mode == DM_AUTH_REGISTER_IN && config->acl->len == 0);
+}
+
+static DmTrunk *
+by_user(const DmSources *sources, const DmRequestSigns *signs, const Candidates *candidates)
+{
+    const GPtrArray *trunks = g_hash_table_lookup(sources->users, signs->digest_user);
+
+    for (guint i = 0; trunks != NULL && i < trunks->len; i++) {
+        DmTrunk *trunk = trunks->pdata[i];
+        const DmTrunkConfig *config = dm_trunk_config(trunk);
+
+        if (config->enabled && strcmp(config->auth.inbound_realm, signs->digest_realm) == 0 &&
+            may_be_from(trunk, candidates)) {
+            return trunk;
+        }
+    }
+    return NULL;
+}
+
+static DmTrunk *
+by_address(Candidates *candidates, const DmRequestSigns *signs)
+{
+    keep_selected(candidates, signs);
+    keep_fits(candidates, FIT_NETWORK);
+    return candidates->n > 1    ? tell_apart(candidates, signs)
+           : candidates->n == 1 ? candidates->list[0].trunk
+                                : NULL;
+}
+
+DmTrunk *
+dm_sources_identify(const DmSources *sources, const DmRequestSigns *signs, DmKnownBy *out_by)
+{
+    Candidates candidates = {.n = 0};
+    DmTrunk *trunk;
+
+    *out_by = DM_KNOWN_BY_CERTIFICATE;
+    if ((trunk = g_hash_table_lookup(sources->ids, signs->certified)) != NULL) {
+        return trunk;
+    }
+    *out_by = DM_KNOWN_BY_FLOW;
+    if ((trunk = by_flow(sources, signs)) != NULL) {
+        return trunk;
+    }
+    *out_by = DM_KNOWN_BY_CONTACT;
+    if ((trunk = g_hash_table_lookup(sources->tokens, signs->ruri_user)) != NULL) {
+        return trunk;
+    }
+    gather_all(sources, signs->source, &candidates);
+    *out_by = DM_KNOWN_BY_USER;
+    if ((trunk = by_user(sources, signs, &candidates)) != NULL) {
+        return trunk;
+    }
+    trunk = by_address(&candidates, signs);
+    *out_by = trunk != NULL ? DM_KNOWN_BY_ADDRESS : DM_KNOWN_NOT;
+    return trunk;
+}
+
+DmTrunk *
+dm_sources_by_certificate(const DmSources *sources, const char *name)
+{
+    g_autofree char *lower = g_ascii_strdown(name, -1);
+
+    return g_hash_table_lookup(sources->certificates, lower);
 }
 
 DmTrunk *
@@ -325,17 +551,16 @@ dm_sources_match(const DmSources *sources,
                  const char *ruri_user,
                  const char *ruri_host)
 {
-    Candidates candidates = {.n = 0};
-    gint64 hash = (gint64)dm_address_host_hash(source);
-    DmTrunk *trunk = g_hash_table_lookup(sources->tokens, ruri_user);
+    DmKnownBy by;
 
-    if (trunk != NULL) {
-        return trunk;
-    }
-    gather(g_hash_table_lookup(sources->hosts, &hash), source, &candidates);
-    gather(sources->networks, source, &candidates);
-    keep_fits(&candidates, FIT_NETWORK);
-    return candidates.n > 1    ? tell_apart(&candidates, ruri_user, ruri_host)
-           : candidates.n == 1 ? candidates.list[0].trunk
-                               : NULL;
+    return dm_sources_identify(sources,
+                               &(DmRequestSigns){.source = source,
+                                                 .certified = "",
+                                                 .ruri_user = ruri_user,
+                                                 .ruri_host = ruri_host,
+                                                 .to_user = "",
+                                                 .to_host = "",
+                                                 .digest_user = "",
+                                                 .digest_realm = ""},
+                               &by);
 }

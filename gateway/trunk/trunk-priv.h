@@ -24,6 +24,7 @@ struct DmTrunk {
     DmRandom *random; /* both not owned; they outlive every trunk */
     unsigned n_endpoints;
     DmEndpoint endpoints[DM_TRUNK_MAX_ENDPOINTS];
+    DmBindings *bindings; /* NULL: nowhere */
 };
 
 /* One reference. */

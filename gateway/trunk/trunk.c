@@ -11,6 +11,12 @@ config_of(const DmTrunk *trunk)
     return trunk->trunk;
 }
 
+static bool
+registers_here(const DmTrunk *trunk)
+{
+    return config_of(trunk)->auth.mode == DM_AUTH_REGISTER_IN;
+}
+
 unsigned
 dm_trunk_n_endpoints(const DmTrunk *trunk)
 {
@@ -117,6 +123,10 @@ dm_trunk_take_config(DmTrunk *trunk, DmConfig *config)
     trunk->config = dm_config_ref(config);
     trunk->trunk = dm_config_trunk(config, trunk->shared->id);
     take_endpoints(trunk);
+    atomic_store(&trunk->shared->registers_here, registers_here(trunk));
+    if (!registers_here(trunk)) {
+        dm_trunk_set_bindings(trunk, NULL);
+    }
     dm_config_unref(old);
 }
 
@@ -133,6 +143,7 @@ dm_trunk_new(DmPool *pool,
     trunk->shared = dm_trunk_shared_get(registry, id);
     trunk->clock = clock;
     trunk->random = random;
+    trunk->bindings = dm_trunk_shared_bindings(trunk->shared);
     return trunk;
 }
 
@@ -146,6 +157,7 @@ static void
 clear_trunk(DmTrunk *trunk)
 {
     drop_endpoints(trunk);
+    dm_bindings_unref(trunk->bindings);
     dm_trunk_shared_unref(trunk->shared);
     dm_config_unref(trunk->config);
 }
@@ -192,6 +204,37 @@ dm_trunk_set_addresses(DmTrunk *trunk, unsigned endpoint, const DmResolved *addr
     if (trunk->pool != NULL) {
         dm_pool_forget_sources(trunk->pool);
     }
+}
+
+void
+dm_trunk_set_bindings(DmTrunk *trunk, DmBindings *bindings)
+{
+    DmBindings *old = trunk->bindings;
+
+    trunk->bindings = bindings != NULL ? dm_bindings_ref(bindings) : NULL;
+    if (trunk->pool != NULL && !dm_bindings_same_ways(old, bindings)) {
+        dm_pool_forget_sources(trunk->pool);
+    }
+    dm_bindings_unref(old);
+}
+
+void
+dm_trunk_share_bindings(DmTrunk *trunk, DmBindings *bindings)
+{
+    dm_trunk_set_bindings(trunk, bindings);
+    dm_trunk_shared_set_bindings(trunk->shared, bindings);
+}
+
+DmBindings *
+dm_trunk_bindings(const DmTrunk *trunk)
+{
+    return trunk->bindings;
+}
+
+const DmBinding *
+dm_trunk_binding(const DmTrunk *trunk, uint64_t id)
+{
+    return dm_bindings_find(trunk->bindings, id);
 }
 
 /* What requests to an endpoint name as their host; the proxy is only where they are sent. */
@@ -257,12 +300,32 @@ draw(const DmTrunk *trunk, uint32_t left)
     g_return_val_if_reached(0);
 }
 
+static size_t
+add_contacts(const DmTrunk *trunk, DmTarget *out, size_t max)
+{
+    size_t n = 0;
+
+    for (guint i = 0; trunk->bindings != NULL && i < trunk->bindings->list->len && n < max; i++) {
+        const DmBinding *binding = trunk->bindings->list->pdata[i];
+
+        out[n] = (DmTarget){
+            .address = binding->source,
+            .transport = binding->transport,
+            .endpoint = DM_TRUNK_MAX_ENDPOINTS,
+            .binding = binding->id,
+        };
+        dm_address_host(&binding->source, out[n].host);
+        n++;
+    }
+    return n;
+}
+
 size_t
 dm_trunk_targets(DmTrunk *trunk, DmTarget *out, size_t max)
 {
     uint32_t up = 0;
     uint32_t down = 0;
-    size_t n = 0;
+    size_t n = add_contacts(trunk, out, max);
 
     for (unsigned i = 0; i < trunk->n_endpoints; i++) {
         up |= is_usable(trunk, i, true) ? 1U << i : 0;
@@ -303,12 +366,15 @@ dm_reserve_name(DmReserve verdict)
 bool
 dm_trunk_is_up(const DmTrunk *trunk)
 {
+    if (trunk->bindings != NULL) {
+        return true;
+    }
     for (unsigned i = 0; i < trunk->n_endpoints; i++) {
         if (is_usable(trunk, i, true)) {
             return true;
         }
     }
-    return trunk->n_endpoints == 0;
+    return trunk->n_endpoints == 0 && !registers_here(trunk);
 }
 
 static bool
@@ -325,6 +391,9 @@ has_address(const DmTrunk *trunk)
 static bool
 can_be_dialled(const DmTrunk *trunk)
 {
+    if (trunk->bindings != NULL) {
+        return true;
+    }
     bool registered = config_of(trunk)->auth.mode != DM_AUTH_REGISTER ||
                       atomic_load(&trunk->shared->registration) == DM_REG_REGISTERED;
 

@@ -42,17 +42,24 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_auto(GStrv) lines = g_strsplit(text, "\n", 64);
     DmDigestChallenge challenge;
     DmDigestExpected expected = {
+        .realm = "r",
         .user = "u",
         .password = "p",
+        .hashes = 7,
+        .now_s = 1000,
         .request = {"INVITE", "sip:1@example.net", NULL, 0},
     };
+    g_autoptr(DmRandom) random = dm_random_new_seeded(2);
+    char user[DM_DIGEST_TEXT_MAX];
+    char realm[DM_DIGEST_TEXT_MAX];
     DmAddress source;
 
     if (lines[0] == NULL) {
         return 0;
     }
     dm_address_parse(&source, "192.0.2.1", 5060);
-    expected.ask = (DmDigestAsk){"k", "r", &source, 1000};
+    expected.source = &source;
+    expected.nonces = dm_nonces_new(random);
     if (dm_digest_challenge_parse(&challenge, lines[0], (const char *const *)lines + 1)) {
         g_assert_cmpint(challenge.algorithm, <, DM_DIGEST_UNKNOWN);
         g_assert_null(strpbrk(challenge.nonce, "\r\n"));
@@ -62,5 +69,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_assert_cmpint(dm_digest_server_check(&expected, lines[0], (const char *const *)lines + 1),
                     !=,
                     DM_DIGEST_ACCEPTED);
+    g_assert_cmpuint(dm_nonces_n_used(expected.nonces), ==, 0);
+    if (dm_digest_claim(lines[0], (const char *const *)lines + 1, user, realm)) {
+        g_assert_null(strpbrk(user, "\r\n"));
+    }
+    dm_nonces_free(expected.nonces);
     return 0;
 }

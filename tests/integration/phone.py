@@ -57,7 +57,8 @@ def write_tone(path, hz, seconds=60, level=0.4, rate=SAMPLE_RATE):
 class Phone(lab.Process):
     """One baresip that answers by itself and can dial."""
 
-    def __init__(self, directory, codec, tone_hz, extra=""):
+    def __init__(self, directory, codec, tone_hz, extra="", aor=None, settings=""):
+        """aor: whom it is at whose server, "sip:me@127.0.0.1:5060;transport=tcp"; alone when there is none."""
         self.dir = directory
         self.dir.mkdir()
         # baresip takes the port above its SIP port for TLS.
@@ -68,10 +69,11 @@ class Phone(lab.Process):
         write_tone(self.dir / "tone.wav", tone_hz, rate=rate)
         (self.dir / "config").write_text(
             CONFIG.format(port=self.port, tone=self.dir / "tone.wav", rtp=rtp, rtp_end=rtp + 19,
-                          control=self.control, directory=self.dir, rate=rate)
+                          control=self.control, directory=self.dir, rate=rate) + settings
         )
         (self.dir / "accounts").write_text(
-            f"<sip:phone@127.0.0.1:{self.port}>;regint=0;answermode=auto;audio_codecs={codec}{extra}\n"
+            f"<{aor or f'sip:phone@127.0.0.1:{self.port}'}>;regint={60 if aor else 0};answermode=auto"
+            f";audio_codecs={codec}{extra}\n"
         )
         (self.dir / "contacts").write_text("")
         super().__init__(["baresip", "-4", "-f", self.dir], self.dir / "baresip.log")

@@ -255,6 +255,45 @@ trunk_parts_belong_together(void)
 }
 
 static void
+hashes_stand_for_a_password(void)
+{
+#define MD5    "0123456789abcdef0123456789ABCDEF"
+#define SHA256 MD5 MD5
+    g_autoptr(DmConfig) config =
+        good("trunks: [{id: x, role: pbx, auth: {mode: register_in, inbound_user: u, "
+             "inbound_ha1: 'MD5:" MD5 " SHA-256:" SHA256 "'}}]");
+    const DmTrunkConfig *trunk = dm_config_trunk(config, "x");
+
+    g_test_summary("AUTH-2: HA1 by algorithm; what there is is offered, the best first");
+    g_assert_cmpstr(trunk->auth.inbound_ha1[DM_DIGEST_HASH_MD5],
+                    ==,
+                    "0123456789abcdef0123456789abcdef");
+    g_assert_null(trunk->auth.inbound_ha1[DM_DIGEST_HASH_SHA512_256]);
+    g_assert_cmpuint(trunk->auth.inbound_algorithms->len, ==, 2);
+    g_assert_cmpint(g_array_index(trunk->auth.inbound_algorithms, int, 0),
+                    ==,
+                    DM_DIGEST_HASH_SHA256);
+    g_assert_cmpstr(trunk->auth.inbound_realm, ==, "demarc");
+    g_assert_cmpstr(trunk->registration.aor_user, ==, "u");
+    assert_problems(
+        "trunks:\n"
+        "  - {id: a, role: pbx, auth: {mode: register_in}}\n"
+        "  - {id: b, role: pbx, auth: {mode: register_in, inbound_user: u, inbound_ha1: "
+        "'MD5:12'}}\n"
+        "  - {id: c, role: pbx, auth: {mode: register_in, inbound_user: u, inbound_password: p, "
+        "inbound_ha1: 'MD5:" MD5 "'}}\n"
+        "  - {id: d, role: pbx, auth: {mode: register_in, inbound_user: u, inbound_algorithms: "
+        "[SHA-256], inbound_ha1: 'MD5:" MD5 "'}}\n",
+        "t.yaml:2: /trunks/0/auth/inbound_user: is missing: 'mode' needs it\n"
+        "t.yaml:3: /trunks/1/auth/inbound_ha1: expected \"SHA-256:\" with 64 hexadecimal digits, "
+        "\"SHA-512-256:\" with 64 or \"MD5:\" with 32, each once\n"
+        "t.yaml:4: /trunks/2/auth/inbound_ha1: 'inbound_password' is there too: give one of them\n"
+        "t.yaml:5: /trunks/3/auth/inbound_ha1: it has no hash of 'inbound_algorithms'\n");
+#undef MD5
+#undef SHA256
+}
+
+static void
 secrets_come_from_files_and_environment(void)
 {
     g_autofree char *path = g_build_filename(g_get_tmp_dir(), "demarc-test-secret-XXXXXX", NULL);
@@ -422,6 +461,7 @@ main(int argc, char **argv)
     g_test_add_func("/config/duplicates", same_ids_and_sockets_are_refused);
     g_test_add_func("/config/advertised", addresses_peers_cannot_answer_to_need_another);
     g_test_add_func("/config/trunk-parts", trunk_parts_belong_together);
+    g_test_add_func("/config/hashes", hashes_stand_for_a_password);
     g_test_add_func("/config/secrets", secrets_come_from_files_and_environment);
     g_test_add_func("/config/secrets-missing", missing_secrets_are_told_and_never_shown);
     g_test_add_func("/config/contact-token", contact_token_is_stable_and_secret);

@@ -296,27 +296,44 @@ keep_header(bool proxy, const char *value, void *user_data)
     *(char **)user_data = g_strdup(value + strlen("Digest "));
 }
 
-/* What a client sends that was asked by @source's server at second 1000. */
-static char *
-answer_of(const char *user,
-          const char *password,
-          DmDigestAlgorithm algorithm,
-          const DmAddress *source)
+/* A server and one source. */
+typedef struct {
+    DmRandom *random;
+    DmNonces *nonces;
+    DmAddress source;
+} Server;
+
+static void
+server_set_up(Server *server)
 {
-    g_autoptr(DmRandom) random = dm_random_new_seeded(3);
+    server->random = dm_random_new_seeded(3);
+    server->nonces = dm_nonces_new(server->random);
+    dm_address_parse(&server->source, "192.0.2.1", 5060);
+}
+
+static void
+server_tear_down(Server *server)
+{
+    dm_nonces_free(server->nonces);
+    dm_random_free(server->random);
+}
+
+/* What a client sends that was challenged at second 1000. */
+static char *
+answer_of(Server *server, const char *user, const char *password, DmDigestAlgorithm algorithm)
+{
     g_autoptr(GString) text = g_string_new(NULL);
     DmDigestClient *client = dm_digest_client_new(user, password, "");
     DmDigestChallenge c;
+    char nonce[DM_NONCE_MAX];
     char *header = NULL;
 
-    dm_digest_server_challenge(&(DmDigestAsk){"secret", "demarc", source, 1000},
-                               algorithm,
-                               false,
-                               text);
+    dm_nonces_make(server->nonces, &server->source, "demarc", 1000, nonce);
+    dm_digest_server_challenge("demarc", nonce, algorithm, false, text);
     g_assert_true(parse(&c, text->str + strlen("Digest ")));
     dm_digest_client_take(client, false, &c, 1);
     dm_digest_client_authorize(client,
-                               random,
+                               server->random,
                                &(DmDigestRequest){"INVITE", "sip:1@example.net", NULL, 0},
                                keep_header,
                                &header);
@@ -325,11 +342,15 @@ answer_of(const char *user,
 }
 
 static DmDigestExpected
-expect(const DmAddress *source)
+expect(Server *server)
 {
-    return (DmDigestExpected){.ask = {"secret", "demarc", source, 1000},
+    return (DmDigestExpected){.realm = "demarc",
                               .user = "alice",
                               .password = "wonder",
+                              .hashes = 7,
+                              .nonces = server->nonces,
+                              .source = &server->source,
+                              .now_s = 1000,
                               .request = {"INVITE", "sip:1@example.net", NULL, 0}};
 }
 
@@ -341,49 +362,125 @@ check(const DmDigestExpected *expected, const char *header)
     return dm_digest_server_check(expected, "Digest", (const char *const *)params);
 }
 
+static const DmDigestAlgorithm all_hashes[] = {
+    DM_DIGEST_MD5,
+    DM_DIGEST_SHA256,
+    DM_DIGEST_SHA512_256,
+};
+
 static void
 test_server(void)
 {
-    static const DmDigestAlgorithm all[] = {DM_DIGEST_MD5, DM_DIGEST_SHA256, DM_DIGEST_SHA512_256};
-    DmAddress source, other;
+    DmAddress other;
 
     g_test_summary(
-        "AUTH-2: the right answer is accepted; the wrong, the late and the stolen are not");
-    dm_address_parse(&source, "192.0.2.1", 5060);
+        "AUTH-2: the right answer is accepted once; the wrong, the late and the stolen are not");
     dm_address_parse(&other, "192.0.2.2", 5060);
-    for (unsigned i = 0; i < G_N_ELEMENTS(all); i++) {
-        g_autofree char *right = answer_of("alice", "wonder", all[i], &source);
-        g_autofree char *wrong = answer_of("alice", "land", all[i], &source);
-        g_autofree char *nobody = answer_of("mallory", "wonder", all[i], &source);
-        DmDigestExpected expected = expect(&source);
+    for (unsigned i = 0; i < G_N_ELEMENTS(all_hashes); i++) {
+        Server server;
+        DmDigestExpected expected;
+        g_autofree char *right = NULL, *wrong = NULL, *nobody = NULL;
 
-        g_assert_cmpint(check(&expected, right), ==, DM_DIGEST_ACCEPTED);
+        server_set_up(&server);
+        right = answer_of(&server, "alice", "wonder", all_hashes[i]);
+        wrong = answer_of(&server, "alice", "land", all_hashes[i]);
+        nobody = answer_of(&server, "mallory", "wonder", all_hashes[i]);
+        expected = expect(&server);
         g_assert_cmpint(check(&expected, wrong), ==, DM_DIGEST_WRONG);
         g_assert_cmpint(check(&expected, nobody), ==, DM_DIGEST_WRONG);
         g_assert_cmpint(check(&expected, ""), ==, DM_DIGEST_ABSENT);
         expected.request.uri = "sip:0900@example.net";
         g_assert_cmpint(check(&expected, right), ==, DM_DIGEST_BAD_URI);
-        expected = expect(&other);
+        expected = expect(&server);
+        expected.source = &other;
         g_assert_cmpint(check(&expected, right), ==, DM_DIGEST_STALE);
-        expected = expect(&source);
-        expected.ask.now_s += DM_DIGEST_NONCE_LIFE_S + 1;
+        expected = expect(&server);
+        expected.now_s += DM_NONCE_LIFE_S + 1;
         g_assert_cmpint(check(&expected, right), ==, DM_DIGEST_STALE);
-        expected = expect(&source);
+        expected = expect(&server);
         expected.request.method = "BYE";
         g_assert_cmpint(check(&expected, right), ==, DM_DIGEST_WRONG);
+        expected = expect(&server);
+        g_assert_cmpint(check(&expected, right), ==, DM_DIGEST_ACCEPTED);
+        g_assert_cmpint(check(&expected, right), ==, DM_DIGEST_STALE);
+        server_tear_down(&server);
     }
+}
+
+static void
+test_server_hashes(void)
+{
+    static const char wrong[] = "0123456789abcdef0123456789abcdef"
+                                "0123456789abcdef0123456789abcdef";
+    Server server;
+    DmDigestExpected expected;
+    g_autofree char *by_sha = NULL, *by_md5 = NULL;
+    g_autofree char *ha1 =
+        g_compute_checksum_for_string(G_CHECKSUM_SHA256, "alice:demarc:wonder", -1);
+
+    g_test_summary("AUTH-2: a stored hash serves as well as the password, for its algorithm alone");
+    server_set_up(&server);
+    expected = expect(&server);
+    by_sha = answer_of(&server, "alice", "wonder", DM_DIGEST_SHA256);
+    by_md5 = answer_of(&server, "alice", "wonder", DM_DIGEST_MD5);
+    expected.password = NULL;
+    expected.ha1[dm_digest_hash_of(DM_DIGEST_SHA256)] = wrong;
+    g_assert_cmpint(check(&expected, by_sha), ==, DM_DIGEST_WRONG);
+    expected.ha1[dm_digest_hash_of(DM_DIGEST_SHA256)] = ha1;
+    g_assert_cmpint(check(&expected, by_md5), ==, DM_DIGEST_ABSENT);
+    g_assert_cmpint(check(&expected, by_sha), ==, DM_DIGEST_ACCEPTED);
+    server_tear_down(&server);
+}
+
+static void
+test_server_downgrade(void)
+{
+    Server server;
+    DmDigestExpected expected;
+    g_autofree char *by_md5 = NULL;
+
+    g_test_summary("AUTH-2: an algorithm that was not offered is not accepted (RFC 8760, 4)");
+    server_set_up(&server);
+    expected = expect(&server);
+    by_md5 = answer_of(&server, "alice", "wonder", DM_DIGEST_MD5);
+    expected.hashes = 1U << dm_digest_hash_of(DM_DIGEST_SHA256);
+    g_assert_cmpint(check(&expected, by_md5), ==, DM_DIGEST_ABSENT);
+    server_tear_down(&server);
+}
+
+static void
+test_server_bad_count(void)
+{
+    static const char *const counts[] = {"nc=00000000", "nc=1", "nc=+0000001", "nc=0000000g"};
+    Server server;
+    DmDigestExpected expected;
+    g_autofree char *right = NULL;
+
+    g_test_summary("AUTH-2: a nonce count is eight digits and not 0");
+    server_set_up(&server);
+    expected = expect(&server);
+    right = answer_of(&server, "alice", "wonder", DM_DIGEST_SHA256);
+    for (unsigned i = 0; i < G_N_ELEMENTS(counts); i++) {
+        g_auto(GStrv) parts = g_strsplit(right, "nc=00000001", 2);
+        g_autofree char *bad = g_strjoinv(counts[i], parts);
+
+        g_assert_cmpint(check(&expected, bad), ==, DM_DIGEST_ABSENT);
+    }
+    g_assert_cmpint(check(&expected, right), ==, DM_DIGEST_ACCEPTED);
+    server_tear_down(&server);
 }
 
 static void
 test_user_with_quotes(void)
 {
-    DmAddress source;
+    Server server;
     g_autofree char *header = NULL;
 
     g_test_summary("SEC-5: a user name cannot break out of its quotes");
-    dm_address_parse(&source, "192.0.2.1", 5060);
-    header = answer_of("a\"\r\nX: b", "p", DM_DIGEST_MD5, &source);
+    server_set_up(&server);
+    header = answer_of(&server, "a\"\r\nX: b", "p", DM_DIGEST_MD5);
     assert_has(header, "username=\"a\\\"X: b\",");
+    server_tear_down(&server);
 }
 
 int
@@ -399,6 +496,9 @@ main(int argc, char **argv)
     g_test_add_func("/digest/client/nonce-count", test_nonce_count);
     g_test_add_func("/digest/client/foreign-realm", test_foreign_realm);
     g_test_add_func("/digest/server", test_server);
+    g_test_add_func("/digest/server/hashes", test_server_hashes);
+    g_test_add_func("/digest/server/downgrade", test_server_downgrade);
+    g_test_add_func("/digest/server/bad-count", test_server_bad_count);
     g_test_add_func("/digest/user-with-quotes", test_user_with_quotes);
     return g_test_run();
 }

@@ -417,11 +417,13 @@ static void
 test_inbound_digest(void)
 {
     static const char yaml[] = "trunks: [{id: pbx, role: pbx, endpoints: [{uri: 192.0.2.10}], "
-                               "auth: {inbound_user: u, inbound_password: p}}]\n";
+                               "auth: {inbound_user: u, inbound_password: p, "
+                               "inbound_algorithms: [SHA-256, MD5]}}]\n";
     Fixture f;
     const char *challenge;
 
-    g_test_summary("AUTH-2: a trunk with a password is challenged, with SHA-256 before MD5");
+    g_test_summary(
+        "AUTH-2: a trunk with a password is challenged, with its algorithms in their order");
     set_up_with(&f, yaml);
     dm_sim_peer_request(f.pbx, "INVITE", "sip:1@gw", "d1", PBX_PARTIES("1 INVITE", ""), NULL);
     challenge = dm_sim_peer_expect(f.pbx, "SIP/2.0 401");
