@@ -10,7 +10,7 @@ import numpy
 import lab
 
 CONFIG = """\
-sip_listen 127.0.0.1:{port}
+sip_listen {host}:{port}
 net_interface 127.0.0.1
 call_local_timeout 60
 call_max_calls 4
@@ -57,8 +57,9 @@ def write_tone(path, hz, seconds=60, level=0.4, rate=SAMPLE_RATE):
 class Phone(lab.Process):
     """One baresip that answers by itself and can dial."""
 
-    def __init__(self, directory, codec, tone_hz, extra="", aor=None, settings=""):
-        """aor: whom it is at whose server, "sip:me@127.0.0.1:5060;transport=tcp"; alone when there is none."""
+    def __init__(self, directory, codec, tone_hz, extra="", aor=None, settings="", host="127.0.0.1"):
+        """aor: whom it is at whose server, "sip:me@127.0.0.1:5060;transport=tcp"; alone when there is none. extra: of
+        the account. settings: lines of the configuration. host: where it listens."""
         self.dir = directory
         self.dir.mkdir()
         # baresip takes the port above its SIP port for TLS.
@@ -68,11 +69,11 @@ class Phone(lab.Process):
         rate = CODEC_RATES.get(codec, SAMPLE_RATE)
         write_tone(self.dir / "tone.wav", tone_hz, rate=rate)
         (self.dir / "config").write_text(
-            CONFIG.format(port=self.port, tone=self.dir / "tone.wav", rtp=rtp, rtp_end=rtp + 19,
+            CONFIG.format(port=self.port, host=host, tone=self.dir / "tone.wav", rtp=rtp, rtp_end=rtp + 19,
                           control=self.control, directory=self.dir, rate=rate) + settings
         )
         (self.dir / "accounts").write_text(
-            f"<{aor or f'sip:phone@127.0.0.1:{self.port}'}>;regint={60 if aor else 0};answermode=auto"
+            f"<{aor or f'sip:phone@{host}:{self.port}'}>;regint={60 if aor else 0};answermode=auto"
             f";audio_codecs={codec}{extra}\n"
         )
         (self.dir / "contacts").write_text("")
