@@ -132,6 +132,13 @@ static const DmJsonChoice redirect_modes[] = {
     {NULL},
 };
 
+static const DmJsonChoice refer_modes[] = {
+    {"local", DM_REFER_LOCAL},
+    {"relay", DM_REFER_RELAY},
+    {"reject", DM_REFER_REJECT},
+    {NULL},
+};
+
 static const DmJsonChoice refreshers[] = {
     {"auto", DM_REFRESHER_AUTO},
     {"gateway", DM_REFRESHER_GATEWAY},
@@ -977,6 +984,14 @@ static const DmJsonMember sip_members[] = {
      .doc = "When the peer answers 300, 301 or 302. `follow`: its numbers are called instead, "
             "where routing lets this trunk call. `relay`: the caller is told the first of them. "
             "`reject`: the caller gets 480."},
+    {"refer_mode",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, sip.refer_mode),
+     .choices = refer_modes,
+     .doc = "When the peer asks for a transfer with REFER. `local`: the new call is made here, "
+            "where routing lets this trunk call, and joined to the party that stays. `relay`: the "
+            "other side is asked to make it, if it lists REFER in Allow and its own mode is not "
+            "`reject`; else as `local`. `reject`: 603, and REFER is not in our Allow."},
     {"session_timer",
      DM_JSON_OBJECT,
      .members = session_timer_members,

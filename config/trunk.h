@@ -126,6 +126,13 @@ typedef enum {
     DM_REDIRECT_REJECT,
 } DmRedirectMode;
 
+/* What becomes of a REFER of the peer (SIG-18). */
+typedef enum {
+    DM_REFER_LOCAL, /* we make the new call ourselves */
+    DM_REFER_RELAY, /* the other side is asked, where it can be */
+    DM_REFER_REJECT,
+} DmReferMode;
+
 /* A caller we may not vouch for (ID-3). */
 typedef enum {
     DM_SCREEN_PASS,
@@ -236,6 +243,7 @@ typedef struct {
         DmEarlyMedia early_media;
         bool p_early_media; /* RFC 5009 is spoken */
         DmRedirectMode redirect_mode;
+        DmReferMode refer_mode;
         bool absorb_refresh; /* what changes nothing is answered without the other side */
         struct {
             DmAbility mode;

@@ -169,6 +169,7 @@ dm_exchange_new(const DmExchangeOptions *options, DmConfig *config)
     exchange->observer = (DmCallObserver){
         .started = on_call_started,
         .ended = on_call_ended,
+        .arrives = on_incoming,
         .over = on_call_over,
         .user_data = exchange,
     };

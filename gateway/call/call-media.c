@@ -23,6 +23,13 @@ pool_of(const DmConfig *config, const DmTrunkConfig *trunk)
     return dm_config_media_pool_index(config, listener != NULL ? listener->media_pool : "");
 }
 
+/* While who asked for a transfer is gone already, nobody speaks. */
+static bool
+may_be_silent(const DmCall *call)
+{
+    return call->transfer.state == DM_TRANSFER_CALLING;
+}
+
 static void
 on_silence(DmCall *call, DmSide side)
 {
@@ -70,7 +77,9 @@ on_live_event(DmCall *call, const DmCallMediaEvent *event)
     switch (event->type) {
     case DM_CALL_MEDIA_TIMEOUT:
         dm_info(&call->log, "side %s is silent", event->side == DM_SIDE_A ? "a" : "b");
-        on_silence(call, event->side);
+        if (!may_be_silent(call)) {
+            on_silence(call, event->side);
+        }
         break;
     case DM_CALL_MEDIA_AUDIO_CHECK:
         dm_call_record_audio(call, event->report, event->verdict);
@@ -107,20 +116,33 @@ on_media_event(const DmCallMediaEvent *event, void *user_data)
     dm_call_check_over(call);
 }
 
-bool
-dm_call_media_open(DmCall *call, const DmTrunkConfig *b)
+static guint
+index_of(const GPtrArray *sessions, const DmCallSession *session)
 {
-    unsigned pool[DM_N_SIDES] = {pool_of(call->config, call->a->config), pool_of(call->config, b)};
-    g_autoptr(GError) error = NULL;
-    DmCallSession *session;
+    guint i = 0;
 
-    if (call->session != NULL && memcmp(call->session->pool, pool, sizeof(pool)) == 0) {
-        return true;
+    while (i < sessions->len && g_ptr_array_index(sessions, i) != session) {
+        i++;
     }
-    dm_call_media_close(call);
-    session = g_new0(DmCallSession, 1);
+    return i;
+}
+
+static bool
+has_pools(const DmCallSession *session, const unsigned pool[DM_N_SIDES])
+{
+    return session != NULL && memcmp(session->pool, pool, sizeof(session->pool)) == 0;
+}
+
+/* In place of the one there is; false: none, and that one stays. */
+static bool
+open_session(DmCall *call, const unsigned pool[DM_N_SIDES])
+{
+    g_autoptr(GError) error = NULL;
+    DmCallSession *session = g_new0(DmCallSession, 1);
+
     session->call = call;
-    memcpy(session->pool, pool, sizeof(pool));
+    memcpy(session->pool, pool, sizeof(session->pool));
+    session->is_beside = call->of != NULL;
     session->media =
         call->deps.media->open(call->deps.media_engine, pool, on_media_event, session, &error);
     if (session->media == NULL) {
@@ -129,15 +151,89 @@ dm_call_media_open(DmCall *call, const DmTrunkConfig *b)
         g_free(session);
         return false;
     }
+    dm_call_media_close(call);
     call->session = session;
     g_ptr_array_add(call->sessions, session);
     call->record->has_media = true;
     return true;
 }
 
+/* The new call of a transfer uses the ports of the one it comes from, where the newcomer can reach
+ * them: then the one who stays never hears of another address. */
+static bool
+open_beside(DmCall *call, const DmTrunkConfig *b)
+{
+    const DmCall *of = call->of;
+    unsigned pool[DM_N_SIDES];
+
+    if (of->session == NULL) {
+        return false;
+    }
+    memcpy(pool, of->session->pool, sizeof(pool));
+    pool[of->transfer.place] = pool_of(call->config, b);
+    if (has_pools(of->session, pool)) {
+        dm_call_media_close(call);
+        return true;
+    }
+    return has_pools(call->session, pool) || open_session(call, pool);
+}
+
+bool
+dm_call_media_open(DmCall *call, const DmTrunkConfig *b)
+{
+    unsigned pool[DM_N_SIDES] = {pool_of(call->config, call->a->config), pool_of(call->config, b)};
+
+    if (call->of != NULL) {
+        return open_beside(call, b);
+    }
+    if (has_pools(call->session, pool)) {
+        return true;
+    }
+    dm_call_media_close(call); /* its ports first */
+    return open_session(call, pool);
+}
+
+static void
+adopt_session(DmCall *host, DmCall *from)
+{
+    DmCallSession *session = g_steal_pointer(&from->session);
+
+    g_ptr_array_steal_index_fast(from->sessions, index_of(from->sessions, session));
+    dm_call_media_close(host);
+    session->call = host;
+    session->is_beside = false;
+    host->session = session;
+    g_ptr_array_add(host->sessions, session);
+}
+
+bool
+dm_call_media_fit(DmCall *host, DmSide place, const DmParty *in)
+{
+    DmCall *from = in->call;
+    unsigned pool[DM_N_SIDES];
+
+    if (host->session == NULL || host->session->media == NULL) {
+        return false;
+    }
+    if (from->session != NULL && from->session->is_beside) {
+        adopt_session(host, from);
+        return true;
+    }
+    memcpy(pool, host->session->pool, sizeof(pool));
+    pool[place] = pool_of(in->home->config, in->config);
+    return has_pools(host->session, pool) || open_session(host, pool);
+}
+
 const DmAddress *
 dm_call_media_local(const DmCall *call, DmSide side)
 {
+    const DmCall *of = call->of;
+
+    if (of != NULL) {
+        return call->deps.media->local(
+            call->session != NULL ? call->session->media : of->session->media,
+            side == DM_SIDE_B ? of->transfer.place : dm_side_other(of->transfer.place));
+    }
     return call->deps.media->local(call->session->media, side);
 }
 
@@ -152,7 +248,8 @@ dm_call_media_update(DmCall *call, bool answered)
 {
     DmMediaSpec *spec = &call->record->spec;
 
-    if (call->session == NULL || call->b == NULL || !call->a->has_spec || !call->b->has_spec) {
+    if (call->of != NULL || call->session == NULL || call->a == NULL || call->b == NULL ||
+        !call->a->has_spec || !call->b->has_spec) {
         return;
     }
     spec->side[DM_SIDE_A] = call->a->spec;

@@ -7,6 +7,10 @@
 
 /* Makes sure a session is open with the ports that go with @b. False when there is no port. */
 bool dm_call_media_open(DmCall *call, const DmTrunkConfig *b);
+/* A session of @host's that fits @in at @place: the one there is, the one that was made for the
+ * call
+ * @in is of, or a new one. False: no ports; nothing has changed. */
+bool dm_call_media_fit(DmCall *host, DmSide place, const DmParty *in);
 /* Our advertised address toward @side; only while a session is open. */
 const DmAddress *dm_call_media_local(const DmCall *call, DmSide side);
 /* Tells media what both sides agreed on; waits while one of them has not. */

@@ -24,12 +24,16 @@ typedef enum {
 
 /* One leg of the call, with its place on the trunk and what was said about media on it. */
 typedef struct {
-    DmCall *call;
-    DmSide side;
+    DmCall *call; /* it talks in; another than @home after a transfer */
+    DmSide side;  /* in @call */
+    DmCall *home; /* whose record is about it */
+    DmSide home_side;
     DmLeg *leg; /* not owned; NULL once it is gone */
     unsigned state;
     DmTrunk *trunk;              /* one reference */
     const DmTrunkConfig *config; /* of the call's configuration, whatever the trunk has now */
+    const DmTrunkConfig *media;  /* whose media settings hold: its own, but of who only stands for
+                                    another (transfer.c) */
     bool has_place;              /* on the trunk */
     unsigned endpoint;
     int64_t started_us;       /* monotonic */
@@ -51,6 +55,7 @@ typedef struct {
     DmCall *call;
     DmCallMedia *media; /* NULL once closed by us */
     unsigned pool[DM_N_SIDES];
+    bool is_beside; /* made for the call that @call is to join, with the sides of that one */
 } DmCallSession;
 
 /* Where we are in the plan. */
@@ -82,6 +87,42 @@ typedef struct {
     DmSdp *sent;  /* to @to */
 } DmRenegotiation;
 
+/* What becomes of a REFER (transfer.c):
+ *
+ *   NONE --we call--> CALLING --answered, or not--> NONE
+ *     +---we ask the other side--> ASKED --final NOTIFY--> NONE */
+typedef enum {
+    DM_TRANSFER_NONE,
+    DM_TRANSFER_CALLING,
+    DM_TRANSFER_ASKED,
+    DM_TRANSFER_N_STATES,
+} DmTransferState;
+
+typedef struct DmTransfer {
+    DmCall *call; /* that is transferred */
+    unsigned state;
+    DmSide place;            /* of who asked for it, and of who comes instead */
+    DmCall *made;            /* the call to who comes; NULL: none */
+    const DmReferral *asked; /* while it is being made */
+    unsigned n;              /* of the conversation, this one included */
+    DmTimer timer;           /* ASKED: for any news */
+} DmTransfer;
+
+/* Calls whose parties talk to each other. A call is a host or a guest, never both: a guest has no
+ * party of its own left, but its record goes on with the one that moved (transfer-join.c). */
+typedef struct {
+    DmCall *host;      /* where its party is now; NULL: at home */
+    GPtrArray *guests; /* DmCall, not owned; NULL: never any */
+    unsigned n_away;   /* parties of its own in other calls */
+    bool own_end;      /* its record has ended before the conversation it hosts */
+    bool swapped;      /* its sides are the host's the other way round */
+    /* Of a host, while descriptions are brought together: bits of DmSide. */
+    unsigned unsettled; /* who may have to be told yet */
+    unsigned moved;     /* whose media go to another address now */
+    DmSide place;       /* who is told first */
+    bool comes_back;    /* nobody is new: a transfer has failed */
+} DmJoining;
+
 struct DmCall {
     DmCallDeps deps;
     DmConfig *config;
@@ -104,6 +145,14 @@ struct DmCall {
     DmDialing dialing;
     DmRedirection redirection;
     DmRenegotiation renegotiation;
+    DmTransfer transfer; /* of this call */
+    DmJoining joining;
+    DmCall *of;         /* it calls who is to come instead of a party of that one; NULL once that is
+                           settled, or never */
+    DmLeg *stand_in;    /* owned: the caller of such a call, played by ourselves */
+    DmConfig *lender;   /* owned: what @stand_in's media settings are part of */
+    char *replaces;     /* for the INVITEs of such a call; NULL: nothing */
+    char *referred_by;  /* the same */
     DmTimer wait_timer; /* for any answer, then for the final one */
     DmTimer duration_timer;
 };
@@ -123,6 +172,11 @@ void dm_call_check_over(DmCall *call);
 void dm_call_destroy(DmCall *call);
 /* Every event of every leg; @user_data is the DmParty. */
 void dm_call_on_leg_event(DmLeg *leg, const DmLegEvent *event, void *user_data);
+static inline DmParty **
+dm_call_place(DmCall *call, DmSide side)
+{
+    return side == DM_SIDE_A ? &call->a : &call->b;
+}
 static inline bool
 dm_call_is_ending(const DmCall *call)
 {

@@ -119,7 +119,7 @@ endpoint_host(const DmTrunkConfig *trunk, unsigned index)
 void
 dm_call_record_facts(DmParty *party)
 {
-    DmRecordLeg *leg = &party->call->record->leg[party->side];
+    DmRecordLeg *leg = &party->home->record->leg[party->home_side];
     const DmLegFacts *facts = party->leg != NULL ? party->leg->ops->facts(party->leg) : NULL;
 
     if (facts == NULL) {
@@ -245,4 +245,43 @@ dm_call_record_media(DmCall *call, const DmMediaReport *report, DmAudioVerdict v
     dm_diagnose_audio(call);
     dm_diagnose_quality(call);
     count_quality(call);
+}
+
+void
+dm_call_record_transfer(DmCall *call, const DmCall *other, const char *what)
+{
+    json_t *trace = json_pack("[{s:s, s:s, s:s}]",
+                              "step",
+                              "transfer",
+                              "rule",
+                              what,
+                              "detail",
+                              other != NULL ? other->record->id : "");
+
+    if (call->record->trace != NULL) {
+        dm_record_extend_trace(call->record, trace);
+    } else {
+        dm_record_set_route(call->record, NULL, trace);
+    }
+    json_decref(trace);
+}
+
+void
+dm_call_record_taken(DmCall *call, const DmParty *stays)
+{
+    DmRecord *record = call->record;
+    DmRecordLeg *leg = &record->leg[DM_SIDE_B];
+    const DmRecordLeg *known = &stays->home->record->leg[stays->home_side];
+
+    record->answer_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps.loop));
+    record->answer_mono_us = dm_loop_now_us(call->deps.loop);
+    record->leg[DM_SIDE_A].final_code = 200;
+    leg->final_code = 200;
+    set(&leg->trunk, dm_trunk_id(stays->trunk));
+    set(&leg->endpoint, known->endpoint);
+    set(&leg->transport, known->transport);
+    leg->remote = known->remote;
+    leg->local = known->local;
+    set(&record->direction, direction_name(call->a->config, stays->config));
+    dm_call_record_transfer(call, stays->call, "took a place in");
 }

@@ -21,3 +21,7 @@ void dm_call_record_release(DmCall *call, DmReleasedBy by, const DmRelease *why)
 void dm_call_record_audio(DmCall *call, const DmMediaReport *report, DmAudioVerdict verdict);
 /* The final report. */
 void dm_call_record_media(DmCall *call, const DmMediaReport *report, DmAudioVerdict verdict);
+/* A transfer of @call, and @other, which it has to do with; NULL: no call here. In the traces. */
+void dm_call_record_transfer(DmCall *call, const DmCall *other, const char *what);
+/* A caller who took a place in another call, where it talks to @stays. */
+void dm_call_record_taken(DmCall *call, const DmParty *stays);

@@ -16,6 +16,9 @@
 #include "gateway/call/party.h"
 #include "gateway/call/redirect.h"
 #include "gateway/call/renegotiate.h"
+#include "gateway/call/transfer-join.h"
+#include "gateway/call/transfer-leg.h"
+#include "gateway/call/transfer.h"
 
 DM_LOG_TOPIC("call");
 
@@ -48,10 +51,12 @@ typedef struct {
 #define ANSWERED   (TO(ANSWERED) | TO(UP))
 
 static void
-on_a_acked(DmParty *party, const DmLegEvent *event)
+on_acked(DmParty *party, const DmLegEvent *event)
 {
     if (party->call->state == DM_CALL_ANSWERED) {
         dm_answer_on_acked(party, event);
+    } else if (party->state == DM_LEG_WAITS_FOR_ACK) {
+        dm_transfer_on_acked(party, event);
     } else {
         dm_renegotiate_on_acked(party, event);
     }
@@ -59,10 +64,12 @@ on_a_acked(DmParty *party, const DmLegEvent *event)
 
 static const Reaction a_reactions[] = {
     [DM_LEG_EARLY_ANSWER] = {SETTING_UP | TO(ANSWERED), dm_answer_on_early_answer},
-    [DM_LEG_ACKED] = {ANSWERED, on_a_acked},
+    [DM_LEG_ACKED] = {ANSWERED, on_acked},
     [DM_LEG_REOFFER] = {SETTING_UP | ANSWERED, dm_renegotiate_on_reoffer},
     [DM_LEG_REANSWER] = {TO(UP), dm_renegotiate_on_reanswer},
     [DM_LEG_REOFFER_FAILED] = {TO(UP), dm_renegotiate_on_failed},
+    [DM_LEG_REFERRED] = {TO(UP), dm_transfer_on_referred},
+    [DM_LEG_REFER_PROGRESS] = {TO(UP), dm_transfer_on_refer_progress},
     [DM_LEG_CLOSED] = {0, NULL},
 };
 
@@ -70,10 +77,12 @@ static const Reaction b_reactions[] = {
     [DM_LEG_PROGRESS] = {SETTING_UP, dm_answer_on_progress},
     [DM_LEG_OFFERED] = {SETTING_UP, dm_answer_on_offered},
     [DM_LEG_ANSWERED] = {SETTING_UP, dm_answer_on_answered},
-    [DM_LEG_ACKED] = {TO(UP), dm_renegotiate_on_acked},
+    [DM_LEG_ACKED] = {TO(UP), on_acked},
     [DM_LEG_REOFFER] = {SETTING_UP | ANSWERED, dm_renegotiate_on_reoffer},
     [DM_LEG_REANSWER] = {TO(UP), dm_renegotiate_on_reanswer},
     [DM_LEG_REOFFER_FAILED] = {TO(UP), dm_renegotiate_on_failed},
+    [DM_LEG_REFERRED] = {TO(UP), dm_transfer_on_referred},
+    [DM_LEG_REFER_PROGRESS] = {TO(UP), dm_transfer_on_refer_progress},
     [DM_LEG_CLOSED] = {0, NULL},
 };
 
@@ -128,6 +137,8 @@ on_leg_gone(DmParty *party, const DmRelease *release, const GPtrArray *contacts)
 
     if (party == call->b && (call->state == DM_CALL_DIALING || call->state == DM_CALL_RINGING)) {
         dm_dial_failed(party, release, contacts);
+    } else if (dm_transfer_goes_on_without(party, release)) {
+        dm_join_leave(party);
     } else if (party == call->a || party == call->b) {
         explain(party, &why);
         dm_call_release(call, releaser(party, release), &why);
@@ -145,6 +156,7 @@ dm_call_on_leg_event(DmLeg *leg, const DmLegEvent *event, void *user_data)
 {
     DmParty *party = user_data;
     DmCall *call = party->call;
+    DmCall *home = party->home;
 
     DM_RUNS_ON(DM_THREAD_SIGNAL);
     g_return_if_fail(party->leg == leg);
@@ -158,6 +170,9 @@ dm_call_on_leg_event(DmLeg *leg, const DmLegEvent *event, void *user_data)
         party->leg = NULL;
         on_leg_gone(party, event->release, event->contacts);
         dm_party_free(party);
+        if (home != call) {
+            dm_join_party_gone(home);
+        }
     }
     dm_call_check_over(call);
 }
@@ -213,10 +228,18 @@ dm_call_release(DmCall *call, DmReleasedBy by, const DmRelease *why)
     if (dm_call_is_ending(call)) {
         return;
     }
+    if (call->joining.host != NULL && !dm_call_is_ending(call->joining.host)) {
+        dm_call_release(call->joining.host, DM_RELEASED_BY_GATEWAY, why);
+        return; /* which has ended this one too */
+    }
     dm_call_move(call, DM_CALL_CLOSING);
     dm_timer_disarm(&call->wait_timer);
     dm_timer_disarm(&call->duration_timer);
-    dm_call_record_release(call, by, why);
+    if (!call->joining.own_end) {
+        dm_call_record_release(call, by, why);
+    }
+    dm_transfer_abandon(call);
+    dm_join_release_guests(call, by, why);
     dm_info(&call->log,
             "released by %s: %u %s",
             dm_released_by_name(by),
@@ -253,9 +276,11 @@ dm_call_end(DmCall *call, uint16_t q850, const char *reason, const char *diagnos
 void
 dm_call_check_over(DmCall *call)
 {
-    if (call->state != DM_CALL_CLOSING || call->parties->len > 0 || call->sessions->len > 0) {
+    if (call->state != DM_CALL_CLOSING || call->parties->len > 0 || call->sessions->len > 0 ||
+        call->joining.n_away > 0 || call->joining.host != NULL) {
         return;
     }
+    dm_join_dissolve(call);
     dm_call_move(call, DM_CALL_OVER);
     call->deps.observer->ended(call->record, call->deps.observer->user_data);
     call->deps.observer->over(call, call->deps.observer->user_data);
@@ -340,7 +365,14 @@ set_up(DmCall *call, const DmIncoming *incoming)
         .wall_us = call->record->start_wall_us,
     };
 
+    if (incoming->replaced != NULL) {
+        if (admit(call)) {
+            dm_transfer_take_place(call, incoming->replaced);
+        }
+        return;
+    }
     call->plan = dm_route_plan(call->config, &request);
+    dm_transfer_plan(call);
     dm_call_record_plan(call);
     if (!admit(call) || !check_offer(call)) {
         return;
@@ -368,6 +400,9 @@ take_caller(DmCall *call, const DmIncoming *incoming)
     dm_party_move(call->a, DM_LEG_TRYING);
     dm_party_set_theirs(call->a, incoming->offer);
     dm_call_record_facts(call->a);
+    if (incoming->transfer != NULL) {
+        dm_transfer_begin(call, incoming);
+    }
 }
 
 DmCall *
@@ -383,6 +418,7 @@ dm_call_new(const DmCallDeps *deps, DmConfig *config, const DmIncoming *incoming
     call->early_offer = incoming->offer == NULL && incoming->early_offer;
     /* RFC 7332, 3: a loop through several B2BUAs ends as one through proxies does. */
     call->max_forwards = incoming->max_forwards > 0 ? incoming->max_forwards - 1 : 0;
+    call->transfer.call = call;
     call->parties = g_ptr_array_new();
     call->sessions = g_ptr_array_new_with_free_func(g_free);
     call->record = dm_record_new();
@@ -414,6 +450,11 @@ dm_call_destroy(DmCall *call)
     while (call->parties->len > 0) {
         dm_party_free(g_ptr_array_index(call->parties, 0));
     }
+    dm_transfer_forget(call);
+    dm_join_forget(call);
+    dm_stand_in_free(call->stand_in);
+    g_free(call->replaces);
+    g_free(call->referred_by);
     g_ptr_array_unref(call->parties);
     g_ptr_array_unref(call->sessions);
     dm_redirect_clear(&call->redirection);
@@ -421,6 +462,7 @@ dm_call_destroy(DmCall *call)
     dm_dial_clear(&call->dialing);
     dm_route_plan_free(call->plan);
     dm_record_free(call->record);
+    g_clear_pointer(&call->lender, dm_config_unref);
     dm_config_unref(call->config);
     g_free(call);
 }

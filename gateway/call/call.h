@@ -15,6 +15,8 @@ typedef struct DmCall DmCall;
 typedef struct {
     void (*started)(const DmRecord *record, void *user_data); /* answered */
     void (*ended)(const DmRecord *record, void *user_data);   /* exactly once a call */
+    /* A call of ours, made for a transfer: to be taken in like one that arrives. */
+    void (*arrives)(const DmIncoming *incoming, void *user_data);
     /* The call holds nothing any more; free it with dm_call_free() now or later. */
     void (*over)(DmCall *call, void *user_data);
     void *user_data;

@@ -176,6 +176,8 @@ send_invite(DmParty *party, const DmTarget *address)
         .offer = party->ours,
         .max_forwards = call->max_forwards,
         .call_id = call->record->id,
+        .replaces = call->replaces,
+        .referred_by = call->referred_by,
     };
 
     call->b = party;

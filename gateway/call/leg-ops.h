@@ -38,6 +38,15 @@ typedef struct {
     char warning[96];     /* for close(): text of Warning 399 or, with 488, 305 */
 } DmRelease;
 
+/* A transfer that a peer asks for or is asked for (REFER, RFC 3515). Strings are printable and
+ * never NULL; borrowed, like the leg. */
+typedef struct {
+    const char *number; /* to call instead; "": whoever @replaced or @replaces means */
+    DmLeg *replaced; /* whose dialog the new call is to take over (RFC 3891); NULL: none of ours */
+    const char *replaces; /* the same in the peer's words, when the dialog is not ours; "" : none */
+    const char *referred_by; /* the number of who asks, as it says itself; "": it does not */
+} DmReferral;
+
 typedef enum {
     DM_LEG_PROGRESS, /* 1xx, 100 included, which ends the wait for any answer at all: status, sdp or
                         NULL */
@@ -50,6 +59,9 @@ typedef enum {
     DM_LEG_REOFFER,        /* re-INVITE or UPDATE with sdp, or without (asks for an offer) */
     DM_LEG_REANSWER,       /* 2xx to our re-INVITE: sdp */
     DM_LEG_REOFFER_FAILED, /* status; the session stays as it was */
+    DM_LEG_REFERRED,       /* REFER: referral, to be answered with answer_refer() before the handler
+                              returns */
+    DM_LEG_REFER_PROGRESS, /* of the transfer the peer was asked for: status; 200 and above: over */
     DM_LEG_CLOSED,         /* last event: release; the leg is gone when the handler returns */
 } DmLegEventType;
 
@@ -61,8 +73,9 @@ typedef struct {
     bool is_barred;   /* DM_LEG_PROGRESS: the peer lets nobody hear its early media (RFC 5009) */
     bool is_offer;    /* DM_LEG_ANSWERED, DM_LEG_REANSWER: the ACK waits for reanswer() */
     const DmRelease *release;
-    const GPtrArray *contacts; /* DM_LEG_CLOSED by 300, 301 or 302: char *, the numbers to call
-                                  instead, best first; or NULL. Borrowed. */
+    const DmReferral *referral; /* DM_LEG_REFERRED */
+    const GPtrArray *contacts;  /* DM_LEG_CLOSED by 300, 301 or 302: char *, the numbers to call
+                                   instead, best first; or NULL. Borrowed. */
 } DmLegEvent;
 
 typedef void (*DmLegEventFunc)(DmLeg *leg, const DmLegEvent *event, void *user_data);
@@ -74,6 +87,7 @@ typedef struct {
     DmTransport transport;
     DmAddress remote, local;
     unsigned endpoint;
+    bool takes_refer; /* it lists REFER in Allow */
 } DmLegFacts;
 
 typedef struct {
@@ -98,6 +112,12 @@ typedef struct {
      * leg itself (SIG-7). Closing twice is harmless. */
     void (*close)(DmLeg *leg, const DmRelease *why);
     const DmLegFacts *(*facts)(DmLeg *leg);
+    /* To DM_LEG_REFERRED: 202, or a refusal. After 202 notify() tells how it goes: 100 at once by
+     * the leg itself, then any 1xx, and one final status. */
+    void (*answer_refer)(DmLeg *leg, uint16_t status);
+    void (*notify)(DmLeg *leg, uint16_t status);
+    /* Asks the peer for a transfer; DM_LEG_REFER_PROGRESS tells how it goes. One at a time. */
+    void (*refer)(DmLeg *leg, const DmReferral *referral);
 } DmLegOps;
 
 /* Embedded first in every implementation. */
@@ -113,9 +133,11 @@ typedef struct {
     const DmRouteTarget *target;
     const DmTarget *address;
     DmTrunk *trunk;
-    const DmSdp *offer;    /* NULL: delayed offer */
-    unsigned max_forwards; /* the caller's, already one less */
-    const char *call_id;   /* ours, for the log: not sent */
+    const DmSdp *offer;      /* NULL: delayed offer */
+    unsigned max_forwards;   /* the caller's, already one less */
+    const char *call_id;     /* ours, for the log: not sent */
+    const char *replaces;    /* value of Replaces (RFC 3891); NULL: none */
+    const char *referred_by; /* number for Referred-By (RFC 3892); NULL: nobody */
 } DmDial;
 
 /* Makes calling legs. Implemented by gateway/sip; @factory is its own. The INVITE leaves before it
@@ -135,4 +157,7 @@ typedef struct {
     bool early_offer;      /* then: progress() may carry ours, as it will be acknowledged */
     unsigned max_forwards; /* as received: what goes on has one less */
     const char *auth;      /* "ip", "digest", "reg" */
+    DmLeg *replaced;       /* whose place it is to take (RFC 3891): up, or a leg of ours that rings;
+                              NULL: nobody's */
+    struct DmTransfer *transfer; /* it is the new call of a transfer; NULL: none */
 } DmIncoming;

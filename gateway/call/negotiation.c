@@ -10,7 +10,7 @@
 bool
 dm_negotiate_may_transcode(const DmCall *call, const DmTrunkConfig *b)
 {
-    return call->a->config->media.transcode && b->media.transcode;
+    return call->a->media->media.transcode && b->media.transcode;
 }
 
 DmSdpVerdict
@@ -50,7 +50,7 @@ static void
 narrow_codecs(DmParty *callee, bool transcode)
 {
     const GArray *theirs = callee->config->media.codecs;
-    const GArray *ours = callee->call->a->config->media.codecs;
+    const GArray *ours = callee->call->a->media->media.codecs;
 
     callee->codecs = g_array_new(FALSE, FALSE, sizeof(DmCodec));
     for (guint i = 0; i < theirs->len; i++) {

@@ -10,8 +10,11 @@ dm_party_new(DmCall *call, DmSide side, DmTrunk *trunk, const DmTrunkConfig *con
 
     party->call = call;
     party->side = side;
+    party->home = call;
+    party->home_side = side;
     party->trunk = dm_trunk_ref(trunk);
     party->config = config;
+    party->media = config;
     party->started_us = dm_loop_now_us(call->deps.loop);
     party->wish = DM_MEDIA_BOTH;
     g_ptr_array_add(call->parties, party);
@@ -31,13 +34,16 @@ dm_party_free(DmParty *party)
     g_clear_pointer(&party->codecs, g_array_unref);
     g_clear_pointer(&party->rivals, g_ptr_array_unref);
     g_ptr_array_remove_fast(party->call->parties, party);
+    if (party->home != party->call) {
+        party->home->joining.n_away--;
+    }
     g_free(party);
 }
 
 DmReserve
 dm_party_enter_trunk(DmParty *party)
 {
-    DmReserve verdict = dm_trunk_reserve(party->trunk, party->side == DM_SIDE_A);
+    DmReserve verdict = dm_trunk_reserve(party->trunk, party->home_side == DM_SIDE_A);
 
     party->has_place = verdict == DM_RESERVE_OK;
     return verdict;
@@ -47,7 +53,7 @@ void
 dm_party_leave_trunk(DmParty *party)
 {
     if (party->has_place) {
-        dm_trunk_release(party->trunk, party->side == DM_SIDE_A);
+        dm_trunk_release(party->trunk, party->home_side == DM_SIDE_A);
     }
     party->has_place = false;
 }
@@ -76,7 +82,7 @@ dm_party_close(DmParty *party, const DmRelease *why)
 void
 dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode)
 {
-    const DmTrunkConfig *trunk = party->config;
+    const DmTrunkConfig *trunk = party->media;
     const GArray *codecs = party->codecs != NULL ? party->codecs : trunk->media.codecs;
 
     party->policy = (DmSdpPolicy){

@@ -4,6 +4,7 @@
 #include "gateway/call/call-media.h"
 #include "gateway/call/cause.h"
 #include "gateway/call/party.h"
+#include "gateway/call/transfer-join.h"
 #include "gateway/sdp/format.h"
 
 DM_LOG_TOPIC("call-renegotiate");
@@ -14,8 +15,8 @@ other_party(const DmParty *party)
     return party->side == DM_SIDE_A ? party->call->b : party->call->a;
 }
 
-static bool
-is_pending(const DmCall *call)
+bool
+dm_renegotiate_is_pending(const DmCall *call)
 {
     return call->renegotiation.from != NULL || call->renegotiation.to != NULL;
 }
@@ -35,9 +36,8 @@ refuse(DmParty *party, uint16_t status)
     party->leg->ops->refuse_reoffer(party->leg, status);
 }
 
-/* The direction of the first live audio line; what its writer wishes when it is an offer. */
-static DmMediaDirection
-direction_of(const DmSdp *sdp)
+DmMediaDirection
+dm_renegotiate_direction(const DmSdp *sdp)
 {
     for (unsigned i = 0; i < dm_sdp_n_media(sdp); i++) {
         const DmSdpMedia *media = dm_sdp_media(sdp, i);
@@ -151,10 +151,8 @@ pass_across(DmParty *party, const DmSdp *offer)
     other->leg->ops->reoffer(other->leg, call->renegotiation.sent);
 }
 
-/* What the other side last described, as if it wished what it wished by itself: its present
- * direction may only be the answer to a hold that the asking side now wants to end. */
-static DmSdp *
-description_as_wished(const DmParty *party)
+DmSdp *
+dm_renegotiate_wish(const DmParty *party)
 {
     unsigned n = dm_sdp_n_media(party->theirs);
     g_autofree DmSdpMedia *media =
@@ -171,7 +169,7 @@ static void
 offer_on_request(DmParty *party)
 {
     DmCall *call = party->call;
-    g_autoptr(DmSdp) wished = description_as_wished(other_party(party));
+    g_autoptr(DmSdp) wished = dm_renegotiate_wish(other_party(party));
     g_autoptr(DmSdp) offer = NULL;
 
     if (dm_sdp_offer_across(wished, &party->policy, party->ours, &offer) != DM_SDP_OK) {
@@ -195,10 +193,22 @@ answer_early(DmParty *party, const DmSdp *offer)
         refuse(party, 491);
         return;
     }
-    party->wish = direction_of(offer);
+    party->wish = dm_renegotiate_direction(offer);
     if (!answer_locally(party, offer)) {
         refuse(party, 488);
     }
+}
+
+/* One offer at a time, and only when there are two who have agreed with us before. */
+static bool
+may_change(const DmParty *party)
+{
+    const DmCall *call = party->call;
+    const DmParty *other = other_party(party);
+
+    return call->state == DM_CALL_UP && !dm_renegotiate_is_pending(call) &&
+           call->joining.unsettled == 0 && other != NULL && other->theirs != NULL &&
+           party->theirs != NULL;
 }
 
 void
@@ -210,7 +220,7 @@ dm_renegotiate_on_reoffer(DmParty *party, const DmLegEvent *event)
         answer_early(party, event->sdp);
         return;
     }
-    if (call->state != DM_CALL_UP || is_pending(call)) {
+    if (!may_change(party)) {
         refuse(party, 491);
         return;
     }
@@ -218,7 +228,7 @@ dm_renegotiate_on_reoffer(DmParty *party, const DmLegEvent *event)
         offer_on_request(party);
         return;
     }
-    party->wish = direction_of(event->sdp);
+    party->wish = dm_renegotiate_direction(event->sdp);
     if (!answer_refresh(party, event->sdp) && !answer_move(party, event->sdp)) {
         pass_across(party, event->sdp);
     }
@@ -227,7 +237,8 @@ dm_renegotiate_on_reoffer(DmParty *party, const DmLegEvent *event)
 static void
 check_bridge(DmCall *call)
 {
-    if (!dm_sides_bridge(&call->a->spec, &call->b->spec, call->b->policy.transcode)) {
+    if (call->a != NULL && call->b != NULL &&
+        !dm_sides_bridge(&call->a->spec, &call->b->spec, call->b->policy.transcode)) {
         dm_record_add_evidence(call->record,
                                "After a re-INVITE the two sides have no codec in common");
         dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");
@@ -248,7 +259,11 @@ finish(DmCall *call, const DmSdp *answer)
     if (done.from != NULL && !(taken && answer_locally(done.from, offer))) {
         refuse(done.from, 488);
     }
-    check_bridge(call);
+    if (done.from == NULL && call->joining.unsettled != 0) {
+        dm_join_on_settled(call, done.to->side, taken);
+    } else {
+        check_bridge(call);
+    }
 }
 
 void
@@ -258,7 +273,7 @@ dm_renegotiate_on_reanswer(DmParty *party, const DmLegEvent *event)
 
     if (call->renegotiation.to == party) {
         finish(call, event->sdp);
-    } else if (!is_pending(call) && event->sdp != NULL &&
+    } else if (!dm_renegotiate_is_pending(call) && event->sdp != NULL &&
                take(party, party->ours, event->sdp, false) == DM_SDP_OK) {
         check_bridge(call); /* the answer to a refresh of the leg's own: the peer has moved */
     }
@@ -278,7 +293,31 @@ dm_renegotiate_on_failed(DmParty *party, const DmLegEvent *event)
     dm_renegotiation_clear(&call->renegotiation);
     if (from != NULL) {
         refuse(from, event->status == 491 ? 491 : 488);
+    } else {
+        dm_join_on_settled(call, party->side, false);
     }
+}
+
+bool
+dm_renegotiate_tell(DmParty *party, bool always)
+{
+    DmCall *call = party->call;
+    const DmParty *other = other_party(party);
+    g_autoptr(DmSdp) wished = NULL;
+    g_autoptr(DmSdp) sent = NULL;
+
+    if (other == NULL || other->theirs == NULL || party->ours == NULL) {
+        return false;
+    }
+    wished = dm_renegotiate_wish(other);
+    if (dm_sdp_offer_across(wished, &party->policy, party->ours, &sent) != DM_SDP_OK ||
+        (!always && dm_renegotiate_direction(sent) == dm_renegotiate_direction(party->ours))) {
+        return false;
+    }
+    call->renegotiation.to = party;
+    call->renegotiation.sent = g_steal_pointer(&sent);
+    party->leg->ops->reoffer(party->leg, call->renegotiation.sent);
+    return true;
 }
 
 /* An offer of our own, because the one who asked for one has answered it with another direction. */
@@ -289,8 +328,9 @@ tell_other_side(DmParty *party)
     DmParty *other = other_party(party);
     g_autoptr(DmSdp) sent = NULL;
 
-    if (dm_sdp_offer_across(party->theirs, &other->policy, other->ours, &sent) != DM_SDP_OK ||
-        direction_of(sent) == direction_of(other->ours)) {
+    if (other == NULL ||
+        dm_sdp_offer_across(party->theirs, &other->policy, other->ours, &sent) != DM_SDP_OK ||
+        dm_renegotiate_direction(sent) == dm_renegotiate_direction(other->ours)) {
         return;
     }
     call->renegotiation.to = other;
@@ -315,7 +355,7 @@ dm_renegotiate_on_acked(DmParty *party, const DmLegEvent *event)
         dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");
         return;
     }
-    party->wish = direction_of(party->theirs);
+    party->wish = dm_renegotiate_direction(party->theirs);
     check_bridge(call);
     if (!dm_call_is_ending(call)) {
         tell_other_side(party);

@@ -11,4 +11,14 @@ void dm_renegotiate_on_reanswer(DmParty *party, const DmLegEvent *event);
 void dm_renegotiate_on_failed(DmParty *party, const DmLegEvent *event);
 /* The ACK with the answer to an offer the peer had asked for. */
 void dm_renegotiate_on_acked(DmParty *party, const DmLegEvent *event);
+/* Whether an offer is on its way across. */
+bool dm_renegotiate_is_pending(const DmCall *call);
+/* Offers @party, by ourselves, what the other side last described, as that one wishes it. False:
+ * there is nothing to say, or, unless @always, nothing but what it was told before. */
+bool dm_renegotiate_tell(DmParty *party, bool always);
+/* What @party last described, as if it wished what it wished by itself: its present direction may
+ * only be the answer to a hold that the other side now wants to end. (transfer full) */
+DmSdp *dm_renegotiate_wish(const DmParty *party);
+/* The direction of the first live audio line; what its writer wishes when it is an offer. */
+DmMediaDirection dm_renegotiate_direction(const DmSdp *sdp);
 void dm_renegotiation_clear(DmRenegotiation *renegotiation);

@@ -79,10 +79,17 @@ dm_sip_add_contact(const DmSipCore *core,
     dm_sip_message_add(message, "Contact", value);
 }
 
-void
-dm_sip_add_abilities(DmSipMessage *message)
+const char *
+dm_sip_allow(const DmTrunkConfig *trunk)
 {
-    dm_sip_message_add(message, "Allow", DM_SIP_ALLOW);
+    return trunk != NULL && trunk->sip.refer_mode != DM_REFER_REJECT ? DM_SIP_ALLOW DM_SIP_TRANSFERS
+                                                                     : DM_SIP_ALLOW;
+}
+
+void
+dm_sip_add_abilities(DmSipMessage *message, const DmTrunkConfig *trunk)
+{
+    dm_sip_message_add(message, "Allow", dm_sip_allow(trunk));
     dm_sip_message_add(message,
                        message->sip->sip_request != NULL ? "User-Agent" : "Server",
                        DM_SIP_USER_AGENT);
@@ -101,6 +108,9 @@ dm_sip_add_extensions(DmSipMessage *message, const DmTrunkConfig *trunk)
         const char *tag;
         DmAbility ability;
     } extensions[] = {
+        {"replaces", DM_ABILITY_SUPPORTED},
+        {"norefersub",
+         trunk->sip.refer_mode != DM_REFER_REJECT ? DM_ABILITY_SUPPORTED : DM_ABILITY_OFF},
         {"100rel", trunk->sip.rel100},
         {"timer", trunk->sip.session_timer.mode},
     };

@@ -7,12 +7,13 @@
 #include "gateway/base/random.h"
 #include "gateway/sip/counters.h"
 #include "gateway/sip/nonces.h"
+#include "gateway/sip/replaces.h"
 #include "gateway/sip/transaction/transaction.h"
 #include "gateway/trunk/pool.h"
 
 /* What everything above the transactions of one worker shares. Owned by the stack; borrowed by its
  * legs, registrations and pings, which die before it. One signalling thread. */
-typedef struct {
+typedef struct DmSipCore {
     DmLoop *loop;
     DmRandom *random;
     DmTxLayer *tx;
@@ -28,11 +29,13 @@ typedef struct {
     GHashTable *contact_users; /* trunk id -> token: made once, a MAC costs more than a message */
     GHashTable *invites;       /* set of DmInviteOut: those that outlive their legs */
     DmNonces *nonces;          /* of our challenges */
+    DmReplacesMemory ended;    /* dialogs that were ours */
     size_t n_legs;
 } DmSipCore;
 
 /* What this gateway understands, as header values. */
 #define DM_SIP_ALLOW      "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO"
+#define DM_SIP_TRANSFERS  ", REFER, NOTIFY"
 #define DM_SIP_ACCEPT     "application/sdp"
 #define DM_SIP_USER_AGENT "Demarc"
 
@@ -46,8 +49,10 @@ void dm_sip_add_contact(const DmSipCore *core,
                         DmSipMessage *message,
                         const DmTrunkConfig *trunk,
                         const DmSipFlow *flow);
+/* The methods a trunk may use: its mode of transfers decides. @trunk NULL: not known. */
+const char *dm_sip_allow(const DmTrunkConfig *trunk);
 /* Allow, and who we are. */
-void dm_sip_add_abilities(DmSipMessage *message);
+void dm_sip_add_abilities(DmSipMessage *message, const DmTrunkConfig *trunk);
 /* Supported and, in a request, Require: the extensions used with a trunk. */
 void dm_sip_add_extensions(DmSipMessage *message, const DmTrunkConfig *trunk);
 

@@ -170,6 +170,17 @@ dm_dialog_take_cseq(DmDialog *dialog, const DmSipMessage *request)
     return DM_CSEQ_OK;
 }
 
+char *
+dm_dialog_target(const DmDialog *dialog)
+{
+    url_t target = *dialog->target;
+    char *text;
+
+    target.url_headers = NULL;
+    text = url_as_string(NULL, &target);
+    return text;
+}
+
 uint32_t
 dm_dialog_cseq(const DmDialog *dialog)
 {

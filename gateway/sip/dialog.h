@@ -32,6 +32,8 @@ DmCseqVerdict dm_dialog_take_cseq(DmDialog *dialog, const DmSipMessage *request)
 
 /* Our last CSeq; the next request made here is one more. */
 uint32_t dm_dialog_cseq(const DmDialog *dialog);
+/* Where the peer wants to be reached: its last Contact, without headers. (transfer full) */
+char *dm_dialog_target(const DmDialog *dialog);
 /* A request was sent outside the dialog's knowledge (the first INVITE, a repetition with
  * credentials). */
 void dm_dialog_set_cseq(DmDialog *dialog, uint32_t cseq);

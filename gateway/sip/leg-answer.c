@@ -111,7 +111,7 @@ dm_sip_leg_new_provisional(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
     DmSipMessage *response = new_response(leg, status, NULL);
 
     dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
-    dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
+    dm_sip_message_add(response, "Allow", dm_sip_allow(dm_trunk_config(leg->trunk)));
     if (sdp != NULL && leg->early_gate) {
         dm_sip_message_add(response, "P-Early-Media", "sendrecv");
     }
@@ -226,7 +226,7 @@ dm_sip_leg_send_2xx(DmSipLeg *leg, const DmSdp *sdp)
     }
     response = new_response(leg, 200, NULL);
     dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
-    dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
+    dm_sip_message_add(response, "Allow", dm_sip_allow(dm_trunk_config(leg->trunk)));
     dm_sip_add_extensions(response, dm_trunk_config(leg->trunk));
     dm_sip_leg_agree_session(leg, response);
     dm_sip_leg_write_sdp(leg, response, sdp);

@@ -668,6 +668,22 @@ add_parties(DmSipLeg *leg, DmSipMessage *request, const DmDial *dial)
     dm_sip_message_add(request, "To", to->str);
 }
 
+/* RFC 3891 and RFC 3892: whose place the call takes, and who wanted it. */
+static void
+add_transfer(DmSipMessage *request, const DmDial *dial)
+{
+    g_autoptr(GString) by = g_string_new("<");
+
+    if (dial->replaces != NULL) {
+        dm_sip_message_add(request, "Replaces", dial->replaces);
+    }
+    if (dial->referred_by != NULL) {
+        append_target(by, dial, dial->referred_by, false);
+        g_string_append_c(by, '>');
+        dm_sip_message_add(request, "Referred-By", by->str);
+    }
+}
+
 static DmSipMessage *
 new_invite(DmSipLeg *leg, const DmDial *dial)
 {
@@ -686,12 +702,13 @@ new_invite(DmSipLeg *leg, const DmDial *dial)
     dm_sip_message_add(request, "Call-ID", call_id);
     dm_sip_message_add(request, "CSeq", "1 INVITE");
     dm_sip_add_contact(leg->core, request, dial->target->trunk, &leg->flow);
-    dm_sip_add_abilities(request);
+    dm_sip_add_abilities(request, dm_trunk_config(leg->trunk));
     dm_sip_leg_write_session(leg, request);
     if (dial->target->trunk->sip.p_early_media) {
         dm_sip_message_add(request, "P-Early-Media", "supported");
     }
     dm_identity_write(request, dial->target, domain_of(dial));
+    add_transfer(request, dial);
     dm_sip_leg_write_sdp(leg, request, dial->offer);
     return request;
 }

@@ -103,9 +103,8 @@ weight_of(const sip_contact_t *contact)
     return contact->m_q != NULL ? (unsigned)sip_q_value(contact->m_q) : 1000;
 }
 
-/* What can be called there; "": nothing. (transfer full) */
-static char *
-number_of(const url_t *url)
+char *
+dm_sip_number_of(const url_t *url)
 {
     bool is_known =
         url->url_type == url_sip || url->url_type == url_sips || url->url_type == url_tel;
@@ -146,7 +145,7 @@ add_equals(GPtrArray *numbers, const sip_contact_t *list, unsigned weight)
 {
     for (unsigned n = 0; list != NULL && n < 32 && numbers->len < MAX_CONTACTS;
          list = list->m_next, n++) {
-        char *number = weight_of(list) == weight ? number_of(list->m_url) : g_strdup("");
+        char *number = weight_of(list) == weight ? dm_sip_number_of(list->m_url) : g_strdup("");
 
         if (*number != '\0') {
             g_ptr_array_add(numbers, number);
@@ -220,6 +219,7 @@ dm_sip_leg_learn(DmSipLeg *leg, const DmSipMessage *message)
     take_user_agent(leg, message);
     if (message->sip->sip_allow != NULL) {
         take_methods(leg, message->sip->sip_allow);
+        leg->facts.takes_refer = dm_sip_leg_peer_allows(leg, DM_METHOD_REFER);
     }
 }
 

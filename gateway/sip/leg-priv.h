@@ -111,6 +111,26 @@ typedef struct {
     DmSdp *sdp; /* what it described last; NULL: nothing */
 } DmSipRinging;
 
+/* The subscription that a REFER of the peer made (RFC 3515, 2.4.4; leg-refer.c). */
+typedef struct {
+    DmServerTx *tx; /* not answered yet; NULL: none */
+    DmSipMessage *request;
+    bool active; /* it hears of the transfer */
+    bool is_first;
+    uint32_t id;          /* CSeq of the REFER */
+    DmClientTx *notify;   /* without an answer yet */
+    uint16_t next_status; /* to be told after that; 0: nothing */
+    uint16_t last_status;
+    DmTimer timer; /* how long a BYE waits for the last NOTIFY */
+} DmLegReferIn;
+
+/* A REFER of ours. */
+typedef struct {
+    bool active; /* we hear of the transfer */
+    DmClientTx *tx;
+    char *to, *by; /* Refer-To and Referred-By; by: NULL when there is none */
+} DmLegReferOut;
+
 struct DmSipLeg {
     DmLeg base;
     DmSipCore *core;
@@ -158,6 +178,9 @@ struct DmSipLeg {
     DmClientTx *update; /* ours, without a final answer */
     bool update_offers; /* it carries leg->offer; else it only refreshes */
 
+    DmLegReferIn refer_in;
+    DmLegReferOut refer_out;
+
     DmClientTx *bye;     /* ours; tells this leg of its end */
     bool peer_said_bye;  /* before its 2xx to our INVITE came */
     bool ending;         /* close() came; BYE as soon as it may */
@@ -204,6 +227,8 @@ void dm_sip_leg_write_sdp(DmSipLeg *leg, DmSipMessage *message, const DmSdp *sdp
 void dm_sip_leg_set_remote_sdp(DmSipLeg *leg, const DmSdp *sdp);
 /* The numbers of a 300, 301 or 302, best first, a few at most; NULL: none. (transfer full) */
 GPtrArray *dm_sip_leg_read_contacts(const DmSipMessage *response);
+/* The number of a URI, when it can be called; "" else. (transfer full) */
+char *dm_sip_number_of(const url_t *url);
 /* Its name and what it allows. */
 void dm_sip_leg_learn(DmSipLeg *leg, const DmSipMessage *message);
 bool dm_sip_leg_peer_allows(const DmSipLeg *leg, DmSipMethod method);
@@ -334,6 +359,20 @@ void dm_sip_leg_rewrite_session(DmSipLeg *leg, DmSipMessage *request);
 void dm_sip_leg_send_refresh(DmSipLeg *leg);
 /* No 2xx to it: @status. The session lives on until it expires (RFC 4028, 10). */
 void dm_sip_leg_refresh_failed(DmSipLeg *leg, uint16_t status);
+
+/* --- leg-refer.c: transfers the peer asks for, leg-refer-out.c: those it is asked for --- */
+/* (transfer full) */
+void dm_sip_leg_take_refer(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
+void dm_sip_leg_take_subscribe(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
+void dm_sip_leg_take_notify(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
+void dm_sip_leg_answer_refer(DmSipLeg *leg, uint16_t status);
+void dm_sip_leg_notify(DmSipLeg *leg, uint16_t status);
+/* A NOTIFY has no answer yet: true, and the BYE follows it. */
+bool dm_sip_leg_bye_has_to_wait(DmSipLeg *leg);
+void dm_sip_leg_refer(DmSipLeg *leg, const DmReferral *referral);
+void dm_sip_leg_drop_refers(DmSipLeg *leg);
+/* RFC 4488: Refer-Sub: false. */
+bool dm_sip_says_no_subscription(const DmSipMessage *message);
 
 /* --- leg-update.c: UPDATE of ours --- */
 /* One without a description. */

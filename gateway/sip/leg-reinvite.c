@@ -29,7 +29,7 @@ dm_sip_leg_send_reinvite(DmSipLeg *leg, const DmSdp *sdp)
     DmSipFlow flow;
 
     dm_sip_add_contact(leg->core, request, dm_trunk_config(leg->trunk), &leg->flow);
-    dm_sip_add_abilities(request);
+    dm_sip_add_abilities(request, dm_trunk_config(leg->trunk));
     dm_sip_leg_write_session(leg, request);
     dm_sip_leg_write_sdp(leg, request, sdp);
     if (leg->digest != NULL) {
@@ -259,7 +259,7 @@ accept_bare_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     dm_dialog_refresh_target(leg->dialog, request);
     dm_sip_leg_learn(leg, request);
     dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
-    dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
+    dm_sip_message_add(response, "Allow", dm_sip_allow(dm_trunk_config(leg->trunk)));
     dm_sip_add_extensions(response, dm_trunk_config(leg->trunk));
     if (leg->state == DM_SIP_LEG_UP) {
         dm_sip_leg_agree_session(leg, response);
@@ -296,7 +296,7 @@ answer_change(DmSipLeg *leg, const DmSdp *sdp)
         dm_sip_response_new(leg->change.request, 200, NULL, leg->local_tag);
 
     dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
-    dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
+    dm_sip_message_add(response, "Allow", dm_sip_allow(dm_trunk_config(leg->trunk)));
     dm_sip_leg_write_sdp(leg, response, sdp);
     dm_sip_leg_set_remote_sdp(leg, leg->change.offer);
     dm_server_tx_respond(leg->change.tx, response);

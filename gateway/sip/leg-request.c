@@ -34,7 +34,7 @@ take_options(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     g_autoptr(DmSipMessage) response = dm_sip_response_new(request, 200, NULL, leg->local_tag);
 
     dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
-    dm_sip_add_abilities(response);
+    dm_sip_add_abilities(response, dm_trunk_config(leg->trunk));
     dm_sip_message_add(response, "Accept", DM_SIP_ACCEPT);
     dm_server_tx_respond(tx, response);
 }
@@ -54,7 +54,7 @@ refuse(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     g_autoptr(DmSipMessage) owned = request;
     g_autoptr(DmSipMessage) response = dm_sip_response_new(request, 405, NULL, leg->local_tag);
 
-    dm_sip_add_abilities(response);
+    dm_sip_add_abilities(response, dm_trunk_config(leg->trunk));
     dm_server_tx_respond(tx, response);
 }
 
@@ -65,6 +65,9 @@ static const Handler handlers[DM_N_METHODS] = {
     [DM_METHOD_PRACK] = dm_sip_leg_take_prack,
     [DM_METHOD_OPTIONS] = take_options,
     [DM_METHOD_INFO] = take_info,
+    [DM_METHOD_REFER] = dm_sip_leg_take_refer,
+    [DM_METHOD_NOTIFY] = dm_sip_leg_take_notify,
+    [DM_METHOD_SUBSCRIBE] = dm_sip_leg_take_subscribe,
 };
 
 static bool

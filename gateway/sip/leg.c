@@ -143,6 +143,7 @@ leave_transactions(DmSipLeg *leg)
     if (leg->update != NULL) {
         dm_client_tx_forget_user(leg->update);
     }
+    dm_sip_leg_drop_refers(leg);
     dm_timer_disarm(&leg->session.timer);
     dm_timer_disarm(&leg->ringing_timer);
     dm_timer_disarm(&leg->glare_timer);
@@ -153,6 +154,12 @@ static void
 leg_free(DmSipLeg *leg)
 {
     leave_transactions(leg);
+    if (leg->dialog != NULL) {
+        dm_replaces_remember(&leg->core->ended,
+                             leg->facts.call_id,
+                             leg->local_tag,
+                             dm_dialog_remote_tag(leg->dialog));
+    }
     g_hash_table_remove(leg->core->legs, leg->local_tag);
     if (leg->request_key != NULL) {
         g_hash_table_remove(leg->core->requests, leg->request_key);
@@ -388,7 +395,9 @@ close_leg(DmLeg *base, const DmRelease *why)
         if (leg->invite != NULL && leg->invite->unacked != NULL) {
             dm_sip_invite_ack_kept(leg->invite, NULL);
         }
-        dm_sip_leg_send_bye(leg);
+        if (!dm_sip_leg_bye_has_to_wait(leg)) {
+            dm_sip_leg_send_bye(leg);
+        }
         break;
     }
 }
@@ -428,6 +437,27 @@ refuse_reoffer(DmLeg *leg, uint16_t status)
     dm_sip_leg_refuse_reoffer((DmSipLeg *)leg, status);
 }
 
+static void
+answer_refer(DmLeg *leg, uint16_t status)
+{
+    DM_RUNS_ON(DM_THREAD_SIGNAL);
+    dm_sip_leg_answer_refer((DmSipLeg *)leg, status);
+}
+
+static void
+notify(DmLeg *leg, uint16_t status)
+{
+    DM_RUNS_ON(DM_THREAD_SIGNAL);
+    dm_sip_leg_notify((DmSipLeg *)leg, status);
+}
+
+static void
+refer(DmLeg *leg, const DmReferral *referral)
+{
+    DM_RUNS_ON(DM_THREAD_SIGNAL);
+    dm_sip_leg_refer((DmSipLeg *)leg, referral);
+}
+
 static const DmLegOps leg_ops = {
     .progress = progress,
     .answer = answer,
@@ -436,6 +466,9 @@ static const DmLegOps leg_ops = {
     .refuse_reoffer = refuse_reoffer,
     .close = close_leg,
     .facts = facts,
+    .answer_refer = answer_refer,
+    .notify = notify,
+    .refer = refer,
 };
 
 DmSipLeg *

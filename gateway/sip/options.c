@@ -141,7 +141,7 @@ new_request(const DmOptions *options, const DmTarget *target, const DmSipFlow *f
     dm_sip_message_add(request, "CSeq", "1 OPTIONS");
     dm_sip_add_contact(options->core, request, trunk, flow);
     dm_sip_message_add(request, "Accept", DM_SIP_ACCEPT);
-    dm_sip_add_abilities(request);
+    dm_sip_add_abilities(request, trunk);
     return request;
 }
 

@@ -107,7 +107,7 @@ new_request(DmRegister *reg, const DmSipFlow *flow)
     dm_sip_add_contact(reg->core, request, reg->trunk, flow);
     dm_sip_message_add(request, "Expires", expires);
     dm_sip_message_add(request, "Supported", "path");
-    dm_sip_add_abilities(request);
+    dm_sip_add_abilities(request, reg->trunk);
     if (reg->digest != NULL) {
         dm_auth_apply(reg->digest, reg->core->random, request);
     }

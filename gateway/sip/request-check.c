@@ -30,6 +30,8 @@ check_method(const DmSipMessage *request, DmRequestFault *fault)
         [DM_METHOD_UPDATE] = true,
         [DM_METHOD_PRACK] = true,
         [DM_METHOD_INFO] = true,
+        [DM_METHOD_NOTIFY] = true,
+        [DM_METHOD_REFER] = true, /* 403 */
     };
 
     if (known_outside[request->method]) {
@@ -67,7 +69,7 @@ check_hops(const DmSipMessage *request, DmRequestFault *fault)
 static bool
 is_known_extension(DmSipMethod method, const char *tag)
 {
-    static const char *const of_calls[] = {"100rel", "timer", NULL};
+    static const char *const of_calls[] = {"100rel", "timer", "replaces", "norefersub", NULL};
     static const char *const of_registrations[] = {"path", "outbound", "gin", NULL};
     const char *const *known = method == DM_METHOD_REGISTER ? of_registrations : of_calls;
 

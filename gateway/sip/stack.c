@@ -144,9 +144,9 @@ take_options(DmSipStack *stack, DmServerTx *tx, DmSipMessage *request)
     g_autoptr(DmSipMessage) owned = request;
     g_autoptr(DmSipMessage) response = NULL;
     DmKnownBy by;
+    const DmTrunk *trunk = find_trunk(stack, request, &by);
 
-    if (!dm_pool_knows(stack->core.pool, &request->flow.remote) &&
-        find_trunk(stack, request, &by) == NULL) {
+    if (trunk == NULL && !dm_pool_knows(stack->core.pool, &request->flow.remote)) {
         refuse(stack, tx, request, 403);
         return;
     }
@@ -155,10 +155,12 @@ take_options(DmSipStack *stack, DmServerTx *tx, DmSipMessage *request)
         return;
     }
     response = new_response(stack, request, 200);
-    dm_sip_message_add(response, "Allow", DM_SIP_ALLOW);
+    dm_sip_message_add(response,
+                       "Allow",
+                       dm_sip_allow(trunk != NULL ? dm_trunk_config(trunk) : NULL));
     dm_sip_message_add(response, "Accept", DM_SIP_ACCEPT);
     dm_sip_message_add(response, "Accept-Encoding", "identity");
-    dm_sip_message_add(response, "Supported", "");
+    dm_sip_message_add(response, "Supported", "replaces");
     dm_server_tx_respond(tx, response);
 }
 
@@ -210,6 +212,24 @@ has_proved_itself(const DmSipMessage *request, DmKnownBy by)
            (by == DM_KNOWN_BY_FLOW && request->flow.transport != DM_TRANSPORT_UDP);
 }
 
+/* RFC 3891, 3 and 4: nobody takes a place over but who is on the same trunk. 0: no, or not any. */
+static unsigned
+find_replaced(DmSipStack *stack,
+              const DmSipMessage *request,
+              const DmTrunk *trunk,
+              DmSipLeg **out_leg)
+{
+    DmReplacesVerdict verdict = dm_replaces_of_invite(&stack->core, request->sip, out_leg);
+
+    if (verdict == DM_REPLACES_FOUND &&
+        strcmp(dm_trunk_id((*out_leg)->trunk), dm_trunk_id(trunk)) != 0) {
+        return 403;
+    }
+    return verdict == DM_REPLACES_NONE || verdict == DM_REPLACES_FOUND
+               ? 0
+               : dm_replaces_status(verdict);
+}
+
 /* Takes @request over. */
 static void
 begin_call(DmSipStack *stack,
@@ -224,7 +244,15 @@ begin_call(DmSipStack *stack,
         .auth = auth,
     };
     DmIdentity identity;
+    DmSipLeg *replaced = NULL;
+    unsigned status = find_replaced(stack, request, trunk, &replaced);
 
+    if (status != 0) {
+        refuse(stack, tx, request, status);
+        dm_sip_message_free(request);
+        return;
+    }
+    incoming.replaced = replaced != NULL ? &replaced->base : NULL;
     dm_identity_read(request, &identity);
     incoming.identity = &identity;
     incoming.leg = dm_sip_leg_accept(&stack->core, trunk, tx, request, &incoming.offer);
@@ -250,6 +278,14 @@ auth_name(const DmTrunk *trunk, const DmSipMessage *request, DmKnownBy by)
         *dm_trunk_config(trunk)->auth.inbound_user != '\0' && !has_proved_itself(request, by);
 
     return by_digest ? "digest" : names[by];
+}
+
+/* There are transfers only of calls there are (RFC 5589, 5: a client may refuse others). */
+static void
+take_refer(DmSipStack *stack, DmServerTx *tx, DmSipMessage *request)
+{
+    refuse(stack, tx, request, 403);
+    dm_sip_message_free(request);
 }
 
 static void
@@ -286,6 +322,7 @@ static const Handler handlers[DM_N_METHODS] = {
     [DM_METHOD_INVITE] = take_invite,
     [DM_METHOD_OPTIONS] = take_options,
     [DM_METHOD_REGISTER] = take_register,
+    [DM_METHOD_REFER] = take_refer,
 };
 
 static DmSipLeg *
@@ -426,11 +463,30 @@ is_registration(const DmScan *scan)
     return scan->is_request && scan->method == DM_METHOD_REGISTER && scan->to_tag.len == 0;
 }
 
+/* The worker whose call an INVITE with Replaces takes over; -1: it replaces none of ours. Its
+ * CANCEL goes elsewhere and gets 481: such an INVITE is answered at once. */
+static int
+replaced_worker(const char *data, const DmScan *scan)
+{
+    const char *end = data + scan->head_len;
+    const char *p = memchr(data, '\n', scan->head_len);
+    DmSpan name;
+    DmSpan value;
+
+    p = p != NULL ? p + 1 : end;
+    while (dm_next_header(&p, end, &name, &value)) {
+        if (dm_span_equals(name, "replaces")) {
+            return dm_replaces_worker(value);
+        }
+    }
+    return -1;
+}
+
 /* Our own tokens name their worker; what is new goes where its repetitions and its CANCEL will go
  * as well. A new request with a From tag of ours has come back in a loop: the worker whose leg it
  * is will know it (SIG-2). All registrations of a trunk are one worker's. */
 static unsigned
-owner_of(const DmSipStack *stack, const DmScan *scan)
+owner_of(const DmSipStack *stack, const char *data, const DmScan *scan)
 {
     const char *registering =
         is_registration(scan) ? dm_registrar_trunk_of(stack->registrar, scan->to) : NULL;
@@ -443,6 +499,9 @@ owner_of(const DmSipStack *stack, const DmScan *scan)
         worker = dm_tx_branch_worker(scan->branch);
     } else if (scan->to_tag.len > 0) {
         worker = dm_token_worker(scan->to_tag.p, scan->to_tag.len);
+    } else if (stack->core.n_workers > 1 && scan->method == DM_METHOD_INVITE &&
+               (worker = replaced_worker(data, scan)) >= 0) {
+        /* whose call it takes over */
     } else if (scan->from_tag.len > 0) {
         worker = dm_token_worker(scan->from_tag.p, scan->from_tag.len);
     }
@@ -536,7 +595,7 @@ dm_sip_stack_receive(DmSipStack *stack, const DmSipFlow *flow, const char *data,
     if (is_blocked(stack, flow, data, &scan)) {
         return;
     }
-    owner = owner_of(stack, &scan);
+    owner = owner_of(stack, data, &scan);
     if (owner != stack->core.worker && stack->user->on_foreign != NULL) {
         stack->user->on_foreign(owner, flow, data, len, stack->user_data);
         return;
@@ -762,6 +821,7 @@ dm_sip_stack_free(DmSipStack *stack)
     g_hash_table_unref(core->contact_users);
     g_hash_table_unref(core->invites);
     dm_nonces_free(core->nonces);
+    dm_replaces_memory_clear(&core->ended);
     dm_admission_free(stack->admission);
     dm_config_unref(core->config);
     g_free(core->secret);

@@ -140,6 +140,41 @@ fake_facts(DmLeg *leg)
     return &fake_of(leg)->facts;
 }
 
+static void
+fake_answer_refer(DmLeg *leg, uint16_t status)
+{
+    FakeLeg *fake = fake_of(leg);
+
+    g_assert_true(fake->referring);
+    fake->referring = false;
+    fake->hears = status < 300;
+    fake->refer_status = status;
+    tell(fake->world, "%s:refer(%u)", fake->name, status);
+}
+
+static void
+fake_notify(DmLeg *leg, uint16_t status)
+{
+    FakeLeg *fake = fake_of(leg);
+
+    g_assert_true(fake->hears && fake->n_closes == 0);
+    fake->hears = status < 200;
+    fake->notified = status;
+    tell(fake->world, "%s:notify(%u)", fake->name, status);
+}
+
+static void
+fake_refer(DmLeg *leg, const DmReferral *referral)
+{
+    FakeLeg *fake = fake_of(leg);
+
+    g_assert_true(fake->up && !fake->asked && fake->n_closes == 0);
+    fake->asked = true;
+    g_strlcpy(fake->asked_number, referral->number, sizeof(fake->asked_number));
+    fake->asked_replaced = referral->replaced;
+    tell(fake->world, "%s:asked(%s)", fake->name, referral->number);
+}
+
 static const DmLegOps fake_leg_ops = {
     .progress = fake_progress,
     .answer = fake_answer,
@@ -148,6 +183,9 @@ static const DmLegOps fake_leg_ops = {
     .refuse_reoffer = fake_refuse_reoffer,
     .close = fake_close,
     .facts = fake_facts,
+    .answer_refer = fake_answer_refer,
+    .notify = fake_notify,
+    .refer = fake_refer,
 };
 
 static FakeLeg *
@@ -161,7 +199,7 @@ leg_new(World *world, bool incoming, const char *trunk)
     fake->incoming = incoming;
     g_snprintf(fake->name, sizeof(fake->name), "%c%u", incoming ? 'a' : 'b', n);
     g_strlcpy(fake->trunk, trunk, sizeof(fake->trunk));
-    fake->facts = (DmLegFacts){.call_id = fake->name, .user_agent = "fake"};
+    fake->facts = (DmLegFacts){.call_id = fake->name, .user_agent = "fake", .takes_refer = true};
     dm_address_parse(&fake->facts.remote, incoming ? "192.0.2.10" : "198.51.100.1", 5060);
     dm_address_parse(&fake->facts.local, "203.0.113.99", 5060);
     g_ptr_array_add(world->legs, fake);
@@ -181,6 +219,10 @@ fake_dial(void *factory, const DmDial *dial, DmLegEventFunc on_event, void *user
     fake->facts.remote = dial->address->address;
     remember_said(fake, dial->offer);
     g_strlcpy(fake->call_id, dial->call_id, sizeof(fake->call_id));
+    g_strlcpy(fake->replaces, dial->replaces != NULL ? dial->replaces : "", sizeof(fake->replaces));
+    g_strlcpy(fake->referred_by,
+              dial->referred_by != NULL ? dial->referred_by : "",
+              sizeof(fake->referred_by));
     tell(world, "%s:dial(%s)", fake->name, dial->address->host);
     if (world->on_dial != NULL) {
         world->on_dial(fake, world->user_data);
@@ -201,6 +243,8 @@ peer_does_with(FakeLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *
         leg->n_reoffers_in++;
     }
     leg->offerless = leg->offerless && type != DM_LEG_OFFERED && type != DM_LEG_ANSWERED;
+    leg->up = leg->up ||
+              (leg->incoming ? type == DM_LEG_ACKED && leg->answered : type == DM_LEG_ANSWERED);
     if (type == DM_LEG_REANSWER || type == DM_LEG_REOFFER_FAILED) {
         leg->reoffer_out = false;
     }
@@ -213,6 +257,34 @@ peer_does(FakeLeg *leg, DmLegEventType type, uint16_t status, const char *sdp)
     g_autoptr(DmSdp) parsed = world_sdp(sdp);
 
     peer_does_with(leg, type, status, parsed);
+}
+
+uint16_t
+peer_refers(FakeLeg *leg, const char *number, FakeLeg *replaced, const char *replaces)
+{
+    const DmReferral referral = {
+        .number = number,
+        .replaced = replaced != NULL ? &replaced->leg : NULL,
+        .replaces = replaces != NULL ? replaces : "",
+        .referred_by = "",
+    };
+    const DmLegEvent event = {.type = DM_LEG_REFERRED, .referral = &referral};
+
+    if (leg->n_closed > 0 || leg->n_closes > 0 || !leg->up || leg->hears) {
+        return 0;
+    }
+    leg->referring = true;
+    leg->leg.on_event(&leg->leg, &event, leg->leg.user_data);
+    return leg->referring ? 0 : leg->refer_status;
+}
+
+void
+peer_reports(FakeLeg *leg, uint16_t status)
+{
+    if (leg->asked && leg->n_closes == 0) {
+        leg->asked = status < 200;
+        peer_does(leg, DM_LEG_REFER_PROGRESS, status, NULL);
+    }
 }
 
 /* A leg that is alive when its call is released is closed there and then. */
@@ -272,6 +344,7 @@ fake_open(void *engine,
           GError **error)
 {
     World *world = engine;
+    uint16_t port = (uint16_t)(20000 + 4 * (world->n_media_opened % 2000));
     FakeMedia *media;
 
     if (world->no_ports) {
@@ -282,8 +355,8 @@ fake_open(void *engine,
     media->world = world;
     media->on_event = on_event;
     media->user_data = user_data;
-    dm_address_parse(&media->local[DM_SIDE_A], "203.0.113.99", 20000);
-    dm_address_parse(&media->local[DM_SIDE_B], "203.0.113.99", 20002);
+    dm_address_parse(&media->local[DM_SIDE_A], "203.0.113.99", port);
+    dm_address_parse(&media->local[DM_SIDE_B], "203.0.113.99", port + 2);
     world->n_media_opened++;
     g_ptr_array_add(world->media, media);
     return (DmCallMedia *)media;
@@ -446,6 +519,46 @@ end_somehow(FakeLeg *leg, unsigned dice)
                    ends[dice].status == 302 ? "+442079462222" : NULL);
 }
 
+/* One of those made lately that talks. */
+static FakeLeg *
+any_up(const World *world, unsigned dice)
+{
+    guint n = MIN(world->legs->len, 64);
+    FakeLeg *leg = g_ptr_array_index(world->legs, world->legs->len - 1 - dice % n);
+
+    return leg->up && leg->n_closed == 0 && leg->n_closes == 0 ? leg : NULL;
+}
+
+static void
+transfer_somehow(FakeLeg *leg, unsigned dice)
+{
+    static const char *const numbers[] = {"+442079462222", "+442079463333", "+39060001"};
+    static const uint16_t reports[] = {100, 180, 200, 486, 603};
+    const char *number = numbers[(dice >> 2) % G_N_ELEMENTS(numbers)];
+    FakeLeg *other = any_up(leg->world, dice >> 8);
+
+    switch (dice & 3) {
+    case 0:
+        peer_refers(leg, number, NULL, dice & 4 ? "x@y;to-tag=1;from-tag=2" : NULL);
+        break;
+    case 1:
+        peer_refers(leg, number, other, NULL);
+        break;
+    case 2:
+        peer_reports(leg, reports[(dice >> 2) % G_N_ELEMENTS(reports)]);
+        break;
+    default:
+        if (other != NULL) {
+            world_call_instead(leg->world,
+                               other->trunk,
+                               other,
+                               dice & 4 ? media_lines[(dice >> 4) % G_N_ELEMENTS(media_lines)]
+                                        : NULL);
+        }
+        break;
+    }
+}
+
 void
 peer_does_something(FakeLeg *leg, uint64_t dice)
 {
@@ -474,6 +587,10 @@ peer_does_something(FakeLeg *leg, uint64_t dice)
 
     if (what >= 240) {
         end_somehow(leg, how);
+        return;
+    }
+    if (leg->up && what % 8 == 7) {
+        transfer_somehow(leg, (unsigned)(dice >> 8));
         return;
     }
     if (leg->incoming && type == DM_LEG_ANSWERED) {
@@ -532,6 +649,16 @@ on_ended(const DmRecord *record, void *user_data)
         world->last_record = dm_record_to_json(record);
     }
     tell(world, "ended(%s,%u)", dm_released_by_name(record->release.by), record->release.code);
+}
+
+static void
+on_arrives(const DmIncoming *incoming, void *user_data)
+{
+    World *world = user_data;
+
+    tell(world, "call(%s)", incoming->identity->ruri_user);
+    world->n_calls++;
+    dm_call_table_add(world->calls, dm_call_new(&world->deps, world->config, incoming));
 }
 
 static void
@@ -596,7 +723,7 @@ world_new(uint64_t seed, const char *config)
     world->has_story = true;
     world->final_verdict = DM_AUDIO_BOTH;
     world->factory = (DmLegFactory){fake_dial, world};
-    world->observer = (DmCallObserver){on_started, on_ended, on_over, world};
+    world->observer = (DmCallObserver){on_started, on_ended, on_arrives, on_over, world};
     world->deps = (DmCallDeps){
         .loop = world->loop,
         .random = world->random,
@@ -713,8 +840,8 @@ world_sdp(const char *media)
     return dm_sdp_parse(text, strlen(text), NULL);
 }
 
-DmCall *
-world_call(World *world, const char *trunk, const char *number, const char *offer)
+static DmCall *
+call_with(World *world, const char *trunk, const char *number, const char *offer, DmLeg *replaced)
 {
     g_autoptr(DmSdp) sdp = world_sdp(offer);
     FakeLeg *leg = leg_new(world, true, trunk);
@@ -727,6 +854,7 @@ world_call(World *world, const char *trunk, const char *number, const char *offe
         .early_offer = world->caller_pracks,
         .max_forwards = 69,
         .auth = "ip",
+        .replaced = replaced,
     };
     DmCall *call;
 
@@ -740,7 +868,22 @@ world_call(World *world, const char *trunk, const char *number, const char *offe
     g_strlcpy(leg->call_id, dm_call_id(call), sizeof(leg->call_id));
     dm_call_table_add(world->calls, call);
     world->n_calls++;
+    if (replaced != NULL && world->on_dial != NULL) {
+        world->on_dial(leg, world->user_data);
+    }
     return call;
+}
+
+DmCall *
+world_call(World *world, const char *trunk, const char *number, const char *offer)
+{
+    return call_with(world, trunk, number, offer, NULL);
+}
+
+DmCall *
+world_call_instead(World *world, const char *trunk, FakeLeg *replaced, const char *offer)
+{
+    return call_with(world, trunk, "", offer, &replaced->leg);
 }
 
 FakeLeg *

@@ -24,10 +24,19 @@ typedef struct FakeLeg {
     bool reoffer_out;       /* asked by the call and not answered yet */
     bool answered;          /* by the call */
     bool offerless;         /* dialled without an offer, and has not made one yet */
-    DmRelease why;          /* of the call's close */
-    int64_t close_delay_us; /* how long its peer takes over a BYE */
-    DmTimer timer;          /* ends it after a close */
-    DmTimer script_timer;   /* for whoever drives it */
+    bool up;                /* answered and acknowledged, as far as its peer goes */
+    bool referring;         /* told of a REFER, and not answered yet */
+    bool hears;             /* of a transfer it asked for: no final status yet */
+    bool asked;             /* for a transfer: no final status yet */
+    uint16_t refer_status;  /* answer to the last REFER */
+    uint16_t notified;      /* last status told */
+    char asked_number[64];  /* of the transfer it was asked for */
+    DmLeg *asked_replaced;
+    char replaces[64], referred_by[64]; /* it was dialled with; "": without */
+    DmRelease why;                      /* of the call's close */
+    int64_t close_delay_us;             /* how long its peer takes over a BYE */
+    DmTimer timer;                      /* ends it after a close */
+    DmTimer script_timer;               /* for whoever drives it */
     void *script;
 } FakeLeg;
 
@@ -93,6 +102,13 @@ void peer_does_with(FakeLeg *leg, DmLegEventType type, uint16_t status, const Dm
 void peer_ends(FakeLeg *leg, DmReleaseCause cause, uint16_t status);
 /* The same; it names @number to call instead. NULL: none. */
 void peer_redirects(FakeLeg *leg, DmReleaseCause cause, uint16_t status, const char *number);
+/* Its peer asks for a transfer, to @number, or to take @replaced's place; @replaces: the same of a
+ * dialog of others. Returns the answer. */
+uint16_t peer_refers(FakeLeg *leg, const char *number, FakeLeg *replaced, const char *replaces);
+/* How the transfer goes that it was asked for. */
+void peer_reports(FakeLeg *leg, uint16_t status);
+/* A call that is to take @replaced's place (RFC 3891). */
+DmCall *world_call_instead(World *world, const char *trunk, FakeLeg *replaced, const char *offer);
 /* Of the session opened last. */
 void media_does(World *world, DmCallMediaEventType type, DmSide side, DmAudioVerdict verdict);
 

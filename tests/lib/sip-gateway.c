@@ -58,6 +58,8 @@ static const char *const event_names[] = {
     [DM_LEG_REOFFER] = "reoffer",
     [DM_LEG_REANSWER] = "reanswer",
     [DM_LEG_REOFFER_FAILED] = "reoffer-failed",
+    [DM_LEG_REFERRED] = "referred",
+    [DM_LEG_REFER_PROGRESS] = "refer-progress",
     [DM_LEG_CLOSED] = "closed",
 };
 
@@ -101,6 +103,7 @@ on_incoming(const DmIncoming *incoming, void *user_data)
     dm_identity_copy(&gateway->identity, incoming->identity);
     g_free(gateway->auth);
     gateway->auth = g_strdup(incoming->auth);
+    gateway->replaced = incoming->replaced;
     g_string_append_printf(gateway->events, "incoming:%s ", dm_trunk_id(incoming->trunk));
 }
 

@@ -21,6 +21,7 @@ typedef struct {
     DmIdentity identity; /* of the last call that came */
     char *auth;
     unsigned max_forwards;
+    DmLeg *replaced; /* by the last call that came; borrowed */
     GString *events; /* "incoming progress:180 answered:200 acked closed:0 " */
     void (*on_event)(DmLeg *leg,
                      const DmLegEvent *event,

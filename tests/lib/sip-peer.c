@@ -131,9 +131,9 @@ dm_sim_peer_send(DmSimPeer *peer, const char *text)
 }
 
 static void
-append_body(GString *out, const char *body)
+append_body(GString *out, const char *headers, const char *body)
 {
-    if (body != NULL) {
+    if (body != NULL && strstr(headers, "Content-Type:") == NULL) {
         g_string_append(out, "Content-Type: application/sdp\r\n");
     }
     g_string_append_printf(out,
@@ -161,7 +161,7 @@ dm_sim_peer_request(DmSimPeer *peer,
                            branch,
                            peer->address,
                            headers);
-    append_body(text, body);
+    append_body(text, headers, body);
     dm_sim_peer_send(peer, text->str);
 }
 
@@ -203,7 +203,7 @@ dm_sim_peer_respond(DmSimPeer *peer,
         }
     }
     g_string_append_printf(text, "Contact: <sip:peer@%s>\r\n%s", peer->address, headers);
-    append_body(text, body);
+    append_body(text, headers, body);
     dm_sim_peer_send(peer, text->str);
 }
 

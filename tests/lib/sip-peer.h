@@ -24,7 +24,8 @@ void dm_sim_peer_forget(DmSimPeer *peer);
 
 void dm_sim_peer_send(DmSimPeer *peer, const char *text);
 /* A request of its own: Via with @branch, Max-Forwards, Contact and Content-Length are added;
- * @headers are the others, whole lines; @body may be NULL. */
+ * @headers are the others, whole lines; @body may be NULL, and is a session description unless
+ * @headers say what it is. */
 void dm_sim_peer_request(DmSimPeer *peer,
                          const char *method,
                          const char *uri,

@@ -1019,7 +1019,7 @@ test_in_dialog(void)
     sip_text_assert_has(dm_sim_peer_expect(f.pbx, "SIP/2.0 200"), "\r\nAllow: ");
     pbx_says(&f, ok, "INFO", 3, "i2", NULL);
     dm_sim_peer_expect(f.pbx, "SIP/2.0 200");
-    pbx_says(&f, ok, "REFER", 4, "i3", NULL);
+    pbx_says(&f, ok, "MESSAGE", 4, "i3", NULL);
     sip_text_assert_has(dm_sim_peer_expect(f.pbx, "SIP/2.0 405"), "\r\nAllow: ");
     pbx_says(&f, ok, "INFO", 4, "i4", NULL);
     dm_sim_peer_expect(f.pbx, "SIP/2.0 500");
