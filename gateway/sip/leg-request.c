@@ -156,7 +156,10 @@ dm_sip_leg_request(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
         dm_sip_message_free(request);
         return;
     }
-    if (dm_dialog_take_cseq(leg->dialog, request) == DM_CSEQ_OLD) {
+    /* A PRACK that was lost once may come behind what was sent after it. RFC 3261 has it refused,
+     * and the call would fail for want of it; its RAck says well enough what it is for. */
+    if (dm_dialog_take_cseq(leg->dialog, request) == DM_CSEQ_OLD &&
+        request->method != DM_METHOD_PRACK) {
         dm_server_tx_reject(tx, request, 500, "CSeq too low");
         dm_sip_message_free(request);
         return;

@@ -29,6 +29,7 @@ static const char document_text[] =
     "{'id':'carrier-1','role':'carrier','endpoints':[{'uri':'sip:192.0.2.3:5060'}],"
     " 'health':{'options':{'enabled':false}}},"
     "{'id':'carrier-2','role':'carrier','endpoints':[{'uri':'sip:192.0.2.4:5060'}],"
+    " 'sip':{'delayed_offer':'transparent','update':'prefer','forking':'rtp_active'},"
     " 'health':{'options':{'enabled':false}}}],"
     "'routes':["
     "{'id':'out','match':{'source_trunks':['pbx']},'action':{'trunks':['carrier-1','carrier-2']}},"
@@ -56,6 +57,9 @@ typedef struct {
     unsigned left;               /* calls still to place */
     bool perfect;                /* the network loses nothing */
     DmTimer placing;
+    bool steps; /* the wall clock does, both ways */
+    DmTimer stepping;
+    unsigned n_steps;
 } Run;
 
 /* --- the gateway --- */
@@ -203,8 +207,12 @@ make_peer(Run *run, unsigned i)
                 .rel100 = upto(run, 100),
                 .fork = upto(run, 30),
                 .timers = upto(run, 100),
+                .delayed = upto(run, 30),
+                .ask = upto(run, 40),
+                .reupdate = upto(run, 40),
                 .lazy_refresher = upto(run, 20),
             },
+        .may_lack_offer = i == 2,
         .send = peer_sends,
     };
 
@@ -233,6 +241,17 @@ place_next(DmTimer *timer, void *user_data)
                 dm_random_range(run->random, 0, 2 * PLACING_US / CALLS_A_RUN),
                 place_next,
                 run);
+}
+
+static void
+step_clock(DmTimer *timer, void *user_data)
+{
+    Run *run = user_data;
+    int64_t hour_us = INT64_C(3600) * G_USEC_PER_SEC;
+
+    dm_fake_clock_step_wall(dm_sim_network_clock(run->network),
+                            run->n_steps++ % 2 == 0 ? hour_us : -hour_us);
+    dm_loop_arm(run->loop, timer, 7 * G_USEC_PER_SEC, step_clock, run);
 }
 
 /* --- a run --- */
@@ -329,6 +348,7 @@ static void
 clear(Run *run)
 {
     dm_timer_disarm(&run->placing);
+    dm_timer_disarm(&run->stepping);
     dm_exchange_free(run->exchange);
     sim_media_free(run->media);
     for (unsigned i = 0; i < N_PEERS; i++) {
@@ -367,9 +387,9 @@ add_up(Totals *totals, Run *run)
 }
 
 static void
-run_one(uint64_t seed, unsigned calls, Totals *totals)
+run_one(uint64_t seed, unsigned calls, bool steps, Totals *totals)
 {
-    Run run = {.seed = seed, .left = calls};
+    Run run = {.seed = seed, .left = calls, .steps = steps};
 
     run.started = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     run.ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -379,6 +399,9 @@ run_one(uint64_t seed, unsigned calls, Totals *totals)
         make_peer(&run, i);
     }
     dm_loop_arm(run.loop, &run.placing, 0, place_next, &run);
+    if (steps) {
+        step_clock(&run.stepping, &run);
+    }
     dm_sim_network_run_until(run.network, is_quiet, &run, LONGEST_US);
     dm_sim_network_run(run.network, RETRANSMIT_US);
     judge(&run);
@@ -407,7 +430,7 @@ test_networks(void)
     for (uint64_t done = 0; done < calls; done += CALLS_A_RUN) {
         /* Printed before it runs: whatever stops it, its seed is there. */
         g_test_message("seed %" G_GUINT64_FORMAT, seed);
-        run_one(seed++, (unsigned)MIN(calls - done, CALLS_A_RUN), &totals);
+        run_one(seed++, (unsigned)MIN(calls - done, CALLS_A_RUN), false, &totals);
     }
     g_test_message("%u calls, %u ends answered, %u holds and resumes, %u and %u PRACKs, %u and %u "
                    "refreshes, %u "
@@ -428,6 +451,20 @@ test_networks(void)
     g_assert_cmpuint(totals.answered, >, calls / 10);
 }
 
+static void
+test_clock_steps(void)
+{
+    uint64_t seed = number_from("DM_SIM_SEED", 1);
+    Totals steady = {0}, stepped = {0};
+
+    g_test_summary("A wall clock that steps an hour to and fro every 7 s changes nothing: the same "
+                   "datagrams, calls and refreshes, each in its time (SIG-15)");
+    run_one(seed, CALLS_A_RUN, false, &steady);
+    run_one(seed, CALLS_A_RUN, true, &stepped);
+    g_assert_cmpuint(steady.refreshed, >, 0);
+    g_assert_cmpmem(&steady, sizeof steady, &stepped, sizeof stepped);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -435,5 +472,6 @@ main(int argc, char **argv)
     /* A peer that misbehaves is worth a line in production, and thousands here. */
     dm_log_set_level(DM_LOG_ERROR);
     g_test_add_func("/sim/gateway/networks", test_networks);
+    g_test_add_func("/sim/gateway/clock-steps", test_clock_steps);
     return g_test_run();
 }

@@ -6,15 +6,19 @@
 
 /* What a peer does of its own accord. */
 
+/* @direction NULL: without an offer. */
 static void
 send_invite(SimCall *call, const char *direction, void (*give_up)(void *))
 {
-    g_autofree char *body = sim_sdp(call, direction);
-
+    g_autofree char *body = direction != NULL ? sim_sdp(call, direction) : g_strdup("");
     g_autofree char *session = sim_session_wish(call);
     g_autofree char *extra =
-        g_strconcat(session, sim_reliable_wish(call), "Content-Type: application/sdp\r\n", NULL);
+        g_strconcat(session,
+                    sim_reliable_wish(call),
+                    direction != NULL ? "Content-Type: application/sdp\r\n" : "",
+                    NULL);
 
+    call->asking = direction == NULL;
     call->invite_cseq = ++call->cseq;
     g_free(call->branch);
     g_free(call->invite);
@@ -43,6 +47,48 @@ hold_or_resume(SimCall *call)
 }
 
 static void
+ask_for_offer(SimCall *call)
+{
+    call->reinviting = true;
+    send_invite(call, NULL, reinvite_gave_up);
+}
+
+static void
+offer_by_update(SimCall *call)
+{
+    g_autofree char *body = sim_sdp(call, "sendrecv");
+
+    sim_send_update(call, body);
+}
+
+static bool
+may_change(const SimCall *call)
+{
+    return !call->reinviting && call->sending == NULL && call->update == NULL;
+}
+
+/* True: it has begun to change the session, and goes on talking. */
+static bool
+changes_session(SimCall *call)
+{
+    const SimHabits *habits = &call->peer->options.habits;
+
+    if (!may_change(call)) {
+        return false;
+    }
+    if (sim_chance(call->peer, habits->hold)) {
+        hold_or_resume(call);
+    } else if (sim_chance(call->peer, habits->ask)) {
+        ask_for_offer(call);
+    } else if (sim_chance(call->peer, habits->reupdate)) {
+        offer_by_update(call);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void
 on_talked(DmTimer *timer, void *user_data)
 {
     SimCall *call = user_data;
@@ -54,9 +100,7 @@ on_talked(DmTimer *timer, void *user_data)
         sim_stop_sending(call);
         sim_stop_refreshing(call);
         call->state = SIM_GONE;
-    } else if (!call->reinviting && call->sending == NULL && call->update == NULL &&
-               sim_chance(call->peer, call->peer->options.habits.hold)) {
-        hold_or_resume(call);
+    } else if (changes_session(call)) {
         sim_act_in(call, 5000, 60000, on_talked);
     } else if (call->sending == NULL) {
         sim_send_bye(call);
@@ -70,8 +114,10 @@ sim_now_up(SimCall *call)
 {
     call->state = SIM_UP;
     call->peer->counts.answered++;
-    /* One side's patience ends first; which, is chance. */
-    sim_act_in(call, 100, 120000, on_talked);
+    if (!call->peer->options.scripted) {
+        /* One side's patience ends first; which, is chance. */
+        sim_act_in(call, 100, 120000, on_talked);
+    }
 }
 
 static void
@@ -109,7 +155,9 @@ sim_peer_call(SimPeer *peer, const char *number)
     call->number = g_strdup(number);
     call->state = SIM_CALLING;
     peer->counts.placed++;
-    send_invite(call, "sendrecv", sim_timed_out);
+    send_invite(call,
+                sim_chance(peer, peer->options.habits.delayed) ? NULL : "sendrecv",
+                sim_timed_out);
     if (sim_chance(peer, peer->options.habits.cancel)) {
         sim_act_in(call, 50, 8000, on_cancel_time);
     }
@@ -139,11 +187,20 @@ sim_send_final(SimCall *call,
     sim_send_until(call, call->final, give_up);
 }
 
+static void
+answer(SimCall *call)
+{
+    g_autofree char *body = sim_sdp(call, "sendrecv");
+
+    sim_answer_session(call, call->invite);
+    sim_send_final(call, call->invite, 200, "OK", body, sim_answer_gave_up);
+    sim_now_up(call);
+}
+
 void
 sim_on_answer_time(DmTimer *timer, void *user_data)
 {
     SimCall *call = user_data;
-    g_autofree char *body = sim_sdp(call, "sendrecv");
     unsigned codes[] = {486, 503, 404, 480, 603, 500, 302};
 
     if (call->state != SIM_RINGING) {
@@ -165,8 +222,66 @@ sim_on_answer_time(DmTimer *timer, void *user_data)
                        "",
                        sim_timed_out);
     } else {
-        sim_answer_session(call, call->invite);
-        sim_send_final(call, call->invite, 200, "OK", body, sim_answer_gave_up);
-        sim_now_up(call);
+        answer(call);
     }
+}
+
+/* --- as it is told --- */
+
+static void
+act_ringing(SimCall *call, SimAct act)
+{
+    g_autofree char *early = act == SIM_ACT_RING ? g_strdup("") : sim_sdp(call, "sendrecv");
+
+    if (act == SIM_ACT_RING || act == SIM_ACT_RING_RELIABLY) {
+        call->peer->options.habits.rel100 = act == SIM_ACT_RING ? 0 : 100;
+        sim_ring(call, call->invite, early);
+    } else if (act == SIM_ACT_ANSWER && call->reliable == NULL) {
+        answer(call);
+    } else if (act == SIM_ACT_REJECT) {
+        sim_send_final(call, call->invite, 486, "Busy", "", sim_timed_out);
+    } else if (act == SIM_ACT_UPDATE && call->rseq_out != 0 && call->reliable == NULL) {
+        offer_by_update(call);
+    }
+}
+
+static void
+act_up(SimCall *call, SimAct act)
+{
+    if (act == SIM_ACT_BYE) {
+        sim_send_bye(call);
+    } else if (!may_change(call)) {
+        return;
+    } else if (act == SIM_ACT_HOLD) {
+        hold_or_resume(call);
+    } else if (act == SIM_ACT_ASK) {
+        ask_for_offer(call);
+    } else if (act == SIM_ACT_UPDATE) {
+        offer_by_update(call);
+    }
+}
+
+void
+sim_peer_act(SimPeer *peer, SimAct act)
+{
+    SimCall *call = peer->newest;
+
+    if (call == NULL) {
+        return;
+    }
+    if (call->state == SIM_CALLING && act == SIM_ACT_CANCEL) {
+        on_cancel_time(NULL, call);
+    } else if (call->state == SIM_CALLING && act == SIM_ACT_UPDATE && call->early_sdp) {
+        offer_by_update(call);
+    } else if (call->state == SIM_RINGING) {
+        act_ringing(call, act);
+    } else if (call->state == SIM_UP) {
+        act_up(call, act);
+    }
+}
+
+bool
+sim_peer_is_up(const SimPeer *peer)
+{
+    return peer->newest != NULL && peer->newest->state == SIM_UP;
 }

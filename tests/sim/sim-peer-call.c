@@ -102,6 +102,7 @@ sim_call_new(SimPeer *peer, char *call_id, bool caller)
     call->call_id = call_id;
     call->local_tag = sim_token(peer);
     g_hash_table_insert(peer->calls, call->call_id, call);
+    peer->newest = call;
     return call;
 }
 
@@ -144,9 +145,15 @@ void
 sim_send_ack(SimCall *call)
 {
     g_autofree char *branch = sim_token(call->peer);
+    g_autofree char *body = call->asking ? sim_sdp(call, "sendrecv") : g_strdup("");
 
     g_free(call->ack);
-    call->ack = sim_request(call, "ACK", branch, "", "");
+    call->ack = sim_request(call,
+                            "ACK",
+                            branch,
+                            call->asking ? "Content-Type: application/sdp\r\n" : "",
+                            body);
+    call->asking = false;
     sim_transmit(call->peer, call->ack);
 }
 

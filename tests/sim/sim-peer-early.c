@@ -13,7 +13,7 @@ sim_reliable_wish(SimCall *call)
     if (call->state != SIM_CALLING || !sim_chance(call->peer, call->peer->options.habits.rel100)) {
         return "";
     }
-    call->requires_rel = sim_chance(call->peer, 30);
+    call->requires_rel = !call->peer->options.scripted && sim_chance(call->peer, 30);
     return call->requires_rel ? "Require: 100rel\r\n" : "Supported: 100rel\r\n";
 }
 
@@ -22,7 +22,8 @@ static void
 take_reliable(SimCall *call, const char *text, const char *rseq)
 {
     unsigned number = (unsigned)strtoul(rseq, NULL, 10);
-    g_autofree char *branch = sim_token(call->peer), *rack = NULL;
+    g_autofree char *branch = sim_token(call->peer), *rack = NULL, *body = NULL;
+    bool has_sdp = strstr(text, "m=audio") != NULL;
 
     if (number == call->rseq_in && call->prack != NULL) {
         sim_transmit(call->peer, call->prack);
@@ -33,12 +34,17 @@ take_reliable(SimCall *call, const char *text, const char *rseq)
     }
     g_assert_true(call->rseq_in == 0 || number == call->rseq_in + 1);
     call->rseq_in = number;
-    call->early_sdp = call->early_sdp || strstr(text, "m=audio") != NULL;
+    call->early_sdp = call->early_sdp || has_sdp;
     sim_learn_dialog(call, text);
     call->cseq++;
-    rack = g_strdup_printf("RAck: %u %u INVITE\r\n", number, call->invite_cseq);
+    body = call->asking && has_sdp ? sim_sdp(call, "sendrecv") : g_strdup("");
+    rack = g_strdup_printf("RAck: %u %u INVITE\r\n%s",
+                           number,
+                           call->invite_cseq,
+                           *body != '\0' ? "Content-Type: application/sdp\r\n" : "");
+    call->asking = call->asking && !has_sdp; /* it is answered there, and not in the ACK */
     g_free(call->prack);
-    call->prack = sim_request(call, "PRACK", branch, rack, "");
+    call->prack = sim_request(call, "PRACK", branch, rack, body);
     call->peer->counts.pracked++;
     sim_transmit(call->peer, call->prack);
 }
@@ -85,6 +91,7 @@ sim_ring(SimCall *call, const char *text, const char *early)
     }
     sim_respond(call, text, *early != '\0' ? 183 : 180, "Ringing", early);
     if (reliable) {
+        call->offered_early = call->offerless && *early != '\0';
         call->reliable = g_strdup(call->last_answer);
         call->reliable_us = T1_US;
         dm_loop_arm(call->peer->options.loop,
@@ -120,5 +127,8 @@ sim_on_prack(SimCall *call, const char *text)
     dm_timer_disarm(&call->reliable_timer);
     g_clear_pointer(&call->reliable, g_free);
     call->peer->counts.acknowledged++;
+    /* RFC 3262, 5: an offer in it is answered there */
+    g_assert_cmpint(strstr(text, "m=audio") != NULL, ==, call->offerless && call->offered_early);
+    call->offerless = call->offerless && !call->offered_early;
     sim_respond(call, text, 200, "OK", "");
 }

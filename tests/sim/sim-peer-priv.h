@@ -29,6 +29,9 @@ typedef struct {
     uint64_t seen;         /* CSeq numbers of theirs, below 64 */
     char *invite, *branch; /* of our last INVITE */
     bool provisional, cancelled, acked, holding, reinviting;
+    bool asking; /* our last INVITE has no offer: its ACK has the answer */
+    bool offered_early;
+    bool offerless;     /* theirs has none, and ours has not been answered yet */
     char *final;        /* our last final answer to an INVITE, to repeat until acknowledged */
     char *last_request; /* theirs, by its CSeq line, and our answer to it: for retransmissions */
     char *last_answer;
@@ -38,7 +41,9 @@ typedef struct {
     unsigned session_s; /* 0: it does not expire */
     bool we_refresh;
     DmTimer session_timer, update_timer;
-    char *update;      /* ours, not answered yet */
+    char *update; /* ours, not answered yet */
+    unsigned update_cseq;
+    bool update_offers;
     bool requires_rel; /* our INVITE requires 100rel */
     bool early_sdp;    /* their early description was acknowledged */
     unsigned rseq_in, rseq_out;
@@ -57,6 +62,7 @@ struct SimPeer {
     GHashTable *calls; /* call_id -> SimCall */
     SimPeerCounts counts;
     char *stuck;
+    SimCall *newest;
 };
 
 /* --- sim-peer-text.c --- */
@@ -98,6 +104,7 @@ void sim_learn_dialog(SimCall *call, const char *text);
 char *sim_session_wish(SimCall *call);
 void sim_take_session(SimCall *call, const char *text);
 void sim_answer_session(SimCall *call, const char *text);
+void sim_send_update(SimCall *call, const char *body);
 void sim_on_update_answered(SimCall *call, const char *text, unsigned code);
 void sim_on_update(SimCall *call, const char *text);
 

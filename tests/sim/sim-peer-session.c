@@ -80,7 +80,7 @@ on_update_timer(DmTimer *timer, void *user_data)
 {
     SimCall *call = user_data;
 
-    if (call->state == SIM_UP && call->update != NULL) {
+    if (call->state < SIM_ENDING && call->update != NULL) {
         sim_transmit(call->peer, call->update);
         dm_loop_arm(call->peer->options.loop, timer, T2_US, on_update_timer, call);
     }
@@ -102,7 +102,23 @@ on_session_timer(DmTimer *timer, void *user_data)
     }
     session = sim_session_wish(call);
     call->cseq++;
+    call->update_cseq = call->cseq;
+    call->update_offers = false;
     call->update = sim_request(call, "UPDATE", branch, session, "");
+    on_update_timer(&call->update_timer, call);
+}
+
+void
+sim_send_update(SimCall *call, const char *body)
+{
+    g_autofree char *branch = sim_token(call->peer);
+    g_autofree char *session = call->state == SIM_UP ? sim_session_wish(call) : g_strdup("");
+    g_autofree char *extra = g_strconcat(session, "Content-Type: application/sdp\r\n", NULL);
+
+    call->cseq++;
+    call->update_cseq = call->cseq;
+    call->update_offers = true;
+    call->update = sim_request(call, "UPDATE", branch, extra, body);
     on_update_timer(&call->update_timer, call);
 }
 
@@ -111,13 +127,16 @@ sim_on_update_answered(SimCall *call, const char *text, unsigned code)
 {
     g_autofree char *cseq = sim_header(text, "CSeq");
 
-    if (call->update == NULL || strtoul(cseq, NULL, 10) != call->cseq || code < 200) {
+    if (call->update == NULL || strtoul(cseq, NULL, 10) != call->update_cseq || code < 200) {
         return;
     }
     dm_timer_disarm(&call->update_timer);
     g_clear_pointer(&call->update, g_free);
     g_assert_cmpuint(code, !=, 405);
     if (code < 300) {
+        g_assert_cmpint(strstr(text, "m=audio") != NULL, ==, call->update_offers);
+    }
+    if (code < 300 && call->state == SIM_UP) {
         call->peer->counts.refreshed++;
         sim_take_session(call, text);
     }
@@ -126,8 +145,21 @@ sim_on_update_answered(SimCall *call, const char *text, unsigned code)
 void
 sim_on_update(SimCall *call, const char *text)
 {
-    if (call->state != SIM_UP) {
+    g_autofree char *body = NULL;
+
+    if (strstr(text, "m=audio") != NULL) {
+        body = sim_sdp(call, "sendrecv");
+    }
+    if (call->state != SIM_UP && (call->state != SIM_RINGING || body == NULL)) {
         sim_respond(call, text, 481, "Gone", "");
+        return;
+    }
+    if (body != NULL && (call->reinviting || (call->update != NULL && call->update_offers))) {
+        sim_respond(call, text, 491, "Request Pending", "");
+        return;
+    }
+    if (body != NULL) {
+        sim_respond(call, text, 200, "OK", body);
         return;
     }
     call->peer->counts.refreshes_seen++;

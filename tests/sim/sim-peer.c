@@ -38,7 +38,7 @@ on_invite_answered(SimCall *call, const char *text)
         call->reinviting = false;
         sim_take_session(call, text);
         call->peer->counts.held++;
-        g_assert_true(!call->holding || strstr(text, "a=recvonly") != NULL ||
+        g_assert_true(!call->holding || call->asking || strstr(text, "a=recvonly") != NULL ||
                       strstr(text, "a=inactive") != NULL);
         sim_send_ack(call);
     } else if (call->ack != NULL && call->state != SIM_GONE) {
@@ -56,7 +56,8 @@ on_invite_refused(SimCall *call, const char *text, unsigned code)
     } else if (call->reinviting) {
         sim_stop_sending(call);
         call->reinviting = false;
-        call->holding = !call->holding;
+        call->holding = call->asking ? call->holding : !call->holding;
+        call->asking = false;
         if (code == 408 || code == 481) {
             sim_call_over(call);
         }
@@ -104,7 +105,8 @@ on_new_invite(SimPeer *peer, const char *text, char *call_id)
     g_autofree char *early = NULL;
 
     peer->counts.taken++;
-    g_assert_nonnull(strstr(text, "m=audio"));
+    call->offerless = strstr(text, "m=audio") == NULL;
+    g_assert_true(!call->offerless || peer->options.may_lack_offer);
     g_assert_nonnull(strstr(text, "\r\nMax-Forwards: 69\r\n")); /* RFC 7332, 3 */
     call->state = SIM_RINGING;
     call->number = g_strdup(peer->options.name);
@@ -113,6 +115,10 @@ on_new_invite(SimPeer *peer, const char *text, char *call_id)
     call->remote_cseq = (unsigned)strtoul(cseq, NULL, 10);
     call->seen = UINT64_C(1) << MIN(call->remote_cseq, 63);
     call->invite = g_strdup(text);
+    if (peer->options.scripted) {
+        sim_respond(call, text, 100, "Trying", "");
+        return;
+    }
     if (sim_chance(peer, peer->options.habits.silent)) {
         call->state = SIM_GONE;
         return;
@@ -134,7 +140,7 @@ on_reinvite(SimCall *call, const char *text)
     bool held = strstr(text, "a=sendonly") != NULL || strstr(text, "a=inactive") != NULL;
     g_autofree char *body = sim_sdp(call, held ? "recvonly" : "sendrecv");
 
-    if (call->reinviting) {
+    if (call->reinviting || (call->update != NULL && call->update_offers)) {
         sim_respond(call, text, 491, "Request Pending", ""); /* glare */
     } else if (sim_chance(call->peer, call->peer->options.habits.refuse_hold)) {
         sim_respond(call, text, 488, "Not Acceptable Here", "");

@@ -18,6 +18,8 @@ typedef struct {
     unsigned hold, refuse_hold;                                /* either side, once up */
     unsigned rel100, fork;                                     /* either side; called side */
     unsigned timers, lazy_refresher;                           /* session timers (RFC 4028) */
+    unsigned delayed;       /* as the caller: no offer in the INVITE (SIG-11) */
+    unsigned ask, reupdate; /* either side, once up: re-INVITE without an offer; UPDATE with one */
 } SimHabits;
 
 typedef struct {
@@ -26,6 +28,8 @@ typedef struct {
     DmRandom *random;
     DmAddress address, gateway;
     SimHabits habits;
+    bool may_lack_offer; /* an INVITE that comes */
+    bool scripted;       /* it answers requests, and begins nothing but what sim_peer_act() says */
     /* Bytes out. */
     void (
         *send)(void *net, const DmAddress *from, const DmAddress *to, const char *data, size_t len);
@@ -38,6 +42,22 @@ void sim_peer_free(SimPeer *peer);
 void sim_peer_receive(SimPeer *peer, const char *data, size_t len);
 /* Calls @number through the gateway, now. */
 void sim_peer_call(SimPeer *peer, const char *number);
+/* What a peer can be told to do in its newest call. */
+typedef enum {
+    SIM_ACT_RING,
+    SIM_ACT_RING_RELIABLY, /* with a description, when the gateway lists 100rel */
+    SIM_ACT_ANSWER,
+    SIM_ACT_REJECT,
+    SIM_ACT_CANCEL,
+    SIM_ACT_BYE,
+    SIM_ACT_HOLD,   /* re-INVITE; the next one resumes */
+    SIM_ACT_ASK,    /* re-INVITE without an offer */
+    SIM_ACT_UPDATE, /* with an offer */
+} SimAct;
+/* Nothing happens when the protocol does not allow it just now. */
+void sim_peer_act(SimPeer *peer, SimAct act);
+/* Whether it believes its newest call to be up. */
+bool sim_peer_is_up(const SimPeer *peer);
 /* Calls that this peer still believes in: not over, and not ones it walked away from. */
 size_t sim_peer_n_open(const SimPeer *peer);
 /* Since the beginning. */

@@ -132,6 +132,24 @@ test_order(void)
 }
 
 static void
+test_prack_overtaken(void)
+{
+    SipLab lab;
+    g_autofree char *early = NULL;
+
+    g_test_summary("SIG-8: a PRACK that comes behind a later request still acknowledges");
+    sip_lab_set_up(&lab, "{}");
+    pbx_calls(&lab, SUPPORTED);
+    leg_of(&lab)->ops->progress(leg_of(&lab), 183, lab.sdp);
+    early = g_strdup(sip_lab_pbx_gets(&lab, "SIP/2.0 183"));
+    sip_lab_pbx_says(&lab, "UPDATE", 3, "", MOVED);
+    dm_sim_peer_expect(lab.pbx, "SIP/2.0 500");
+    pbx_pracks(&lab, early, 2, 0, NULL);
+    sip_text_assert_has(dm_sim_peer_expect(lab.pbx, "SIP/2.0 200"), "CSeq: 2 PRACK");
+    sip_lab_tear_down(&lab);
+}
+
+static void
 test_no_prack(void)
 {
     SipLab lab;
@@ -359,6 +377,7 @@ main(int argc, char **argv)
     g_test_add_func("/sip-rel100/caller/refused", test_refused);
     g_test_add_func("/sip-rel100/caller/order", test_order);
     g_test_add_func("/sip-rel100/caller/no-prack", test_no_prack);
+    g_test_add_func("/sip-rel100/caller/prack-overtaken", test_prack_overtaken);
     g_test_add_func("/sip-rel100/caller/changes", test_caller_changes);
     g_test_add_func("/sip-rel100/called/asked", test_we_ask);
     g_test_add_func("/sip-rel100/called/acknowledged", test_we_acknowledge);
