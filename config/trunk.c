@@ -167,6 +167,14 @@ static const DmJsonChoice nat_policies[] = {
     {NULL},
 };
 
+static const DmJsonChoice key_methods[] = {
+    {"auto", DM_KEYS_AUTO},
+    {"rfc4733", DM_KEYS_EVENTS},
+    {"inband", DM_KEYS_TONES},
+    {"info", DM_KEYS_SIGNALLED},
+    {NULL},
+};
+
 #define COUNTRY(code, ringing, busy, congestion) {#code, DM_COUNTRY_##code},
 static const DmJsonChoice countries[] = {
 #include "media/tones.def"
@@ -836,6 +844,15 @@ static const DmJsonMember media_members[] = {
      .max = 60,
      .value = 20,
      .doc = "Milliseconds of audio in a packet, as we ask for it."},
+    {"dtmf",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, media.keys),
+     .choices = key_methods,
+     .doc = "How keys reach it: `auto`: RFC 4733 events where agreed, else tones; `rfc4733`: "
+            "events or "
+            "not at all; `inband`: tones, events are not offered; `info`: SIP INFO. Its own keys "
+            "are taken in any of these ways, but tones are not listened for with `rfc4733` and "
+            "`info`."},
     {"dtmf_pt",
      DM_JSON_INTEGER,
      DM_JSON_AT(DmTrunkConfig, media.dtmf_pt),

@@ -224,6 +224,7 @@ typedef struct {
         bool transcode;
         DmCodecPreference preference;
         uint16_t ptime_ms;
+        DmKeyMethod keys;
         uint8_t dtmf_pt;
         DmNatPolicy nat;
         uint32_t timeout_ms, hold_timeout_ms;

@@ -67,6 +67,7 @@ on_message(DmMessage *message, void *user_data)
         .side = own->event.side,
         .verdict = own->event.verdict,
         .report = &own->event.report,
+        .key = own->event.digit,
         .address = &own->event.address,
     };
 
@@ -163,6 +164,12 @@ stop_media(DmCallMedia *media, DmSide side)
 }
 
 static void
+press_key(DmCallMedia *media, DmSide from, char key, unsigned ms)
+{
+    dm_media_session_press(media->session, from, key, ms);
+}
+
+static void
 report_media(const DmCallMedia *media, DmMediaReport *out)
 {
     dm_media_session_report(media->session, out);
@@ -183,6 +190,7 @@ dm_bridge_ops(void)
         .update = update_media,
         .play = play_media,
         .stop = stop_media,
+        .press = press_key,
         .report = report_media,
         .close = close_media,
     };

@@ -7,6 +7,7 @@
 #include "gateway/call/cause.h"
 #include "gateway/call/early-media.h"
 #include "gateway/call/forks.h"
+#include "gateway/call/keys.h"
 #include "gateway/sdp/format.h"
 
 DM_LOG_TOPIC("call-media");
@@ -91,7 +92,7 @@ on_live_event(DmCall *call, const DmCallMediaEvent *event)
         on_latched(call, event);
         break;
     case DM_CALL_MEDIA_DIGIT:
-        call->record->digits++;
+        dm_keys_on_pressed(call, event->side, event->key);
         break;
     case DM_CALL_MEDIA_PLAY_STARTED:
         dm_early_media_heard(call, event->side);
@@ -276,6 +277,14 @@ dm_call_media_stop(DmCall *call, DmSide side)
 {
     if (call->session != NULL && call->session->media != NULL) {
         call->deps.media->stop(call->session->media, side);
+    }
+}
+
+void
+dm_call_media_press(DmCall *call, DmSide from, char key, unsigned ms)
+{
+    if (call->session != NULL && call->session->media != NULL) {
+        call->deps.media->press(call->session->media, from, key, ms);
     }
 }
 

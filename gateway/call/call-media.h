@@ -18,6 +18,8 @@ void dm_call_media_update(DmCall *call, bool answered);
 /* Something of our own to one side: see DmPlay. Harmless without a session. */
 void dm_call_media_play(DmCall *call, DmSide side, const DmPlay *play);
 void dm_call_media_stop(DmCall *call, DmSide side);
+/* A key that signalling tells of. Harmless without a session. */
+void dm_call_media_press(DmCall *call, DmSide from, char key, unsigned ms);
 /* Its final report arrives later. Harmless without a session. */
 void dm_call_media_close(DmCall *call);
 /* Numbers as of now into the record. */

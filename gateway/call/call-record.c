@@ -244,6 +244,7 @@ dm_call_record_media(DmCall *call, const DmMediaReport *report, DmAudioVerdict v
     }
     dm_diagnose_audio(call);
     dm_diagnose_quality(call);
+    dm_diagnose_keys(call);
     count_quality(call);
 }
 

@@ -12,6 +12,7 @@
 #include "gateway/call/cause.h"
 #include "gateway/call/diagnosis.h"
 #include "gateway/call/dial.h"
+#include "gateway/call/keys.h"
 #include "gateway/call/negotiation.h"
 #include "gateway/call/party.h"
 #include "gateway/call/redirect.h"
@@ -70,6 +71,7 @@ static const Reaction a_reactions[] = {
     [DM_LEG_REOFFER_FAILED] = {TO(UP), dm_renegotiate_on_failed},
     [DM_LEG_REFERRED] = {TO(UP), dm_transfer_on_referred},
     [DM_LEG_REFER_PROGRESS] = {TO(UP), dm_transfer_on_refer_progress},
+    [DM_LEG_KEY] = {SETTING_UP | ANSWERED, dm_keys_on_signalled},
     [DM_LEG_CLOSED] = {0, NULL},
 };
 
@@ -83,6 +85,7 @@ static const Reaction b_reactions[] = {
     [DM_LEG_REOFFER_FAILED] = {TO(UP), dm_renegotiate_on_failed},
     [DM_LEG_REFERRED] = {TO(UP), dm_transfer_on_referred},
     [DM_LEG_REFER_PROGRESS] = {TO(UP), dm_transfer_on_refer_progress},
+    [DM_LEG_KEY] = {SETTING_UP | ANSWERED, dm_keys_on_signalled},
     [DM_LEG_CLOSED] = {0, NULL},
 };
 

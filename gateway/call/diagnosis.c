@@ -148,6 +148,62 @@ dm_diagnose_quality(DmCall *call)
     }
 }
 
+static bool
+has_events(const DmMediaSideSpec *spec)
+{
+    for (unsigned i = 0; i < spec->n_send; i++) {
+        if (spec->send[i].codec == DM_CODEC_TELEPHONE_EVENT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* @side was to get the other side's keys as events, and has not agreed to any. */
+static void
+explain_missing_events(DmCall *call, DmSide side)
+{
+    const DmMediaSideSpec *spec = &call->record->spec.side[side];
+    uint64_t n_pressed = call->record->report.side[dm_side_other(side)].dtmf_events;
+
+    if (n_pressed == 0 || has_events(spec) ||
+        (spec->keys != DM_KEYS_AUTO && spec->keys != DM_KEYS_EVENTS)) {
+        return;
+    }
+    dm_record_add_evidence(call->record,
+                           "Side %s has not agreed to telephone-event; %" G_GUINT64_FORMAT
+                           " keys of the other side %s",
+                           side_name(side),
+                           n_pressed,
+                           spec->keys == DM_KEYS_AUTO ? "went to it as tones, if its codec allows"
+                                                      : "did not reach it");
+    dm_diagnose(call, "dtmf_not_negotiated");
+}
+
+static void
+explain_duplicates(DmCall *call, DmSide side)
+{
+    uint64_t n = call->record->report.side[side].dtmf_duplicates;
+
+    if (n > 0) {
+        dm_record_add_evidence(call->record,
+                               "Side %s told of %" G_GUINT64_FORMAT
+                               " keys in two ways at once; each was passed on once",
+                               side_name(side),
+                               n);
+        dm_diagnose(call, "dtmf_dup_suppressed");
+    }
+}
+
+void
+dm_diagnose_keys(DmCall *call)
+{
+    for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
+        explain_missing_events(call, side);
+        explain_duplicates(call, side);
+    }
+}
+
 void
 dm_diagnose_address(DmParty *party)
 {

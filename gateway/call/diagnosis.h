@@ -12,6 +12,8 @@ void dm_diagnose(DmCall *call, const char *code);
 void dm_diagnose_audio(DmCall *call);
 /* Of an answered call's report, when nothing else was wrong: quality_loss, quality_jitter,
  * quality_delay, by the thresholds configured. */
+/* Keys that could not cross as they should, or came twice. */
+void dm_diagnose_keys(DmCall *call);
 void dm_diagnose_quality(DmCall *call);
 /* A private address in the description of a peer that is not in our network itself: noted, and
  * named when audio fails. */

@@ -62,6 +62,7 @@ typedef enum {
     DM_LEG_REFERRED,       /* REFER: referral, to be answered with answer_refer() before the handler
                               returns */
     DM_LEG_REFER_PROGRESS, /* of the transfer the peer was asked for: status; 200 and above: over */
+    DM_LEG_KEY,            /* the peer tells of a key: key, key_ms */
     DM_LEG_CLOSED,         /* last event: release; the leg is gone when the handler returns */
 } DmLegEventType;
 
@@ -73,6 +74,8 @@ typedef struct {
     bool is_barred;   /* DM_LEG_PROGRESS: the peer lets nobody hear its early media (RFC 5009) */
     bool is_offer;    /* DM_LEG_ANSWERED, DM_LEG_REANSWER: the ACK waits for reanswer() */
     const DmRelease *release;
+    char key;                   /* see DmKeyMethod */
+    unsigned key_ms;            /* how long it was down; 0: not said */
     const DmReferral *referral; /* DM_LEG_REFERRED */
     const GPtrArray *contacts;  /* DM_LEG_CLOSED by 300, 301 or 302: char *, the numbers to call
                                    instead, best first; or NULL. Borrowed. */
@@ -111,6 +114,9 @@ typedef struct {
      * answer or a timeout otherwise; a 2xx that crosses a CANCEL is acknowledged and ended by the
      * leg itself (SIG-7). Closing twice is harmless. */
     void (*close)(DmLeg *leg, const DmRelease *why);
+    /* Tells the peer of a key (see DmKeyMethod), behind those before it. Harmless before the call
+     * is up. */
+    void (*press)(DmLeg *leg, char key);
     const DmLegFacts *(*facts)(DmLeg *leg);
     /* To DM_LEG_REFERRED: 202, or a refusal. After 202 notify() tells how it goes: 100 at once by
      * the leg itself, then any 1xx, and one final status. */

@@ -25,6 +25,7 @@ typedef struct {
     DmSide side;
     DmAudioVerdict verdict;
     const DmMediaReport *report; /* borrowed */
+    char key;                    /* DM_CALL_MEDIA_DIGIT */
     const DmAddress *address;    /* DM_CALL_MEDIA_LATCHED: where from. Borrowed. */
 } DmCallMediaEvent;
 
@@ -43,6 +44,9 @@ typedef struct {
     /* Something of our own to one side, in place of what was played before: see DmPlay. */
     void (*play)(DmCallMedia *media, DmSide side, const DmPlay *play);
     void (*stop)(DmCallMedia *media, DmSide side); /* harmless when nothing is played */
+    /* @from's peer pressed @key, as signalling tells. DM_CALL_MEDIA_DIGIT follows, unless the same
+     * press has come as media. */
+    void (*press)(DmCallMedia *media, DmSide from, char key, unsigned ms);
     void (*report)(const DmCallMedia *media, DmMediaReport *out);
     void (*close)(DmCallMedia *media); /* DM_CALL_MEDIA_CLOSED follows */
 } DmMediaOps;

@@ -79,6 +79,15 @@ dm_party_close(DmParty *party, const DmRelease *why)
     party->leg->ops->close(party->leg, why);
 }
 
+/* Without a payload type for events there are none. */
+static DmKeyMethod
+keys_of(const DmTrunkConfig *trunk)
+{
+    bool is_auto = trunk->media.keys == DM_KEYS_AUTO;
+
+    return is_auto && trunk->media.dtmf_pt == 0 ? DM_KEYS_TONES : trunk->media.keys;
+}
+
 void
 dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode)
 {
@@ -94,6 +103,7 @@ dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode)
         .ptime_ms = trunk->media.ptime_ms,
         .dtmf_pt = trunk->media.dtmf_pt,
         .nat = trunk->media.nat,
+        .keys = keys_of(trunk),
     };
 }
 

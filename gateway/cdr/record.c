@@ -437,7 +437,7 @@ dtmf_mode(const DmMediaSideSpec *spec)
             return "rfc4733";
         }
     }
-    return "inband";
+    return spec->keys == DM_KEYS_SIGNALLED ? "info" : "inband";
 }
 
 static void
@@ -487,6 +487,7 @@ add_media_counts(GString *out, const DmMediaSideReport *report)
         {"rtcp_in", report->rtcp_rx},
         {"rtcp_out", report->rtcp_tx},
         {"dtmf_events", report->dtmf_events},
+        {"dtmf_duplicates", report->dtmf_duplicates},
         {"ssrc", report->ssrc_rx},
     };
 

@@ -172,12 +172,18 @@ offer_comfort_noise(Offer *offer, const DmSdpMedia *from)
     }
 }
 
+static bool
+has_events(const DmSdpPolicy *policy)
+{
+    return policy->keys == DM_KEYS_AUTO || policy->keys == DM_KEYS_EVENTS;
+}
+
 /* Events run on the clock of the speech they interrupt (RFC 4733, 2.1). */
 static void
 offer_events(Offer *offer)
 {
     DmMediaFormat event;
-    unsigned n_other = offer->line->n_formats;
+    unsigned n_other = has_events(offer->policy) ? offer->line->n_formats : 0;
 
     dm_format_of_codec(DM_CODEC_TELEPHONE_EVENT, &event);
     g_strlcpy(event.fmtp, "0-16", sizeof(event.fmtp));
@@ -352,7 +358,8 @@ answer_events(Answer *answer)
 {
     const DmMediaFormat *offered =
         dm_line_find_event(answer->offered, answer->line->formats[0].clock_hz);
-    const DmMediaFormat *theirs = offered != NULL ? find_their_events(answer, offered) : NULL;
+    const DmMediaFormat *theirs =
+        offered != NULL && has_events(answer->policy) ? find_their_events(answer, offered) : NULL;
 
     if (theirs != NULL) {
         answer_format(answer, offered, theirs->fmtp);

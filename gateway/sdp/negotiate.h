@@ -19,7 +19,8 @@ typedef struct {
     uint16_t ptime_ms; /* offered; 0: as the other side's */
     uint8_t dtmf_pt;   /* offered for telephone-event; the other side's number is not copied */
     DmNatPolicy nat;
-    bool has_t38; /* fax by T.38 may be agreed on, up to @t38 */
+    DmKeyMethod keys; /* telephone-event is neither offered nor answered where keys go otherwise */
+    bool has_t38;     /* fax by T.38 may be agreed on, up to @t38 */
     DmT38 t38;
 } DmSdpPolicy;
 

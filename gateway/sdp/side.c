@@ -59,7 +59,7 @@ dm_sdp_side_spec(const DmSdp *ours,
                  const DmSdpPolicy *policy,
                  DmMediaSideSpec *out)
 {
-    DmMediaSideSpec spec = {.nat = policy->nat};
+    DmMediaSideSpec spec = {.nat = policy->nat, .keys = policy->keys};
     DmSdpVerdict why;
     unsigned index;
     const DmSdpMedia *our_line = dm_line_find_audio(ours, &index, &why);

@@ -131,6 +131,13 @@ typedef struct {
     char *to, *by; /* Refer-To and Referred-By; by: NULL when there is none */
 } DmLegReferOut;
 
+/* Keys of ours on their way (leg-info.c). */
+typedef struct {
+    GString *keys;  /* the first is being told; NULL: none yet */
+    DmClientTx *tx; /* of it */
+    bool is_plain;  /* the peer takes the other form */
+} DmLegInfo;
+
 struct DmSipLeg {
     DmLeg base;
     DmSipCore *core;
@@ -180,6 +187,7 @@ struct DmSipLeg {
 
     DmLegReferIn refer_in;
     DmLegReferOut refer_out;
+    DmLegInfo info;
 
     DmClientTx *bye;     /* ours; tells this leg of its end */
     bool peer_said_bye;  /* before its 2xx to our INVITE came */
@@ -195,6 +203,7 @@ DmSipLeg *dm_sip_leg_new(DmSipCore *core, DmTrunk *trunk, const DmSipFlow *flow)
 void dm_sip_leg_discard(DmSipLeg *leg);
 bool dm_sip_leg_move(DmSipLeg *leg, unsigned state);
 void dm_sip_leg_emit(DmSipLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp);
+void dm_sip_leg_emit_key(DmSipLeg *leg, char key, unsigned ms);
 /* A 2xx to an INVITE of ours; @sdp is an offer when its ACK is still owed. */
 void dm_sip_leg_emit_answer(DmSipLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp);
 /* DM_LEG_CLOSED and the end of @leg: nothing may be done with it afterwards. */
@@ -379,3 +388,9 @@ bool dm_sip_says_no_subscription(const DmSipMessage *message);
 void dm_sip_leg_send_update(DmSipLeg *leg);
 /* Sends leg->offer by UPDATE, now, where that is possible and wanted. False: it is not. */
 bool dm_sip_leg_offer_by_update(DmSipLeg *leg);
+
+/* --- leg-info.c: keys by INFO --- */
+/* (transfer full) */
+void dm_sip_leg_take_info(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
+void dm_sip_leg_press(DmSipLeg *leg, char key);
+void dm_sip_leg_drop_info(DmSipLeg *leg);

@@ -40,15 +40,6 @@ take_options(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 }
 
 static void
-take_info(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
-{
-    g_autoptr(DmSipMessage) owned = request;
-    g_autoptr(DmSipMessage) response = dm_sip_response_new(request, 200, NULL, leg->local_tag);
-
-    dm_server_tx_respond(tx, response);
-}
-
-static void
 refuse(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 {
     g_autoptr(DmSipMessage) owned = request;
@@ -64,7 +55,7 @@ static const Handler handlers[DM_N_METHODS] = {
     [DM_METHOD_UPDATE] = dm_sip_leg_take_update,
     [DM_METHOD_PRACK] = dm_sip_leg_take_prack,
     [DM_METHOD_OPTIONS] = take_options,
-    [DM_METHOD_INFO] = take_info,
+    [DM_METHOD_INFO] = dm_sip_leg_take_info,
     [DM_METHOD_REFER] = dm_sip_leg_take_refer,
     [DM_METHOD_NOTIFY] = dm_sip_leg_take_notify,
     [DM_METHOD_SUBSCRIBE] = dm_sip_leg_take_subscribe,
@@ -116,7 +107,7 @@ static const Handler early_handlers[DM_N_METHODS] = {
     [DM_METHOD_INVITE] = refuse_for_now,
     [DM_METHOD_UPDATE] = take_early_update,
     [DM_METHOD_OPTIONS] = take_options,
-    [DM_METHOD_INFO] = take_info,
+    [DM_METHOD_INFO] = dm_sip_leg_take_info,
 };
 
 static bool

@@ -140,6 +140,7 @@ leave_transactions(DmSipLeg *leg)
     if (leg->bye != NULL) {
         dm_client_tx_forget_user(leg->bye);
     }
+    dm_sip_leg_drop_info(leg);
     if (leg->update != NULL) {
         dm_client_tx_forget_user(leg->update);
     }
@@ -192,6 +193,16 @@ void
 dm_sip_leg_emit(DmSipLeg *leg, DmLegEventType type, uint16_t status, const DmSdp *sdp)
 {
     DmLegEvent event = {.type = type, .status = status, .sdp = sdp};
+
+    if (leg->base.on_event != NULL) {
+        leg->base.on_event(&leg->base, &event, leg->base.user_data);
+    }
+}
+
+void
+dm_sip_leg_emit_key(DmSipLeg *leg, char key, unsigned ms)
+{
+    DmLegEvent event = {.type = DM_LEG_KEY, .key = key, .key_ms = ms};
 
     if (leg->base.on_event != NULL) {
         leg->base.on_event(&leg->base, &event, leg->base.user_data);
@@ -458,6 +469,13 @@ refer(DmLeg *leg, const DmReferral *referral)
     dm_sip_leg_refer((DmSipLeg *)leg, referral);
 }
 
+static void
+press(DmLeg *leg, char key)
+{
+    DM_RUNS_ON(DM_THREAD_SIGNAL);
+    dm_sip_leg_press((DmSipLeg *)leg, key);
+}
+
 static const DmLegOps leg_ops = {
     .progress = progress,
     .answer = answer,
@@ -465,6 +483,7 @@ static const DmLegOps leg_ops = {
     .reanswer = reanswer,
     .refuse_reoffer = refuse_reoffer,
     .close = close_leg,
+    .press = press,
     .facts = facts,
     .answer_refer = answer_refer,
     .notify = notify,

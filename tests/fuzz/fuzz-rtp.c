@@ -28,7 +28,7 @@ check_stages(const uint8_t *data, size_t size, const DmRtpPacket *rtp, uint8_t o
     DmRtpPacket after;
     char digit = dm_dtmf_receive(&receiver, &packet);
 
-    g_assert_true(digit == 0 || strchr("0123456789*#ABCD", digit) != NULL);
+    g_assert_true(digit == 0 || strchr("0123456789*#ABCD!", digit) != NULL);
     g_assert_cmpint(dm_dtmf_receive(&receiver, &packet), ==, 0);
     dm_rtp_continuity_init(&out, 77, 1000, 2000);
     dm_stage_dtmf(&packet);

@@ -134,6 +134,14 @@ fake_close(DmLeg *leg, const DmRelease *why)
     dm_loop_arm(fake->world->loop, &fake->timer, fake->close_delay_us, on_close_timer, fake);
 }
 
+static void
+fake_leg_press(DmLeg *leg, char key)
+{
+    FakeLeg *fake = fake_of(leg);
+
+    tell(fake->world, "%s:press(%c)", fake->name, key);
+}
+
 static const DmLegFacts *
 fake_facts(DmLeg *leg)
 {
@@ -182,6 +190,7 @@ static const DmLegOps fake_leg_ops = {
     .reanswer = fake_reanswer,
     .refuse_reoffer = fake_refuse_reoffer,
     .close = fake_close,
+    .press = fake_leg_press,
     .facts = fake_facts,
     .answer_refer = fake_answer_refer,
     .notify = fake_notify,
@@ -404,6 +413,15 @@ fake_stop(DmCallMedia *media, DmSide side)
 }
 
 static void
+fake_press(DmCallMedia *media, DmSide from, char key, unsigned ms)
+{
+    FakeMedia *fake = (FakeMedia *)media;
+
+    g_assert_false(fake->closed);
+    tell(fake->world, "media:press(%s,%c,%u)", from == DM_SIDE_A ? "a" : "b", key, ms);
+}
+
+static void
 fake_report(const DmCallMedia *media, DmMediaReport *out)
 {
     g_assert_false(((const FakeMedia *)media)->closed);
@@ -439,8 +457,14 @@ fake_media_close(DmCallMedia *media)
                 fake);
 }
 
-static const DmMediaOps fake_media_ops =
-    {fake_open, fake_local, fake_update, fake_play, fake_stop, fake_report, fake_media_close};
+static const DmMediaOps fake_media_ops = {fake_open,
+                                          fake_local,
+                                          fake_update,
+                                          fake_play,
+                                          fake_stop,
+                                          fake_press,
+                                          fake_report,
+                                          fake_media_close};
 
 static void
 tell_session(FakeMedia *fake, DmCallMediaEventType type, DmSide side, DmAudioVerdict verdict)
@@ -450,6 +474,7 @@ tell_session(FakeMedia *fake, DmCallMediaEventType type, DmSide side, DmAudioVer
                                     .side = side,
                                     .verdict = verdict,
                                     .report = &report,
+                                    .key = '5',
                                     .address = &fake->world->latched};
 
     fake->on_event(&event, fake->user_data);

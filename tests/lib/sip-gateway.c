@@ -60,6 +60,7 @@ static const char *const event_names[] = {
     [DM_LEG_REOFFER_FAILED] = "reoffer-failed",
     [DM_LEG_REFERRED] = "referred",
     [DM_LEG_REFER_PROGRESS] = "refer-progress",
+    [DM_LEG_KEY] = "key",
     [DM_LEG_CLOSED] = "closed",
 };
 
@@ -75,6 +76,10 @@ on_event(DmLeg *leg, const DmLegEvent *event, void *user_data)
 {
     DmSimGateway *gateway = user_data;
 
+    if (event->type == DM_LEG_KEY) {
+        g_string_append_printf(gateway->events, "key:%c,%u ", event->key, event->key_ms);
+        return;
+    }
     g_string_append_printf(gateway->events, "%s:%u ", event_names[event->type], event->status);
     if (event->type == DM_LEG_CLOSED) {
         gateway->ended = *event->release;

@@ -117,6 +117,12 @@ stop(DmCallMedia *media, DmSide side)
 }
 
 static void
+press(DmCallMedia *media, DmSide from, char key, unsigned ms)
+{
+    g_assert_false(media->closed);
+}
+
+static void
 on_closed(DmTimer *timer, void *user_data)
 {
     DmCallMedia *media = user_data;
@@ -167,6 +173,7 @@ sim_media_ops(void)
         .update = update,
         .play = play,
         .stop = stop,
+        .press = press,
         .report = report,
         .close = close_media,
     };

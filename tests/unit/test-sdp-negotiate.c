@@ -478,6 +478,48 @@ test_side_that_does_not_fit(void)
     }
 }
 
+static unsigned
+n_events(const DmSdp *sdp)
+{
+    const DmSdpMedia *media = dm_sdp_media(sdp, 0);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < media->n_formats; i++) {
+        n += media->formats[i].codec == DM_CODEC_TELEPHONE_EVENT;
+    }
+    return n;
+}
+
+static void
+test_events_where_keys_go_as_events(void)
+{
+    static const DmCodec codecs[] = {DM_CODEC_PCMA};
+    static const DmKeyMethod ways[] = {DM_KEYS_AUTO,
+                                       DM_KEYS_EVENTS,
+                                       DM_KEYS_TONES,
+                                       DM_KEYS_SIGNALLED};
+    g_autoptr(DmSdp) theirs = parse("m=audio 4000 RTP/AVP 8 101\r\n"
+                                    "a=rtpmap:101 telephone-event/8000\r\n");
+
+    g_test_summary("DTMF-3: telephone-event is neither offered nor answered where keys go as tones "
+                   "or by INFO, and media is told so");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
+        DmSdpPolicy policy = POLICY(codecs);
+        g_autoptr(DmSdp) offer = NULL;
+        g_autoptr(DmSdp) answer = NULL;
+        DmMediaSideSpec spec;
+
+        policy.keys = ways[i];
+        offer = dm_sdp_offer_from_policy(&policy, DM_MEDIA_BOTH, NULL);
+        g_assert_cmpuint(n_events(offer), ==, i < 2);
+        g_assert_cmpint(dm_sdp_answer_across(theirs, &policy, NULL, &answer), ==, DM_SDP_OK);
+        g_assert_cmpuint(n_events(answer), ==, i < 2);
+        g_assert_cmpint(dm_sdp_side_spec(answer, theirs, &policy, &spec), ==, DM_SDP_OK);
+        g_assert_cmpint(spec.keys, ==, ways[i]);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -507,5 +549,6 @@ main(int argc, char **argv)
     g_test_add_func("/sdp/side/different-payload-types", test_side_with_different_payload_types);
     g_test_add_func("/sdp/side/direction", test_side_direction);
     g_test_add_func("/sdp/side/does-not-fit", test_side_that_does_not_fit);
+    g_test_add_func("/sdp/negotiate/keys", test_events_where_keys_go_as_events);
     return g_test_run();
 }
