@@ -672,8 +672,19 @@ static const DmJsonMember registration_members[] = {
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, registration.mode),
      .choices = registration_modes,
-     .doc = "For `register_in`: `gin`: it may register all its numbers at once (RFC 6140), and is "
-            "then called by number. `single`: it may not."},
+     .doc = "`gin`: all numbers of the trunk at once (RFC 6140): asked of the carrier, which calls "
+            "us by number then, or allowed to the PBX, which is called so. A carrier that does "
+            "not know it is registered with without, and that is logged. `single`: one address."},
+    {"outbound",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, registration.outbound),
+     .doc = "Whether we ask the registrar to keep our flow (RFC 5626). One whose first hop cannot "
+            "(439) is registered with without it."},
+    {"hand_over",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, registration.hand_over),
+     .doc = "Whether the registration is left standing when the gateway stops, for the one that "
+            "takes its place."},
     {"max_contacts",
      DM_JSON_INTEGER,
      DM_JSON_AT(DmTrunkConfig, registration.max_contacts),
@@ -730,6 +741,7 @@ static const DmJsonMember identity_members[] = {
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, identity.number_format),
      .choices = number_formats,
+     .shown = "as_is; with `registration.mode: gin` e164_plus",
      .doc = "How the trunk writes numbers: `e164_plus` +44…, `e164` 44…, `international` 0044…, "
             "`national` 020…."},
     {"pilot_number",
@@ -1352,6 +1364,10 @@ complete(DmTrunkConfig *trunk, const json_t *json)
         replace_text(&trunk->auth.inbound_realm, *trunk->domain != '\0' ? trunk->domain : "demarc");
     }
     complete_algorithms(trunk);
+    if (trunk->registration.mode == DM_REGISTRATION_GIN &&
+        json_object_get(json_object_get(json, "identity"), "number_format") == NULL) {
+        trunk->identity.number_format = DM_NUMBER_E164_PLUS; /* RFC 6140, 7.1 */
+    }
     complete_numbering(trunk, json);
     complete_registration(trunk);
     trunk->source = json_deep_copy(json);

@@ -117,6 +117,16 @@ on_bindings(const char *trunk_id, DmBindings *bindings, void *user_data)
     }
 }
 
+static void
+on_grant(const char *trunk_id, DmGrant *grant, void *user_data)
+{
+    DmExchange *exchange = user_data;
+
+    if (exchange->options.user->on_grant != NULL) {
+        exchange->options.user->on_grant(trunk_id, grant, exchange->options.user_data);
+    }
+}
+
 static bool
 is_accepting(void *user_data)
 {
@@ -130,6 +140,7 @@ static const DmSipStackUser stack_user = {
     .on_incoming = on_incoming,
     .on_foreign = on_foreign,
     .on_bindings = on_bindings,
+    .on_grant = on_grant,
     .is_accepting = is_accepting,
 };
 
@@ -216,6 +227,31 @@ dm_exchange_take_bindings(DmExchange *exchange, const char *trunk_id, DmBindings
 
     if (trunk != NULL) {
         dm_trunk_set_bindings(trunk, bindings);
+    }
+}
+
+void
+dm_exchange_take_grant(DmExchange *exchange, const char *trunk_id, DmGrant *grant)
+{
+    DmTrunk *trunk = dm_pool_find(exchange->pool, trunk_id);
+
+    if (trunk != NULL) {
+        dm_trunk_set_grant(trunk, grant);
+    }
+}
+
+void
+dm_exchange_take_addresses(DmExchange *exchange,
+                           const char *trunk_id,
+                           unsigned endpoint,
+                           const DmResolved *addresses,
+                           size_t n)
+{
+    DmTrunk *trunk = dm_pool_find(exchange->pool, trunk_id);
+
+    if (trunk != NULL && endpoint < dm_trunk_n_endpoints(trunk)) {
+        dm_trunk_set_addresses(trunk, endpoint, addresses, n);
+        dm_sip_stack_addresses_changed(exchange->stack, trunk_id);
     }
 }
 

@@ -20,6 +20,7 @@ typedef struct {
                        void *user_data);
     /* See DmSipStackUser. (nullable) */
     void (*on_bindings)(const char *trunk_id, DmBindings *bindings, void *user_data);
+    void (*on_grant)(const char *trunk_id, DmGrant *grant, void *user_data); /* (nullable) */
     void (*started)(const DmRecord *record, void *user_data); /* a call was answered */
     void (*ended)(const DmRecord *record, void *user_data);   /* exactly once a call */
 } DmExchangeUser;
@@ -51,6 +52,15 @@ DmCallTable *dm_exchange_calls(DmExchange *exchange);
 
 /* Another worker's news: contacts of a trunk that registers with us. NULL: none. */
 void dm_exchange_take_bindings(DmExchange *exchange, const char *trunk_id, DmBindings *bindings);
+
+/* The same of what a registrar said; NULL: nothing. */
+void dm_exchange_take_grant(DmExchange *exchange, const char *trunk_id, DmGrant *grant);
+/* The resolver's news. */
+void dm_exchange_take_addresses(DmExchange *exchange,
+                                const char *trunk_id,
+                                unsigned endpoint,
+                                const DmResolved *addresses,
+                                size_t n);
 
 /* No new calls from now on, or welcome again. */
 void dm_exchange_set_accepting(DmExchange *exchange, bool accepting);

@@ -90,6 +90,18 @@ on_bindings(unsigned number, const char *trunk_id, DmBindings *bindings, void *u
     dm_contacts_keep(gateway->contacts, trunk_id, bindings);
 }
 
+static void
+on_grant(unsigned number, const char *trunk_id, DmGrant *grant, void *user_data)
+{
+    DmGateway *gateway = user_data;
+
+    for (unsigned i = 0; i < gateway->n_workers; i++) {
+        if (i != number) {
+            dm_signal_worker_post_grant(gateway->workers[i], trunk_id, grant);
+        }
+    }
+}
+
 static bool
 start_media(DmGateway *gateway, GError **error)
 {
@@ -160,6 +172,7 @@ make_workers(DmGateway *gateway, GError **error)
                 .send_foreign = send_foreign,
                 .flow_failed = flow_failed,
                 .on_bindings = on_bindings,
+                .on_grant = on_grant,
                 .tls = gateway->tls,
                 .user_data = gateway,
             },

@@ -215,11 +215,12 @@ static void
 run_addresses(DmSignalWorker *worker, WorkerMessage *message)
 {
     AddressesMessage *own = (AddressesMessage *)message;
-    DmTrunk *trunk = dm_pool_find(dm_exchange_pool(worker->exchange), own->trunk_id);
 
-    if (trunk != NULL) {
-        dm_trunk_set_addresses(trunk, own->endpoint, own->addresses, own->n);
-    }
+    dm_exchange_take_addresses(worker->exchange,
+                               own->trunk_id,
+                               own->endpoint,
+                               own->addresses,
+                               own->n);
 }
 
 static void
@@ -280,6 +281,43 @@ dm_signal_worker_post_bindings(DmSignalWorker *worker, const char *trunk_id, DmB
     own->head = (WorkerMessage){.run = run_bindings, .drop = drop_bindings};
     own->trunk_id = g_strdup(trunk_id);
     own->bindings = bindings != NULL ? dm_bindings_ref(bindings) : NULL;
+    dm_mailbox_post(worker->mailbox, &own->head.message);
+}
+
+/* --- what a registrar said --- */
+
+typedef struct {
+    WorkerMessage head;
+    char *trunk_id;
+    DmGrant *grant;
+} GrantMessage;
+
+static void
+run_grant(DmSignalWorker *worker, WorkerMessage *message)
+{
+    GrantMessage *own = (GrantMessage *)message;
+
+    dm_exchange_take_grant(worker->exchange, own->trunk_id, own->grant);
+}
+
+static void
+drop_grant(WorkerMessage *message)
+{
+    GrantMessage *own = (GrantMessage *)message;
+
+    dm_grant_unref(own->grant);
+    g_free(own->trunk_id);
+    g_free(own);
+}
+
+void
+dm_signal_worker_post_grant(DmSignalWorker *worker, const char *trunk_id, DmGrant *grant)
+{
+    GrantMessage *own = g_new0(GrantMessage, 1);
+
+    own->head = (WorkerMessage){.run = run_grant, .drop = drop_grant};
+    own->trunk_id = g_strdup(trunk_id);
+    own->grant = grant != NULL ? dm_grant_ref(grant) : NULL;
     dm_mailbox_post(worker->mailbox, &own->head.message);
 }
 
@@ -432,9 +470,18 @@ on_bindings(const char *trunk_id, DmBindings *bindings, void *user_data)
                                 worker->options.user_data);
 }
 
+static void
+on_grant(const char *trunk_id, DmGrant *grant, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    worker->options.on_grant(worker->options.number, trunk_id, grant, worker->options.user_data);
+}
+
 static const DmExchangeUser exchange_user = {
     .on_foreign = on_foreign,
     .on_bindings = on_bindings,
+    .on_grant = on_grant,
     .started = on_started,
     .ended = on_ended,
 };

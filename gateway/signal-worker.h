@@ -36,6 +36,8 @@ typedef struct {
                         const char *trunk_id,
                         DmBindings *bindings,
                         void *user_data);
+    /* What a registrar said; NULL: nothing any more. */
+    void (*on_grant)(unsigned worker, const char *trunk_id, DmGrant *grant, void *user_data);
     void *user_data;
     DmTlsContexts *tls; /* referenced */
 } DmSignalWorkerOptions;
@@ -68,6 +70,7 @@ void dm_signal_worker_post_accepting(DmSignalWorker *worker, bool accepting);
 void dm_signal_worker_post_bindings(DmSignalWorker *worker,
                                     const char *trunk_id,
                                     DmBindings *bindings);
+void dm_signal_worker_post_grant(DmSignalWorker *worker, const char *trunk_id, DmGrant *grant);
 /* The resolver's news: addresses of one endpoint of a trunk. */
 void dm_signal_worker_post_addresses(DmSignalWorker *worker,
                                      const char *trunk_id,

@@ -17,6 +17,7 @@
 #include "gateway/call/party.h"
 #include "gateway/call/redirect.h"
 #include "gateway/call/renegotiate.h"
+#include "gateway/call/screening.h"
 #include "gateway/call/transfer-join.h"
 #include "gateway/call/transfer-leg.h"
 #include "gateway/call/transfer.h"
@@ -366,6 +367,8 @@ set_up(DmCall *call, const DmIncoming *incoming)
         .source_trunk = dm_trunk_id(incoming->trunk),
         .identity = incoming->identity,
         .wall_us = call->record->start_wall_us,
+        .granted = dm_call_granted,
+        .user_data = call->deps.pool,
     };
 
     if (incoming->replaced != NULL) {

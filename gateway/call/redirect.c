@@ -5,6 +5,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/call/call-record.h"
+#include "gateway/call/screening.h"
 
 DM_LOG_TOPIC("call-redirect");
 
@@ -99,6 +100,8 @@ dm_redirect_next(DmCall *call)
         .source_trunk = redirection->trunk,
         .identity = &redirection->identity,
         .wall_us = call->record->start_wall_us,
+        .granted = dm_call_granted,
+        .user_data = call->deps.pool,
     };
     dm_info(&call->log, "redirected by trunk %s", redirection->trunk);
     dm_record_add_evidence(call->record,

@@ -167,6 +167,16 @@ set_called(Planning *planning, DmRouteTarget *target, const char *called)
          target->anonymous ? " (number withheld)" : "");
 }
 
+static DmGranted
+granted(const Planning *planning, const DmTrunkConfig *trunk)
+{
+    const DmRouteRequest *request = planning->request;
+
+    return request->granted != NULL
+               ? request->granted(trunk, planning->caller.number, request->user_data)
+               : DM_GRANTED_UNSAID;
+}
+
 /* Returns whether the trunk refused the caller. */
 static bool
 add_target(Planning *planning, const DmTrunkConfig *trunk, const char *called)
@@ -175,7 +185,8 @@ add_target(Planning *planning, const DmTrunkConfig *trunk, const char *called)
 
     target->trunk = trunk;
     dm_identity_init(&target->identity);
-    DmCallerVerdict verdict = dm_caller_present(&planning->caller, target);
+    DmCallerVerdict verdict =
+        dm_caller_present(&planning->caller, granted(planning, trunk), target);
     if (verdict == DM_CALLER_REFUSED) {
         note(planning,
              "screening",

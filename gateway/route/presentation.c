@@ -101,9 +101,10 @@ is_number(const char *text)
     return *digits != '\0' && strspn(digits, "0123456789") == strlen(digits);
 }
 
-/* Whether the trunk may present @number; anything that is a number when it says nothing. */
+/* Whether the trunk may present @number; anything that is a number when neither its configuration
+ * nor its registrar says anything. */
 static bool
-is_owned(const DmTrunkConfig *trunk, const char *number)
+is_owned(const DmTrunkConfig *trunk, const char *number, DmGranted granted)
 {
     const GPtrArray *owned = trunk->identity.owned_numbers;
 
@@ -112,7 +113,8 @@ is_owned(const DmTrunkConfig *trunk, const char *number)
             return true;
         }
     }
-    return owned->len == 0 && is_number(number);
+    return granted == DM_GRANTED_YES ||
+           (owned->len == 0 && granted == DM_GRANTED_UNSAID && is_number(number));
 }
 
 static void
@@ -157,11 +159,11 @@ privacy_for(const DmCaller *caller)
 }
 
 DmCallerVerdict
-dm_caller_present(const DmCaller *caller, DmRouteTarget *target)
+dm_caller_present(const DmCaller *caller, DmGranted granted, DmRouteTarget *target)
 {
     const DmTrunkConfig *trunk = target->trunk;
     DmIdentity *to = &target->identity;
-    bool owned = is_owned(trunk, caller->number);
+    bool owned = is_owned(trunk, caller->number, granted);
 
     if (!owned && trunk->identity.screening == DM_SCREEN_REJECT) {
         return DM_CALLER_REFUSED;

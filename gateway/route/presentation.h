@@ -27,5 +27,6 @@ typedef enum {
     DM_CALLER_REFUSED, /* not the trunk's to present: the trunk is not to be used */
 } DmCallerVerdict;
 
-/* Writes the caller into @target's identity as its trunk wants it; nothing when refused. */
-DmCallerVerdict dm_caller_present(const DmCaller *caller, DmRouteTarget *target);
+/* Writes the caller into @target's identity as its trunk wants it; nothing when refused. @granted:
+ * what the trunk's registrar said of the caller's number. */
+DmCallerVerdict dm_caller_present(const DmCaller *caller, DmGranted granted, DmRouteTarget *target);

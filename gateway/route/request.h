@@ -23,9 +23,19 @@ void dm_identity_init(DmIdentity *identity);
 void dm_identity_clear(DmIdentity *identity);
 void dm_identity_copy(DmIdentity *to, const DmIdentity *from);
 
+/* What the registrar of a trunk said of a number. */
+typedef enum {
+    DM_GRANTED_UNSAID, /* it said nothing of numbers */
+    DM_GRANTED_YES,
+    DM_GRANTED_NO, /* it named others */
+} DmGranted;
+
 /* What a routing decision is made from. */
 typedef struct {
     const char *source_trunk; /* id */
     const DmIdentity *identity;
     int64_t wall_us;
+    /* (nullable): what the registrar of @trunk lets it present (RFC 7315, P-Associated-URI) */
+    DmGranted (*granted)(const DmTrunkConfig *trunk, const char *number, void *user_data);
+    void *user_data;
 } DmRouteRequest;

@@ -131,6 +131,31 @@ dm_sip_add_extensions(DmSipMessage *message, const DmTrunkConfig *trunk)
     }
 }
 
+char *
+dm_sip_instance(const DmSipCore *core, const DmTrunkConfig *trunk)
+{
+    g_autofree char *text = g_strdup_printf("instance %s", trunk->id);
+    uint8_t mac[EVP_MAX_MD_SIZE] = {0};
+    unsigned n = sizeof mac;
+    GString *urn = g_string_new("urn:uuid:");
+
+    HMAC(EVP_sha256(),
+         core->secret,
+         (int)strlen(core->secret),
+         (const uint8_t *)text,
+         strlen(text),
+         mac,
+         &n);
+    mac[6] = (uint8_t)(0x40 | (mac[6] & 0x0f)); /* RFC 4122: version 4, by its bits */
+    mac[8] = (uint8_t)(0x80 | (mac[8] & 0x3f));
+    for (unsigned i = 0; i < 16; i++) {
+        bool dash = i == 4 || i == 6 || i == 8 || i == 10;
+
+        g_string_append_printf(urn, "%s%02x", dash ? "-" : "", mac[i]);
+    }
+    return g_string_free(urn, FALSE);
+}
+
 unsigned
 dm_sip_owner_of_trunk(const DmSipCore *core, const char *trunk_id)
 {

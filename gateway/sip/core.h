@@ -58,6 +58,9 @@ void dm_sip_add_extensions(DmSipMessage *message, const DmTrunkConfig *trunk);
 
 /* The worker that registers, watches and serves a trunk. */
 unsigned dm_sip_owner_of_trunk(const DmSipCore *core, const char *trunk_id);
+/* The name of this gateway as a device of @trunk's (RFC 5626, 4.1): a URN, the same after every
+ * restart. (transfer full) */
+char *dm_sip_instance(const DmSipCore *core, const DmTrunkConfig *trunk);
 /* Index of the listener a trunk is bound to; -1: any. */
 int dm_sip_listener_of(const DmSipCore *core, const DmTrunkConfig *trunk);
 /* A tag, Call-ID or the like of ours. */

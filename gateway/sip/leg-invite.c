@@ -633,14 +633,17 @@ add_request_line(DmSipMessage *request, const DmDial *dial)
                                                          NULL));
 }
 
-/* RFC 3327, 5.3: the way it registered by is the way its calls go. */
+/* RFC 3327, 5.3: the way it registered by is the way its calls go. RFC 3608, 5.2: ours go the way
+ * our registrar said. */
 static void
-add_path(DmSipMessage *request, const DmDial *dial)
+add_route(DmSipMessage *request, const DmDial *dial)
 {
     const DmBinding *binding = binding_of(dial);
+    const DmGrant *grant = dm_trunk_grant(dial->trunk);
+    const char *route = binding != NULL ? binding->path : grant != NULL ? grant->service_route : "";
 
-    if (binding != NULL && *binding->path != '\0') {
-        dm_sip_message_add(request, "Route", binding->path);
+    if (*route != '\0') {
+        dm_sip_message_add(request, "Route", route);
     }
 }
 
@@ -695,7 +698,7 @@ new_invite(DmSipLeg *leg, const DmDial *dial)
     dm_sip_token(leg->core, call_id);
     leg->facts.call_id = g_strdup(call_id);
     add_request_line(request, dial);
-    add_path(request, dial);
+    add_route(request, dial);
     g_snprintf(number, sizeof number, "%u", dial->max_forwards);
     dm_sip_message_add(request, "Max-Forwards", number);
     add_parties(leg, request, dial);

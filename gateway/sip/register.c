@@ -12,8 +12,11 @@
 
 DM_LOG_TOPIC("sip-register");
 
-#define FIRST_MAX_US G_USEC_PER_SEC /* registrations of a start are spread over this */
-#define MAX_TARGETS  16
+#define MAX_TARGETS 16
+#define MAX_ROUTE   1024
+
+/* After a change of the network: soon, and not all in one moment. */
+#define RECOVER_MAX_US (G_USEC_PER_SEC / 2)
 
 struct DmRegister {
     DmSipCore *core;
@@ -26,10 +29,15 @@ struct DmRegister {
     DmDigestClient *digest;
     DmRegisterHistory history;
     DmRegistrationState state;
-    unsigned ask_s;  /* Expires to ask for; 0: as configured */
-    unsigned target; /* which address, modulo their number */
-    bool registered; /* at the registrar, as far as we know */
-    bool leaving;    /* the REGISTER under way takes it back */
+    unsigned ask_s;   /* Expires to ask for; 0: as configured */
+    unsigned target;  /* which address, modulo their number */
+    bool registered;  /* at the registrar, as far as we know */
+    bool leaving;     /* the REGISTER under way takes it back */
+    bool no_gin;      /* the registrar does not know it (REG-5) */
+    bool no_outbound; /* its first hop does not (REG-4) */
+    DmSipFlow flow;   /* of the last REGISTER */
+    DmGrant *grant;   /* while registered */
+    DmRegisterOptions options;
     DmClientTx *tx;
     DmTimer timer;
 };
@@ -83,6 +91,44 @@ add_parties(DmRegister *reg, DmSipMessage *request)
     dm_sip_message_add(request, "To", to);
 }
 
+static bool
+uses_gin(const DmRegister *reg)
+{
+    return reg->trunk->registration.mode == DM_REGISTRATION_GIN && !reg->no_gin;
+}
+
+static bool
+uses_outbound(const DmRegister *reg)
+{
+    return reg->trunk->registration.outbound && !reg->no_outbound;
+}
+
+/* RFC 6140, 5.1: no user, all numbers. RFC 5626, 4.2: one device, one flow. */
+static void
+add_contact(DmRegister *reg, DmSipMessage *request, const DmSipFlow *flow)
+{
+    g_autofree char *uri = dm_sip_contact_uri(reg->core, uses_gin(reg) ? NULL : reg->trunk, flow);
+    g_autoptr(GString) value = g_string_sized_new(128);
+
+    g_string_append_printf(value, "<%s%s>", uri, uses_gin(reg) ? ";bnc" : "");
+    if (uses_outbound(reg)) {
+        g_autofree char *instance = dm_sip_instance(reg->core, reg->trunk);
+
+        g_string_append_printf(value, ";reg-id=1;+sip.instance=\"<%s>\"", instance);
+    }
+    dm_sip_message_add(request, "Contact", value->str);
+}
+
+static void
+add_extensions(const DmRegister *reg, DmSipMessage *request)
+{
+    dm_sip_message_add(request, "Supported", uses_outbound(reg) ? "path, outbound" : "path");
+    if (uses_gin(reg)) {
+        dm_sip_message_add(request, "Require", "gin");
+        dm_sip_message_add(request, "Proxy-Require", "gin");
+    }
+}
+
 static DmSipMessage *
 new_request(DmRegister *reg, const DmSipFlow *flow)
 {
@@ -104,9 +150,9 @@ new_request(DmRegister *reg, const DmSipFlow *flow)
     add_parties(reg, request);
     dm_sip_message_add(request, "Call-ID", reg->call_id);
     dm_sip_message_add(request, "CSeq", cseq);
-    dm_sip_add_contact(reg->core, request, reg->trunk, flow);
+    add_contact(reg, request, flow);
     dm_sip_message_add(request, "Expires", expires);
-    dm_sip_message_add(request, "Supported", "path");
+    add_extensions(reg, request);
     dm_sip_add_abilities(request, reg->trunk);
     if (reg->digest != NULL) {
         dm_auth_apply(reg->digest, reg->core->random, request);
@@ -119,6 +165,9 @@ new_request(DmRegister *reg, const DmSipFlow *flow)
 static bool
 is_our_contact(const DmRegister *reg, const sip_contact_t *contact)
 {
+    if (uses_gin(reg)) {
+        return url_has_param(contact->m_url, "bnc");
+    }
     return contact->m_url->url_user != NULL &&
            strcmp(contact->m_url->url_user, reg->contact_user) == 0;
 }
@@ -156,6 +205,77 @@ report(DmRegister *reg, unsigned status, int64_t expires_us, int64_t next_us)
     }
 }
 
+/* --- what the registrar told besides --- */
+
+static char *
+service_route_of(const sip_t *sip)
+{
+    GString *text = g_string_new(NULL);
+    su_home_t home = {.suh_size = sizeof home};
+
+    su_home_init(&home);
+    for (const sip_service_route_t *r = sip->sip_service_route; r != NULL; r = r->r_next) {
+        const char *uri = url_as_string(&home, r->r_url);
+
+        if (uri != NULL && strpbrk(uri, "<>\"\r\n ") == NULL && text->len < MAX_ROUTE) {
+            g_string_append_printf(text, "%s<%s>", text->len > 0 ? ", " : "", uri);
+        }
+    }
+    su_home_deinit(&home);
+    return g_string_free(text, FALSE);
+}
+
+/* "<sip:+44...@carrier>, <tel:+44...>": the part before the @, or the number. */
+static void
+add_identities(GPtrArray *identities, const char *value)
+{
+    g_auto(GStrv) uris = g_strsplit(value, ",", DM_GRANT_MAX_IDENTITIES + 1);
+
+    for (char **uri = uris; *uri != NULL && identities->len < DM_GRANT_MAX_IDENTITIES; uri++) {
+        const char *colon = strchr(*uri, ':');
+        size_t len = colon != NULL ? strcspn(colon + 1, "@;>") : 0;
+
+        if (len > 0 && len <= 64) {
+            g_ptr_array_add(identities, g_strndup(colon + 1, len));
+        }
+    }
+}
+
+static DmGrant *
+read_grant(const sip_t *sip)
+{
+    GPtrArray *identities = g_ptr_array_new();
+    g_autofree char *route = service_route_of(sip);
+
+    for (const sip_unknown_t *h = sip->sip_unknown; h != NULL; h = h->un_next) {
+        if (g_ascii_strcasecmp(h->un_name, "P-Associated-URI") == 0) {
+            add_identities(identities, h->un_value);
+        }
+    }
+    return dm_grant_new(route, identities);
+}
+
+/* (transfer full: @grant) */
+static void
+set_grant(DmRegister *reg, DmGrant *grant)
+{
+    DmTrunk *trunk = dm_pool_find(reg->core->pool, reg->trunk->id);
+    DmGrant *old = reg->grant;
+
+    if (dm_grant_equal(old, grant)) {
+        dm_grant_unref(grant);
+        return;
+    }
+    reg->grant = grant;
+    if (trunk != NULL) {
+        dm_trunk_set_grant(trunk, grant);
+    }
+    if (reg->options.on_grant != NULL) {
+        reg->options.on_grant(reg->trunk->id, grant, reg->options.user_data);
+    }
+    dm_grant_unref(old);
+}
+
 static void
 log_result(DmRegister *reg, const DmRegisterResult *result, const DmRegisterNext *next)
 {
@@ -184,6 +304,7 @@ settle(DmRegister *reg, const DmRegisterResult *result)
         reg->leaving = false;
         reg->registered = false;
         reg->state = DM_REG_UNREGISTERED;
+        set_grant(reg, NULL);
         report(reg, result->status, 0, 0);
         return;
     }
@@ -195,6 +316,9 @@ settle(DmRegister *reg, const DmRegisterResult *result)
     if (next.state == DM_REG_RETRYING) {
         reg->target++;
     }
+    if (!reg->registered && next.state != DM_REG_TRYING) {
+        set_grant(reg, NULL);
+    }
     report(reg,
            result->status,
            reg->registered ? result->granted_s * G_USEC_PER_SEC : 0,
@@ -203,6 +327,32 @@ settle(DmRegister *reg, const DmRegisterResult *result)
 }
 
 static void attempt(DmRegister *reg);
+
+static bool
+refuses_gin(const DmRegister *reg, const sip_t *sip)
+{
+    return uses_gin(reg) && sip->sip_status->st_status == 420 &&
+           sip_has_feature((const msg_list_t *)sip->sip_unsupported, "gin");
+}
+
+/* What the registrar cannot do is left out from now on. True: the same without it has been sent. */
+static bool
+went_on_without(DmRegister *reg, const sip_t *sip)
+{
+    if (refuses_gin(reg, sip)) {
+        dm_warning(&reg->log,
+                   "the registrar does not know bulk registration (RFC 6140): registering %s alone",
+                   reg->trunk->registration.aor_user);
+        reg->no_gin = true;
+    } else if (uses_outbound(reg) && sip->sip_status->st_status == 439) {
+        dm_notice(&reg->log, "the first hop keeps no flows (RFC 5626): registering without");
+        reg->no_outbound = true;
+    } else {
+        return false;
+    }
+    attempt(reg);
+    return true;
+}
 
 static void
 take_final(DmRegister *reg, const DmSipMessage *response)
@@ -217,8 +367,12 @@ take_final(DmRegister *reg, const DmSipMessage *response)
         }
         result.refused = true;
     }
+    if (went_on_without(reg, sip)) {
+        return;
+    }
     if (result.status < 300) {
         result.granted_s = granted_s(reg, sip);
+        set_grant(reg, reg->leaving ? NULL : read_grant(sip));
     }
     if (sip->sip_retry_after != NULL) {
         result.retry_after_s = (unsigned)MIN(sip->sip_retry_after->af_delta, 86400);
@@ -240,6 +394,7 @@ on_response(DmClientTx *tx, DmSipMessage *response, void *user_data)
     if (response->sip->sip_status->st_status >= 200) {
         dm_client_tx_forget_user(tx);
         reg->tx = NULL;
+        reg->flow.connection = response->flow.connection;
         take_final(reg, response);
     }
 }
@@ -275,6 +430,10 @@ choose_flow(const DmRegister *reg, DmSipFlow *out_flow)
     size_t n = trunk != NULL ? dm_trunk_targets(trunk, targets, MAX_TARGETS) : 0;
     const DmTarget *target;
 
+    if (reg->leaving && dm_address_is_set(&reg->flow.remote)) {
+        *out_flow = reg->flow; /* where it is registered, whatever the configuration says now */
+        return true;
+    }
     if (n == 0) {
         return false;
     }
@@ -297,6 +456,7 @@ attempt(DmRegister *reg)
         return;
     }
     reg->history.asked_s = asked_s(reg);
+    reg->flow = flow;
     request = new_request(reg, &flow);
     reg->tx = dm_client_tx_start(reg->core->tx, request, &flow, &register_user, reg);
 }
@@ -324,11 +484,15 @@ on_timer(DmTimer *timer, void *user_data)
 /* --- life --- */
 
 DmRegister *
-dm_register_new(DmSipCore *core, DmConfig *config, const DmTrunkConfig *trunk)
+dm_register_new(DmSipCore *core,
+                DmConfig *config,
+                const DmTrunkConfig *trunk,
+                const DmRegisterOptions *options)
 {
     DmRegister *reg = g_new0(DmRegister, 1);
 
     reg->core = core;
+    reg->options = *options;
     reg->config = dm_config_ref(config);
     reg->trunk = trunk;
     reg->log.trunk = trunk->id;
@@ -343,7 +507,7 @@ dm_register_new(DmSipCore *core, DmConfig *config, const DmTrunkConfig *trunk)
     report(reg, 0, 0, 0);
     dm_loop_arm(core->loop,
                 &reg->timer,
-                dm_random_range(core->random, 0, FIRST_MAX_US),
+                dm_random_range(core->random, 0, options->first_within_us),
                 on_timer,
                 reg);
     return reg;
@@ -360,6 +524,7 @@ dm_register_free(DmRegister *reg)
         dm_client_tx_forget_user(reg->tx);
     }
     dm_digest_client_free(reg->digest);
+    dm_grant_unref(reg->grant);
     g_free(reg->contact_user);
     dm_config_unref(reg->config);
     g_free(reg);
@@ -370,6 +535,24 @@ dm_register_is_for(const DmRegister *reg, const DmTrunkConfig *trunk)
 {
     return json_equal(reg->trunk->source, trunk->source) &&
            strcmp(reg->trunk->auth.password, trunk->auth.password) == 0;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+bool
+dm_register_is_replaced_by(const DmRegister *reg, const DmTrunkConfig *trunk)
+{
+    const DmTrunkConfig *old = reg->trunk;
+
+    return trunk != NULL && trunk->enabled && trunk->auth.mode == DM_AUTH_REGISTER &&
+           same_text(registrar_of(old), registrar_of(trunk)) &&
+           same_text(old->domain, trunk->domain) &&
+           same_text(old->registration.aor_user, trunk->registration.aor_user) &&
+           same_text(old->registration.contact_user, trunk->registration.contact_user);
 }
 
 void
@@ -383,10 +566,50 @@ dm_register_take_config(DmRegister *reg, DmConfig *config, const DmTrunkConfig *
     dm_config_unref(old);
 }
 
+static bool
+is_still_a_target(const DmRegister *reg)
+{
+    DmTrunk *trunk = dm_pool_find(reg->core->pool, reg->trunk->id);
+    DmTarget targets[MAX_TARGETS];
+    size_t n = trunk != NULL ? dm_trunk_targets(trunk, targets, MAX_TARGETS) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (dm_address_equal(&targets[i].address, &reg->flow.remote)) {
+            return true;
+        }
+    }
+    return n == 0; /* nothing better is known */
+}
+
+static bool
+lost_its_way(const DmRegister *reg, uint64_t connection)
+{
+    return connection != 0 ? reg->flow.connection == connection : !is_still_a_target(reg);
+}
+
+void
+dm_register_check_way(DmRegister *reg, uint64_t connection)
+{
+    bool waits_for_addresses = reg->state == DM_REG_RETRYING && connection == 0;
+
+    if (reg->leaving || reg->tx != NULL || reg->state == DM_REG_UNREGISTERED ||
+        (!waits_for_addresses && (!reg->registered || !lost_its_way(reg, connection)))) {
+        return;
+    }
+    dm_notice(&reg->log, "the way to the registrar has changed: registering again");
+    reg->target = 0;
+    dm_loop_arm(reg->core->loop,
+                &reg->timer,
+                dm_random_range(reg->core->random, 0, RECOVER_MAX_US),
+                on_timer,
+                reg);
+}
+
 void
 dm_register_now(DmRegister *reg)
 {
     reg->leaving = false;
+    reg->no_gin = reg->no_outbound = false;
     reg->history = (DmRegisterHistory){0};
     begin(reg);
 }
@@ -402,6 +625,16 @@ dm_register_stop(DmRegister *reg)
     }
     reg->state = DM_REG_UNREGISTERED;
     report(reg, 0, 0, 0);
+}
+
+void
+dm_register_shut_down(DmRegister *reg)
+{
+    if (!reg->trunk->registration.hand_over) {
+        dm_register_stop(reg);
+        return;
+    }
+    dm_timer_disarm(&reg->timer);
 }
 
 bool

@@ -28,8 +28,9 @@ struct DmSipStack {
     DmLegFactory factory;
     DmRegistrar *registrar;
     GHashTable *registrations; /* trunk id -> DmRegister */
-    GHashTable *pings;         /* trunk id -> DmOptions */
-    GHashTable *tokens;        /* contact user nobody can guess -> trunk id (REG-1) */
+    GPtrArray *leaving; /* DmRegister of trunks that are gone: their last word is on its way */
+    GHashTable *pings;  /* trunk id -> DmOptions */
+    GHashTable *tokens; /* contact user nobody can guess -> trunk id (REG-1) */
     unsigned max_transactions;
     bool shutting_down;
     int64_t shutdown_until_us;
@@ -620,11 +621,34 @@ dm_sip_stack_unreachable(DmSipStack *stack, const DmAddress *remote)
     dm_tx_layer_unreachable(stack->core.tx, remote);
 }
 
+static void
+check_ways(DmSipStack *stack, uint64_t connection)
+{
+    GHashTableIter iter;
+    gpointer reg;
+
+    g_hash_table_iter_init(&iter, stack->registrations);
+    while (connection != 0 && g_hash_table_iter_next(&iter, NULL, &reg)) {
+        dm_register_check_way(reg, connection);
+    }
+}
+
 void
 dm_sip_stack_flow_failed(DmSipStack *stack, const DmSipFlow *flow)
 {
     dm_tx_layer_flow_failed(stack->core.tx, flow);
     dm_registrar_stream_ended(stack->registrar, flow->connection);
+    check_ways(stack, flow->connection);
+}
+
+void
+dm_sip_stack_addresses_changed(DmSipStack *stack, const char *trunk_id)
+{
+    DmRegister *reg = g_hash_table_lookup(stack->registrations, trunk_id);
+
+    if (reg != NULL) {
+        dm_register_check_way(reg, 0);
+    }
 }
 
 /* --- trunks --- */
@@ -633,6 +657,38 @@ static bool
 is_mine(const DmSipStack *stack, const DmTrunkConfig *trunk)
 {
     return dm_sip_owner_of_trunk(&stack->core, trunk->id) == stack->core.worker;
+}
+
+static void
+on_grant(const char *trunk_id, DmGrant *grant, void *user_data)
+{
+    DmSipStack *stack = user_data;
+
+    if (stack->user->on_grant != NULL) {
+        stack->user->on_grant(trunk_id, grant, stack->user_data);
+    }
+}
+
+/* Few at once, many over half a minute (REG-2). */
+static int64_t
+first_within_us(const DmConfig *config)
+{
+    int64_t each_us = G_USEC_PER_SEC / 10;
+
+    return CLAMP(config->trunks->len * each_us, G_USEC_PER_SEC, 30 * G_USEC_PER_SEC);
+}
+
+static DmRegister *
+new_registration(DmSipStack *stack, DmConfig *config, const DmTrunkConfig *trunk, bool is_changed)
+{
+    return dm_register_new(&stack->core,
+                           config,
+                           trunk,
+                           &(DmRegisterOptions){
+                               .on_grant = on_grant,
+                               .user_data = stack,
+                               .first_within_us = is_changed ? 0 : first_within_us(config),
+                           });
 }
 
 static void
@@ -651,7 +707,7 @@ keep_registered(DmSipStack *stack, GHashTable *kept, DmConfig *config, const DmT
         g_free(key);
         dm_register_take_config(reg, config, trunk);
     } else {
-        reg = dm_register_new(&stack->core, config, trunk);
+        reg = new_registration(stack, config, trunk, reg != NULL);
     }
     g_hash_table_insert(kept, g_strdup(trunk->id), reg);
 }
@@ -686,6 +742,37 @@ new_table(GDestroyNotify destroy)
 }
 
 static void
+forget_those_gone(DmSipStack *stack)
+{
+    for (guint i = stack->leaving->len; i > 0; i--) {
+        if (!dm_register_is_busy(stack->leaving->pdata[i - 1])) {
+            g_ptr_array_remove_index_fast(stack->leaving, i - 1);
+        }
+    }
+}
+
+/* REG-3: what is not registered for any more is taken back. */
+static void
+take_back(DmSipStack *stack, DmConfig *config)
+{
+    GHashTableIter iter;
+    gpointer id;
+    gpointer reg;
+
+    forget_those_gone(stack);
+    g_hash_table_iter_init(&iter, stack->registrations);
+    while (g_hash_table_iter_next(&iter, &id, &reg)) {
+        if (dm_register_is_replaced_by(reg, dm_config_trunk(config, id))) {
+            continue;
+        }
+        g_hash_table_iter_steal(&iter);
+        g_free(id);
+        dm_register_stop(reg);
+        g_ptr_array_add(stack->leaving, reg);
+    }
+}
+
+static void
 take_trunks(DmSipStack *stack, DmConfig *config)
 {
     GHashTable *kept = new_table(free_registration);
@@ -703,6 +790,7 @@ take_trunks(DmSipStack *stack, DmConfig *config)
         keep_registered(stack, kept, config, trunk);
         keep_watched(stack, config, trunk);
     }
+    take_back(stack, config);
     g_hash_table_unref(stack->registrations);
     stack->registrations = kept;
 }
@@ -791,6 +879,7 @@ dm_sip_stack_new(const DmSipStackOptions *options, DmConfig *config)
     stack->factory = (DmLegFactory){.dial = dial, .factory = &stack->core};
     stack->admission = dm_admission_new(dm_loop_clock(options->loop), options->pool);
     stack->registrations = new_table(free_registration);
+    stack->leaving = g_ptr_array_new_with_free_func(free_registration);
     stack->pings = new_table(free_ping);
     stack->tokens = new_table(g_free);
     stack->registrar =
@@ -810,6 +899,7 @@ dm_sip_stack_free(DmSipStack *stack)
     }
     core = &stack->core;
     g_hash_table_unref(stack->registrations);
+    g_ptr_array_unref(stack->leaving);
     g_hash_table_unref(stack->pings);
     g_hash_table_unref(stack->tokens);
     dm_registrar_free(stack->registrar);
@@ -846,18 +936,22 @@ dm_sip_stack_shutdown(DmSipStack *stack)
     g_hash_table_remove_all(stack->pings);
     g_hash_table_iter_init(&iter, stack->registrations);
     while (g_hash_table_iter_next(&iter, NULL, &reg)) {
-        dm_register_stop(reg);
+        dm_register_shut_down(reg);
     }
 }
 
 bool
-dm_sip_stack_is_quiet(const DmSipStack *stack)
+dm_sip_stack_is_quiet(DmSipStack *stack)
 {
     GHashTableIter iter;
     gpointer reg;
 
     if (stack->shutting_down && dm_loop_now_us(stack->core.loop) >= stack->shutdown_until_us) {
         return true;
+    }
+    forget_those_gone(stack);
+    if (stack->leaving->len > 0) {
+        return false;
     }
     g_hash_table_iter_init(&iter, stack->registrations);
     while (g_hash_table_iter_next(&iter, NULL, &reg)) {

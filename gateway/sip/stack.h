@@ -26,6 +26,9 @@ typedef struct {
     /* (nullable) A trunk has registered here, or has not any more (NULL): other workers and the
      * store want to know. */
     void (*on_bindings)(const char *trunk_id, DmBindings *bindings, void *user_data);
+    /* (nullable) What a registrar said when it registered a trunk of this worker's; NULL: it has
+     * not, any more. Other workers want to know. */
+    void (*on_grant)(const char *trunk_id, DmGrant *grant, void *user_data);
     /* New calls welcome? False: 503 with Retry-After; OPTIONS too (drain, overload). */
     bool (*is_accepting)(void *user_data);
 } DmSipStackUser;
@@ -55,6 +58,8 @@ void dm_sip_stack_receive_own(DmSipStack *stack,
                               const char *data,
                               size_t len);
 void dm_sip_stack_unreachable(DmSipStack *stack, const DmAddress *remote);
+/* A name of a trunk's has other addresses now. */
+void dm_sip_stack_addresses_changed(DmSipStack *stack, const char *trunk_id);
 /* A stream is gone, or could not be made. */
 void dm_sip_stack_flow_failed(DmSipStack *stack, const DmSipFlow *flow);
 /* How calls make legs. */
@@ -65,5 +70,5 @@ bool dm_sip_stack_trunk_action(DmSipStack *stack, const char *trunk_id, const ch
 /* Unregisters what is registered; calls are the gateway's to end. Done when no transaction is
  * active, or after 2 s. */
 void dm_sip_stack_shutdown(DmSipStack *stack);
-bool dm_sip_stack_is_quiet(const DmSipStack *stack);
+bool dm_sip_stack_is_quiet(DmSipStack *stack);
 size_t dm_sip_stack_n_legs(const DmSipStack *stack);

@@ -9,6 +9,7 @@
 #include "gateway/base/counters.h"
 #include "gateway/base/random.h"
 #include "gateway/trunk/bindings.h"
+#include "gateway/trunk/grant.h"
 
 /* Trunks while running: up or down, calls in use, rates, resolved addresses. A DmPool belongs to
  * one signalling worker; what must hold across workers (calls in use, rates, endpoint and
@@ -117,6 +118,11 @@ void dm_trunk_share_bindings(DmTrunk *trunk, DmBindings *bindings);
 DmBindings *dm_trunk_bindings(const DmTrunk *trunk);
 /* A contact by its id, wherever it has moved meanwhile. NULL: gone. */
 const DmBinding *dm_trunk_binding(const DmTrunk *trunk, uint64_t id);
+/* What the registrar of the trunk said last, for this worker. @grant: referenced; NULL: nothing, or
+ * we are not registered. */
+void dm_trunk_set_grant(DmTrunk *trunk, DmGrant *grant);
+/* Borrowed until the next change; NULL: nothing. */
+DmGrant *dm_trunk_grant(const DmTrunk *trunk);
 /* What was registered before a restart: trunks of this id begin with it. @bindings: referenced. */
 void dm_trunk_registry_remember(DmTrunkRegistry *registry,
                                 const char *trunk_id,

@@ -25,6 +25,7 @@ struct DmTrunk {
     unsigned n_endpoints;
     DmEndpoint endpoints[DM_TRUNK_MAX_ENDPOINTS];
     DmBindings *bindings; /* NULL: nowhere */
+    DmGrant *grant;       /* NULL: nothing */
 };
 
 /* One reference. */

@@ -158,6 +158,7 @@ clear_trunk(DmTrunk *trunk)
 {
     drop_endpoints(trunk);
     dm_bindings_unref(trunk->bindings);
+    dm_grant_unref(trunk->grant);
     dm_trunk_shared_unref(trunk->shared);
     dm_config_unref(trunk->config);
 }
@@ -229,6 +230,21 @@ DmBindings *
 dm_trunk_bindings(const DmTrunk *trunk)
 {
     return trunk->bindings;
+}
+
+void
+dm_trunk_set_grant(DmTrunk *trunk, DmGrant *grant)
+{
+    DmGrant *old = trunk->grant;
+
+    trunk->grant = grant != NULL ? dm_grant_ref(grant) : NULL;
+    dm_grant_unref(old);
+}
+
+DmGrant *
+dm_trunk_grant(const DmTrunk *trunk)
+{
+    return trunk->grant;
 }
 
 const DmBinding *

@@ -379,6 +379,38 @@ callers_without_number_are_anonymous_and_not_vouched_for(void)
     tear_down(&desk);
 }
 
+/* A registrar that lets every trunk present one number. */
+static DmGranted
+grant_one(const DmTrunkConfig *trunk, const char *number, void *user_data)
+{
+    return strcmp(number, user_data) == 0 ? DM_GRANTED_YES : DM_GRANTED_NO;
+}
+
+static void
+registrars_may_allow_more(void)
+{
+    static char allowed[] = "+33123456789";
+    Desk desk;
+    DmRouteRequest request = {.source_trunk = "pbx",
+                              .identity = &desk.identity,
+                              .granted = grant_one,
+                              .user_data = allowed};
+    DmRoutePlan *allows, *forbids;
+
+    g_test_summary("ID-3 REG-1: what the registrar allows may be presented, besides owned_numbers");
+    set_up(&desk, ALL_TRUNKS);
+    set(&desk.identity.ruri_user, "555");
+    set(&desk.identity.from_user, "+33123456789");
+    allows = dm_route_plan(desk.config, &request);
+    g_assert_cmpuint(allows->targets->len, ==, 1);
+    set(&desk.identity.from_user, "+33123456780");
+    forbids = dm_route_plan(desk.config, &request);
+    g_assert_cmpuint(forbids->reject_code, ==, 403);
+    dm_route_plan_free(allows);
+    dm_route_plan_free(forbids);
+    tear_down(&desk);
+}
+
 static void
 callers_of_others_are_screened(void)
 {
@@ -510,6 +542,7 @@ main(int argc, char **argv)
     g_test_add_func("/route/identity/no-number",
                     callers_without_number_are_anonymous_and_not_vouched_for);
     g_test_add_func("/route/identity/screened", callers_of_others_are_screened);
+    g_test_add_func("/route/identity/granted", registrars_may_allow_more);
     g_test_add_func("/route/identity/source", caller_is_taken_from_where_the_trunk_says);
     g_test_add_func("/route/identity/diversion", forwarding_number_crosses_in_the_trunks_format);
     g_test_add_func("/route/unknown-source", strangers_to_the_snapshot_are_still_routed);
