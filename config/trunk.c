@@ -91,6 +91,24 @@ static const DmJsonChoice codecs[] = {
     {NULL},
 };
 
+static const DmJsonChoice srtp_policies[] = {
+    {"off", DM_SRTP_OFF},
+    {"offer", DM_SRTP_OFFER},
+    {"require", DM_SRTP_REQUIRE},
+    {"opportunistic", DM_SRTP_OPPORTUNISTIC},
+    {NULL},
+};
+
+static const DmJsonChoice srtp_suites[] = {
+    {"AES_CM_128_HMAC_SHA1_80", DM_SRTP_AES_CM_128_HMAC_SHA1_80},
+    {"AES_CM_128_HMAC_SHA1_32", DM_SRTP_AES_CM_128_HMAC_SHA1_32},
+    {"AES_256_CM_HMAC_SHA1_80", DM_SRTP_AES_256_CM_HMAC_SHA1_80},
+    {"AES_256_CM_HMAC_SHA1_32", DM_SRTP_AES_256_CM_HMAC_SHA1_32},
+    {"AEAD_AES_128_GCM", DM_SRTP_AEAD_AES_128_GCM},
+    {"AEAD_AES_256_GCM", DM_SRTP_AEAD_AES_256_GCM},
+    {NULL},
+};
+
 static const DmJsonChoice abilities[] = {
     {"supported", DM_ABILITY_SUPPORTED},
     {"off", DM_ABILITY_OFF},
@@ -181,6 +199,13 @@ static const DmJsonChoice countries[] = {
     {NULL},
 };
 #undef COUNTRY
+
+const char *
+dm_srtp_policy_name(DmSrtpPolicy policy)
+{
+    g_return_val_if_fail(policy < G_N_ELEMENTS(srtp_policies) - 1, "");
+    return srtp_policies[policy].name;
+}
 
 const char *
 dm_transport_name(DmTransport transport)
@@ -878,6 +903,27 @@ static const DmJsonMember media_members[] = {
      .choices = nat_policies,
      .doc = "Where its audio may really come from: `never` elsewhere than signalled, `prefix`: the "
             "same /24 or /64, `any`."},
+    {"srtp",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, media.srtp),
+     .choices = srtp_policies,
+     .doc = "Encrypted audio, with keys in SDP (RFC 4568). `offer`: asked for, and plain RTP where "
+            "the trunk has none or refuses once. `require`: no call without. `opportunistic`: keys "
+            "in an offer of plain RTP (RFC 8643), and once of SRTP where that is refused."},
+    {"srtp_suites",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, media.srtp_suites),
+     .min = 1,
+     .max = 6,
+     .choices = srtp_suites,
+     .text = "[\"AES_CM_128_HMAC_SHA1_80\", \"AES_256_CM_HMAC_SHA1_80\", \"AEAD_AES_128_GCM\", "
+             "\"AEAD_AES_256_GCM\", \"AES_CM_128_HMAC_SHA1_32\", \"AES_256_CM_HMAC_SHA1_32\"]",
+     .doc = "Suites offered and accepted, best first."},
+    {"rekey_resets_roc",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, media.rekey_resets_roc),
+     .doc = "With a new key the trunk counts SRTP packets from the start, as Microsoft Teams does; "
+            "others let the rollover counter go on (RFC 3711)."},
     {"timeout_ms",
      DM_JSON_INTEGER,
      DM_JSON_AT(DmTrunkConfig, media.timeout_ms),
@@ -1456,6 +1502,7 @@ dm_trunk_config_free(DmTrunkConfig *trunk)
     g_clear_pointer(&trunk->numbering.in_rules, g_ptr_array_unref);
     g_clear_pointer(&trunk->numbering.out_rules, g_ptr_array_unref);
     g_clear_pointer(&trunk->media.codecs, g_array_unref);
+    g_clear_pointer(&trunk->media.srtp_suites, g_array_unref);
     g_clear_pointer(&trunk->failover_codes, g_ptr_array_unref);
     json_decref(trunk->source);
     g_free(trunk);

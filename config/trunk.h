@@ -41,6 +41,7 @@ typedef enum {
     DM_TRANSPORT_TLS,
 } DmTransport;
 #define DM_N_TRANSPORTS 3
+const char *dm_srtp_policy_name(DmSrtpPolicy policy); /* "opportunistic" */
 const char *dm_transport_name(DmTransport transport); /* "udp" */
 
 typedef enum {
@@ -221,6 +222,9 @@ typedef struct {
 
     struct {
         GArray *codecs; /* DmCodec, best first */
+        DmSrtpPolicy srtp;
+        GArray *srtp_suites; /* DmSrtpSuite, best first */
+        bool rekey_resets_roc;
         bool transcode;
         DmCodecPreference preference;
         uint16_t ptime_ms;

@@ -115,6 +115,14 @@ typedef enum {
 #define DM_N_SRTP_SUITES    7
 #define DM_SRTP_MAX_KEY_LEN 46
 
+/* When a peer's media are to be protected (SEC-2). */
+typedef enum {
+    DM_SRTP_OFF,           /* never: an offer of nothing else is refused */
+    DM_SRTP_OFFER,         /* offered; plain RTP where the peer has none */
+    DM_SRTP_REQUIRE,       /* or no call */
+    DM_SRTP_OPPORTUNISTIC, /* keys in an offer of plain RTP (RFC 8643) */
+} DmSrtpPolicy;
+
 /* A master key with its salt. Never logged, never shown. */
 typedef struct {
     uint8_t suite;   /* DmSrtpSuite; DM_SRTP_NONE: no key */

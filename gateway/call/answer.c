@@ -36,17 +36,17 @@ refuse_answer(DmCall *call, const DmSdp *sdp, DmSdpVerdict verdict)
         .cause = DM_RELEASE_PROTOCOL,
         .status = 488,
         .q850 = DM_Q850_INCOMPATIBLE,
-        .diagnosis = "codec_mismatch",
-        .warning = "incompatible media format",
     };
 
     g_strlcpy(why.reason, dm_status_phrase(488), sizeof(why.reason));
     dm_record_add_evidence(call->record,
                            "The called side's answer cannot be used: %s",
                            dm_sdp_verdict_name(verdict));
-    dm_diagnose_codecs(call, "The caller", call->a->theirs, call->a->config);
+    g_strlcpy(why.diagnosis, dm_diagnosis_of(verdict), sizeof(why.diagnosis));
+    g_strlcpy(why.warning, dm_warning_of(verdict), sizeof(why.warning));
+    dm_diagnose_sdp(call, verdict, "The caller", call->a->theirs, call->a->config);
     if (sdp != NULL) {
-        dm_diagnose_codecs(call, "The called side", sdp, call->b->config);
+        dm_diagnose_sdp(call, verdict, "The called side", sdp, call->b->config);
     }
     dm_call_release(call, DM_RELEASED_BY_GATEWAY, &why);
 }
@@ -135,7 +135,7 @@ take_caller_answer(DmParty *party, const DmSdp *sdp)
         dm_record_add_evidence(call->record,
                                "The caller's answer to our offer cannot be used: %s",
                                dm_sdp_verdict_name(verdict));
-        dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");
+        dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, dm_diagnosis_of(verdict));
         return;
     }
     dm_diagnose_address(party);

@@ -41,6 +41,8 @@ typedef struct {
     bool provisional;         /* anything at all came back */
 
     DmSdpPolicy policy;
+    DmSrtpPolicy srtp; /* the trunk's, or what is tried once in its place */
+    DmSdpKeying keying;
     GArray *codecs; /* DmCodec; what policy.codecs points to when the trunk's list was narrowed */
     GPtrArray *rivals;    /* DmSdp, what other phones of the same call have described; NULL: none */
     DmSdp *ours, *theirs; /* last sent and received, agreed or about to be */
@@ -63,6 +65,7 @@ typedef struct {
     unsigned next_target;
     const DmRouteTarget *target; /* the one being tried */
     DmTrunk *trunk;              /* its trunk; one reference */
+    bool try_other_srtp;         /* the next attempt: where this one was refused for it, perhaps */
     DmTarget addresses[DM_MAX_ATTEMPTS];
     size_t n_addresses, next_address;
     unsigned n_attempts;

@@ -345,17 +345,15 @@ check_offer(DmCall *call)
         .cause = DM_RELEASE_LOCAL,
         .status = 488,
         .q850 = DM_Q850_INCOMPATIBLE,
-        .warning = "incompatible media format",
     };
 
     if (verdict == DM_SDP_OK) {
         return true;
     }
-    dm_diagnose_codecs(call, "The caller", call->a->theirs, call->a->config);
+    dm_diagnose_sdp(call, verdict, "The caller", call->a->theirs, call->a->config);
+    g_strlcpy(why.warning, dm_warning_of(verdict), sizeof(why.warning));
     g_strlcpy(why.reason, dm_status_phrase(488), sizeof(why.reason));
-    g_strlcpy(why.diagnosis,
-              verdict == DM_SDP_SRTP_UNSUPPORTED ? "srtp_mismatch" : "codec_mismatch",
-              sizeof(why.diagnosis));
+    g_strlcpy(why.diagnosis, dm_diagnosis_of(verdict), sizeof(why.diagnosis));
     dm_call_release(call, DM_RELEASED_BY_GATEWAY, &why);
     return false;
 }

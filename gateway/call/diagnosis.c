@@ -45,6 +45,14 @@ explain_silent_side(DmCall *call, DmSide side)
                            report->rx_packets,
                            report->rx_foreign_source,
                            dm_address_text(&record->spec.side[side].remote_rtp, text));
+    if (report->rx_srtp_auth > report->rx_packets) {
+        dm_record_add_evidence(record,
+                               "%" G_GUINT64_FORMAT " SRTP packets from side %s were not made with "
+                               "the key it gave, or count otherwise (see rekey_resets_roc)",
+                               report->rx_srtp_auth,
+                               side_name(side));
+        dm_diagnose(call, "srtp_mismatch");
+    }
     if (is_out_of_reach(&record->spec.side[side].remote_rtp, &record->leg[side].remote)) {
         dm_diagnose(call, "sdp_private_addr");
     }
@@ -272,6 +280,69 @@ dm_diagnose_codecs(DmCall *call, const char *who, const DmSdp *offer, const DmTr
                            listed[0] != '\0' ? listed : "no usable audio",
                            trunk->id,
                            allowed);
+}
+
+static bool
+is_about_srtp(DmSdpVerdict verdict)
+{
+    return verdict == DM_SDP_SRTP_UNSUPPORTED || verdict == DM_SDP_SRTP_REQUIRED;
+}
+
+const char *
+dm_diagnosis_of(DmSdpVerdict verdict)
+{
+    return is_about_srtp(verdict) ? "srtp_mismatch" : "codec_mismatch";
+}
+
+const char *
+dm_warning_of(DmSdpVerdict verdict)
+{
+    switch (verdict) {
+    case DM_SDP_SRTP_REQUIRED:
+        return "SRTP is required";
+    case DM_SDP_SRTP_UNSUPPORTED:
+        return "SRTP is not available";
+    default:
+        return "incompatible media format";
+    }
+}
+
+static char *
+suites_of(const DmSdp *sdp)
+{
+    GString *text = g_string_new(NULL);
+
+    for (unsigned m = 0; sdp != NULL && m < dm_sdp_n_media(sdp); m++) {
+        const DmSdpMedia *media = dm_sdp_media(sdp, m);
+
+        for (unsigned i = 0; i < media->n_crypto; i++) {
+            append_name(text, dm_srtp_suite_name((DmSrtpSuite)media->crypto[i].key.suite));
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+void
+dm_diagnose_sdp(DmCall *call,
+                DmSdpVerdict verdict,
+                const char *who,
+                const DmSdp *sdp,
+                const DmTrunkConfig *trunk)
+{
+    g_autofree char *suites = NULL;
+
+    if (!is_about_srtp(verdict)) {
+        dm_diagnose_codecs(call, who, sdp, trunk);
+        return;
+    }
+    suites = suites_of(sdp);
+    dm_record_add_evidence(call->record,
+                           "%s described %s%s; trunk '%s' has SRTP %s",
+                           who,
+                           suites[0] != '\0' ? "SRTP with " : "no SRTP suite that we know",
+                           suites,
+                           trunk->id,
+                           dm_srtp_policy_name(trunk->media.srtp));
 }
 
 void

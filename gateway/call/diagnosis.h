@@ -19,6 +19,15 @@ void dm_diagnose_quality(DmCall *call);
  * named when audio fails. */
 void dm_diagnose_address(DmParty *party);
 /* What @offer listed and what @trunk allows. */
+/* Why an offer or answer cannot be used: the code for it, and a text for Warning. */
+const char *dm_diagnosis_of(DmSdpVerdict verdict);
+const char *dm_warning_of(DmSdpVerdict verdict);
+/* What about: @who described @sdp, and @trunk is configured otherwise. */
+void dm_diagnose_sdp(DmCall *call,
+                     DmSdpVerdict verdict,
+                     const char *who,
+                     const DmSdp *sdp,
+                     const DmTrunkConfig *trunk);
 void dm_diagnose_codecs(DmCall *call,
                         const char *who,
                         const DmSdp *offer,

@@ -109,6 +109,53 @@ next_place(DmCall *call)
     return dialing->next_address < dialing->n_addresses || next_trunk(call);
 }
 
+/* What else may be offered where SRTP, or its absence, may be what was refused; the same: nothing.
+ */
+static DmSrtpPolicy
+other_srtp(DmSrtpPolicy policy)
+{
+    switch (policy) {
+    case DM_SRTP_OFFER:
+        return DM_SRTP_OFF;
+    case DM_SRTP_OPPORTUNISTIC:
+        return DM_SRTP_REQUIRE;
+    default:
+        return policy;
+    }
+}
+
+static bool
+refuses_media(const DmRelease *release)
+{
+    return release->cause == DM_RELEASE_REJECTED &&
+           (release->status == 488 || release->status == 606 || release->status == 415);
+}
+
+/* RTE-6, SEC-2: the same address once more, with the other kind of media; a refusal of that is the
+ * last word. */
+static bool
+prepare_other_srtp(DmParty *party, const DmRelease *release)
+{
+    DmCall *call = party->call;
+
+    if (!refuses_media(release) || call->state == DM_CALL_RINGING || party->srtp == DM_SRTP_OFF ||
+        party->srtp != party->config->media.srtp) {
+        return false;
+    }
+    dm_record_add_evidence(call->record,
+                           "Trunk '%s' refused an offer of SRTP with %u",
+                           dm_trunk_id(party->trunk),
+                           release->status);
+    if (other_srtp(party->srtp) == party->srtp) {
+        return false;
+    }
+    dm_info(&call->log, "media refused: offered once more, otherwise protected");
+    dm_party_leave_trunk(party);
+    call->dialing.try_other_srtp = true;
+    call->dialing.next_address--;
+    return true;
+}
+
 static void
 skip_trunk(DmDialing *dialing)
 {
@@ -206,8 +253,8 @@ try_address(DmCall *call, DmParty *party)
     }
     offered = dm_negotiate_first_offer(party);
     if (offered != DM_SDP_OK) {
-        dm_diagnose_codecs(call, "The caller", call->a->theirs, party->config);
-        remember_refusal(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");
+        dm_diagnose_sdp(call, offered, "The caller", call->a->theirs, party->config);
+        remember_refusal(call, 488, DM_Q850_INCOMPATIBLE, dm_diagnosis_of(offered));
         skip_trunk(&call->dialing);
         return false;
     }
@@ -243,6 +290,10 @@ dm_dial_next(DmCall *call)
             return;
         }
         party = dm_party_new(call, DM_SIDE_B, dialing->trunk, dialing->target->trunk);
+        if (dialing->try_other_srtp) {
+            party->srtp = other_srtp(party->srtp);
+            dialing->try_other_srtp = false;
+        }
         if (try_address(call, party)) {
             send_invite(party, address);
             return;
@@ -316,6 +367,9 @@ dm_dial_failed(DmParty *party, const DmRelease *release, const GPtrArray *contac
     bool redirected = dm_redirect_take(party, &failure, contacts);
 
     diagnose_failure(&failure);
+    if (refuses_media(release) && party->srtp != DM_SRTP_OFF && failure.diagnosis[0] == '\0') {
+        g_strlcpy(failure.diagnosis, "srtp_mismatch", sizeof(failure.diagnosis));
+    }
     if (release->cause == DM_RELEASE_TRANSPORT) {
         note_unreachable(party);
     }
@@ -325,7 +379,7 @@ dm_dial_failed(DmParty *party, const DmRelease *release, const GPtrArray *contac
     dm_trunk_count_result(party->trunk, false);
     report_endpoint(party, release->cause == DM_RELEASE_REJECTED);
     remember_failure(call, &failure);
-    if (redirected) {
+    if (redirected || prepare_other_srtp(party, release)) {
         dm_dial_next(call);
         return;
     }

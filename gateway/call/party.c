@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/call/party.h"
 
+#include <string.h>
+
 DM_LOG_TOPIC("call-party");
 
 DmParty *
@@ -17,6 +19,10 @@ dm_party_new(DmCall *call, DmSide side, DmTrunk *trunk, const DmTrunkConfig *con
     party->media = config;
     party->started_us = dm_loop_now_us(call->deps.loop);
     party->wish = DM_MEDIA_BOTH;
+    party->srtp = config->media.srtp;
+    if (party->srtp != DM_SRTP_OFF) {
+        dm_random_bytes(call->deps.random, party->keying.secret, sizeof party->keying.secret);
+    }
     g_ptr_array_add(call->parties, party);
     return party;
 }
@@ -37,6 +43,8 @@ dm_party_free(DmParty *party)
     if (party->home != party->call) {
         party->home->joining.n_away--;
     }
+    explicit_bzero(&party->keying, sizeof party->keying);
+    explicit_bzero(&party->spec, sizeof party->spec);
     g_free(party);
 }
 
@@ -104,6 +112,11 @@ dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode)
         .dtmf_pt = trunk->media.dtmf_pt,
         .nat = trunk->media.nat,
         .keys = keys_of(trunk),
+        .srtp = party->srtp,
+        .rekey_resets_roc = trunk->media.rekey_resets_roc,
+        .suites = (const DmSrtpSuite *)(const void *)trunk->media.srtp_suites->data,
+        .n_suites = trunk->media.srtp_suites->len,
+        .keying = &party->keying,
     };
 }
 
@@ -139,5 +152,8 @@ dm_party_agree(DmParty *party)
     }
     verdict = dm_sdp_side_spec(party->ours, party->theirs, &party->policy, &party->spec);
     party->has_spec = party->has_spec || verdict == DM_SDP_OK;
+    if (verdict == DM_SDP_OK) {
+        dm_sdp_keying_agreed(&party->keying, &party->spec, party->ours_was_answer);
+    }
     return verdict;
 }

@@ -139,7 +139,8 @@ pass_across(DmParty *party, const DmSdp *offer)
     DmParty *other = other_party(party);
     g_autoptr(DmSdp) sent = NULL;
 
-    if (dm_sdp_offer_across(offer, &other->policy, other->ours, &sent) != DM_SDP_OK) {
+    if (dm_sdp_judge_keys(offer, &party->policy) != DM_SDP_OK ||
+        dm_sdp_offer_across(offer, &other->policy, other->ours, &sent) != DM_SDP_OK) {
         refuse(party, 488);
         return;
     }

@@ -83,6 +83,7 @@ dm_record_free(DmRecord *record)
     g_free(record->release.diagnosis);
     g_ptr_array_unref(record->release.evidence);
     g_ptr_array_unref(record->limits_hit);
+    explicit_bzero(&record->spec, sizeof record->spec); /* keys */
     g_free(record);
 }
 
@@ -456,6 +457,26 @@ add_media_format(GString *out, const DmMediaSideSpec *spec, const DmMediaSideRep
     dm_json_text_add_text(out, "dtmf_mode", dtmf_mode(spec));
 }
 
+/* With keys in SDP, whoever reads the signalling hears the call. */
+static void
+add_media_srtp(GString *out,
+               const DmMediaSideSpec *spec,
+               const DmMediaSideReport *report,
+               const char *transport)
+{
+    DmSrtpSuite suite = (DmSrtpSuite)spec->srtp_in.suite;
+    bool is_tls = g_strcmp0(transport, "tls") == 0;
+
+    if (suite == DM_SRTP_NONE) {
+        dm_json_text_add_null(out, "srtp_suite");
+    } else {
+        dm_json_text_add_text(out, "srtp_suite", dm_srtp_suite_name(suite));
+    }
+    dm_json_text_add_boolean(out, "srtp_key_exposed", suite != DM_SRTP_NONE && !is_tls);
+    dm_json_text_add_integer(out, "srtp_auth_failures", (int64_t)report->rx_srtp_auth);
+    dm_json_text_add_integer(out, "srtp_replayed", (int64_t)report->rx_srtp_replayed);
+}
+
 static void
 add_media_addresses(GString *out, const DmMediaSideSpec *spec, const DmMediaSideReport *report)
 {
@@ -545,10 +566,12 @@ static void
 add_media_side(GString *out,
                const char *name,
                const DmMediaSideSpec *spec,
-               const DmMediaSideReport *report)
+               const DmMediaSideReport *report,
+               const char *transport)
 {
     dm_json_text_open(out, name, '{');
     add_media_format(out, spec, report);
+    add_media_srtp(out, spec, report, transport);
     add_media_addresses(out, spec, report);
     add_media_counts(out, report);
     add_media_quality(out, report);
@@ -569,7 +592,8 @@ add_media(GString *out, const DmRecord *record)
         add_media_side(out,
                        side == DM_SIDE_A ? "a" : "b",
                        &record->spec.side[side],
-                       &record->report.side[side]);
+                       &record->report.side[side],
+                       record->leg[side].transport);
     }
     dm_json_text_add_boolean(out, "transcoded", record->report.transcoded);
     dm_json_text_add_text(out, "audio", audio_name(record->audio));

@@ -194,7 +194,16 @@ put_line(DmSdpFilter *filter, const char *line)
 }
 
 static void
-take_attribute(DmSdpFilter *filter, const char *line)
+take_crypto(DmSdpFilter *filter, char *value)
+{
+    if (filter->n_media > 0 && filter->n_crypto < DM_SDP_MAX_CRYPTO_LINES) {
+        filter->crypto[filter->n_crypto].media = filter->n_media - 1;
+        filter->crypto[filter->n_crypto++].value = value;
+    }
+}
+
+static void
+take_attribute(DmSdpFilter *filter, char *line)
 {
     static const char *const wanted[] = {"fmtp:",
                                          "ptime:",
@@ -205,8 +214,12 @@ take_attribute(DmSdpFilter *filter, const char *line)
                                          "sendonly",
                                          "recvonly",
                                          "inactive"};
-    const char *attribute = line + 2;
+    char *attribute = line + 2;
 
+    if (g_str_has_prefix(attribute, "crypto:")) {
+        take_crypto(filter, attribute + strlen("crypto:"));
+        return;
+    }
     if (g_str_has_prefix(attribute, "rtpmap:") && is_usable_rtpmap(attribute + strlen("rtpmap:"))) {
         put_line(filter, line);
         return;

@@ -11,6 +11,9 @@
 #define DM_SDP_PROTO_MAX   24
 #define DM_SDP_FORMATS_MAX 64
 
+/* Of all media lines together. */
+#define DM_SDP_MAX_CRYPTO_LINES 24
+
 typedef struct {
     char type[DM_SDP_TYPE_MAX], proto[DM_SDP_PROTO_MAX], formats[DM_SDP_FORMATS_MAX];
 } DmSdpMediaAsWritten;
@@ -20,9 +23,14 @@ typedef struct {
     uint64_t version;
     unsigned n_media;
     DmSdpMediaAsWritten media[DM_SDP_MAX_MEDIA];
+    unsigned n_crypto;
+    struct {
+        unsigned media;
+        char *value; /* in the text that was filtered */
+    } crypto[DM_SDP_MAX_CRYPTO_LINES];
 } DmSdpFilter;
 
-/* @text: changed in place. Error: DM_ERROR_PARSE, DM_ERROR_LIMIT. */
+/* @text: changed in place, and must outlive @filter. Error: DM_ERROR_PARSE, DM_ERROR_LIMIT. */
 bool dm_sdp_filter_text(DmSdpFilter *filter, char *text, GError **error);
 
 /* Splits @text in place at blanks, any number of them, into at most @max words; what is more is

@@ -3,40 +3,64 @@
 
 #include <string.h>
 
+#include "gateway/sdp/crypto.h"
+
 DmMediaDirection
 dm_line_direction(const DmSdpMedia *media)
 {
     return media->connection_any ? media->peer_direction & DM_MEDIA_SEND : media->peer_direction;
 }
 
-bool
-dm_line_is_plain_rtp(const DmSdpMedia *media)
+static bool
+is_live_audio(const DmSdpMedia *media)
 {
-    return media->proto == DM_SDP_RTP_AVP || media->proto == DM_SDP_RTP_AVPF;
+    return media->type == DM_SDP_AUDIO && media->port != 0 && dm_sdp_media_is_rtp(media);
+}
+
+static int
+find_protected(const DmSdp *sdp, const DmSdpPolicy *policy)
+{
+    for (unsigned i = 0; policy != NULL && i < sdp->n_media; i++) {
+        if (is_live_audio(&sdp->media[i]) && dm_crypto_protects(&sdp->media[i], policy)) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static int
+find_allowed(const DmSdp *sdp, const DmSdpPolicy *policy, DmSdpVerdict *out_why)
+{
+    for (unsigned i = 0; i < sdp->n_media; i++) {
+        if (is_live_audio(&sdp->media[i])) {
+            *out_why = policy != NULL ? dm_crypto_judge(&sdp->media[i], policy) : DM_SDP_OK;
+            if (*out_why == DM_SDP_OK) {
+                return (int)i;
+            }
+        }
+    }
+    return -1;
 }
 
 const DmSdpMedia *
-dm_line_find_audio(const DmSdp *sdp, unsigned *out_index, DmSdpVerdict *out_why)
+dm_line_find_audio(const DmSdp *sdp,
+                   const DmSdpPolicy *policy,
+                   unsigned *out_index,
+                   DmSdpVerdict *out_why)
 {
-    *out_why = DM_SDP_NO_AUDIO;
-    for (unsigned i = 0; i < sdp->n_media; i++) {
-        const DmSdpMedia *media = &sdp->media[i];
+    int index = find_protected(sdp, policy);
 
-        if (media->type != DM_SDP_AUDIO || media->port == 0) {
-            continue;
-        }
-        if (dm_line_is_plain_rtp(media)) {
-            if (out_index != NULL) {
-                *out_index = i;
-            }
-            *out_why = DM_SDP_OK;
-            return media;
-        }
-        if (dm_sdp_media_is_rtp(media)) {
-            *out_why = DM_SDP_SRTP_UNSUPPORTED;
-        }
+    *out_why = index >= 0 ? DM_SDP_OK : DM_SDP_NO_AUDIO;
+    if (index < 0) {
+        index = find_allowed(sdp, policy, out_why);
     }
-    return NULL;
+    if (index < 0) {
+        return NULL;
+    }
+    if (out_index != NULL) {
+        *out_index = (unsigned)index;
+    }
+    return &sdp->media[index];
 }
 
 static void

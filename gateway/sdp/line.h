@@ -14,12 +14,15 @@ dm_direction_reverse(DmMediaDirection direction)
                               ((direction & DM_MEDIA_RECV) >> 1));
 }
 
-bool dm_line_is_plain_rtp(const DmSdpMedia *media);
 /* What the writer of @media really wants: c=0.0.0.0 says "send me nothing" (RFC 3264, 8.4). */
 DmMediaDirection dm_line_direction(const DmSdpMedia *media);
 
-/* The one audio line we anchor; @out_index nullable. NULL with the reason in @out_why. */
-const DmSdpMedia *dm_line_find_audio(const DmSdp *sdp, unsigned *out_index, DmSdpVerdict *out_why);
+/* The one audio line we anchor: the first that @policy would protect, else the first it allows;
+ * without @policy the first. @out_index nullable. NULL with the reason in @out_why. */
+const DmSdpMedia *dm_line_find_audio(const DmSdp *sdp,
+                                     const DmSdpPolicy *policy,
+                                     unsigned *out_index,
+                                     DmSdpVerdict *out_why);
 
 /* As many lines as @like has, all refused in kind and in place (RFC 3264, 6). (transfer full) */
 DmSdp *dm_line_refuse_all(const DmSdp *like, unsigned n_more);

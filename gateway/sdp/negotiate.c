@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/sdp/negotiate.h"
 
+#include "gateway/sdp/crypto.h"
 #include "gateway/sdp/line.h"
 #include "gateway/sdp/t38.h"
 
@@ -16,7 +17,8 @@ dm_sdp_verdict_name(DmSdpVerdict verdict)
         [DM_SDP_NO_COMMON_CODEC] = "no common codec",
         [DM_SDP_NO_AUDIO] = "no audio",
         [DM_SDP_BAD_ANSWER] = "answer does not fit the offer",
-        [DM_SDP_SRTP_UNSUPPORTED] = "SRTP is not supported",
+        [DM_SDP_SRTP_UNSUPPORTED] = "no SRTP suite in common",
+        [DM_SDP_SRTP_REQUIRED] = "SRTP is required",
         [DM_SDP_NO_T38] = "no T.38",
     };
 
@@ -38,11 +40,11 @@ audio_place(const DmSdp *sdp)
     unsigned index;
     DmSdpVerdict why;
 
-    if (dm_line_find_audio(sdp, &index, &why) != NULL) {
+    if (dm_line_find_audio(sdp, NULL, &index, &why) != NULL) {
         return (int)index;
     }
     for (unsigned i = 0; i < sdp->n_media; i++) {
-        if (sdp->media[i].type == DM_SDP_AUDIO && dm_line_is_plain_rtp(&sdp->media[i])) {
+        if (sdp->media[i].type == DM_SDP_AUDIO && dm_sdp_media_is_rtp(&sdp->media[i])) {
             return (int)i; /* refused before, may live again (RFC 3264, 8.1) */
         }
     }
@@ -68,6 +70,7 @@ begin_offer(Offer *offer,
     offer->sdp = dm_line_refuse_all(previous, place < 0 ? 1 : 0);
     offer->line = &offer->sdp->media[place >= 0 ? (unsigned)place : n_before];
     dm_line_open(offer->line, policy, direction);
+    dm_crypto_offer(offer->line, policy, offer->previous);
     offer->line->ptime_ms = policy->ptime_ms;
     return true;
 }
@@ -199,13 +202,22 @@ offer_events(Offer *offer)
 }
 
 DmSdpVerdict
+dm_sdp_judge_keys(const DmSdp *offer, const DmSdpPolicy *from)
+{
+    DmSdpVerdict why;
+
+    dm_line_find_audio(offer, from, NULL, &why);
+    return why == DM_SDP_NO_AUDIO ? DM_SDP_OK : why;
+}
+
+DmSdpVerdict
 dm_sdp_offer_across(const DmSdp *from_offer,
                     const DmSdpPolicy *to,
                     const DmSdp *previous,
                     DmSdp **out_offer)
 {
     DmSdpVerdict why;
-    const DmSdpMedia *from = dm_line_find_audio(from_offer, NULL, &why);
+    const DmSdpMedia *from = dm_line_find_audio(from_offer, NULL, NULL, &why);
     Offer offer;
 
     if (dm_t38_is_wanted(from_offer, previous != NULL) && (to->has_t38 || from == NULL)) {
@@ -391,7 +403,7 @@ fill_answer(Answer *answer)
     }
     answer_comfort_noise(answer);
     answer_events(answer);
-    return DM_SDP_OK;
+    return dm_crypto_answer(answer->line, answer->offered, answer->policy);
 }
 
 DmSdpVerdict
@@ -409,9 +421,9 @@ dm_sdp_answer_across(const DmSdp *offer,
                              : dm_t38_is_wanted(offer, false)) {
         return dm_t38_answer_across(offer, from, other_answer, out_answer);
     }
-    answer.offered = dm_line_find_audio(offer, &index, &verdict);
+    answer.offered = dm_line_find_audio(offer, from, &index, &verdict);
     if (verdict == DM_SDP_OK && other_answer != NULL) {
-        answer.other = dm_line_find_audio(other_answer, NULL, &verdict);
+        answer.other = dm_line_find_audio(other_answer, NULL, NULL, &verdict);
     }
     if (verdict != DM_SDP_OK) {
         return verdict;

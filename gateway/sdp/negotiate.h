@@ -8,6 +8,15 @@
  * gateway anchors one stream: the first usable audio line, or fax by T.38 (t38.h) where that is
  * wanted; every other line of an offer is refused in its place (MED-11). */
 
+/* What one leg's own keys follow from, and what they follow. */
+typedef struct {
+    uint8_t secret[32]; /* random, the leg's alone */
+    uint32_t generation;
+    DmSrtpKey theirs; /* agreed last */
+} DmSdpKeying;
+/* The leg has agreed; on a description of ours that answered theirs, or offered. */
+void dm_sdp_keying_agreed(DmSdpKeying *keying, const DmMediaSideSpec *agreed, bool we_answered);
+
 /* How one leg's side of the media is to look: from its trunk's configuration and the media session.
  */
 typedef struct {
@@ -20,7 +29,12 @@ typedef struct {
     uint8_t dtmf_pt;   /* offered for telephone-event; the other side's number is not copied */
     DmNatPolicy nat;
     DmKeyMethod keys; /* telephone-event is neither offered nor answered where keys go otherwise */
-    bool has_t38;     /* fax by T.38 may be agreed on, up to @t38 */
+    DmSrtpPolicy srtp;
+    bool rekey_resets_roc;
+    const DmSrtpSuite *suites; /* best first */
+    unsigned n_suites;
+    const DmSdpKeying *keying; /* NULL only with DM_SRTP_OFF */
+    bool has_t38;              /* fax by T.38 may be agreed on, up to @t38 */
     DmT38 t38;
 } DmSdpPolicy;
 
@@ -29,11 +43,15 @@ typedef enum {
     DM_SDP_OK,
     DM_SDP_NO_COMMON_CODEC,
     DM_SDP_NO_AUDIO,
-    DM_SDP_BAD_ANSWER, /* lines do not match the offer's */
-    DM_SDP_SRTP_UNSUPPORTED,
-    DM_SDP_NO_T38, /* fax by T.38 is asked for, and not to be had */
+    DM_SDP_BAD_ANSWER,       /* lines do not match the offer's */
+    DM_SDP_SRTP_UNSUPPORTED, /* no suite in common, or the policy has none */
+    DM_SDP_SRTP_REQUIRED,    /* by the policy, and the peer has none */
+    DM_SDP_NO_T38,           /* fax by T.38 is asked for, and not to be had */
 } DmSdpVerdict;
 const char *dm_sdp_verdict_name(DmSdpVerdict verdict);
+
+/* Whether @offer can be taken up as far as keys go; before the other side is asked. */
+DmSdpVerdict dm_sdp_judge_keys(const DmSdp *offer, const DmSdpPolicy *from);
 
 /* What we offer @to when @from_offer came from the other side: its codecs that @to allows, and
  * (with transcode) @to's other ones that we can transcode, in the order that @to's preference says;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gateway/base/error.h"
+#include "gateway/sdp/crypto.h"
 #include "gateway/sdp/filter.h"
 #include "gateway/sdp/format.h"
 #include "gateway/sdp/session-priv.h"
@@ -215,6 +216,19 @@ fill_media(DmSdpMedia *media, const sdp_session_t *session, const sdp_media_t *f
     return true;
 }
 
+static void
+add_keys(DmSdp *sdp, const DmSdpFilter *filter)
+{
+    for (unsigned i = 0; i < filter->n_crypto; i++) {
+        DmSdpMedia *media = &sdp->media[filter->crypto[i].media];
+
+        if (media->n_crypto < DM_SDP_MAX_CRYPTO && dm_sdp_media_is_rtp(media) &&
+            dm_crypto_parse(filter->crypto[i].value, &media->crypto[media->n_crypto])) {
+            media->n_crypto++;
+        }
+    }
+}
+
 static DmSdp *
 from_sofia(const DmSdpFilter *filter, const sdp_session_t *session, GError **error)
 {
@@ -238,6 +252,7 @@ from_sofia(const DmSdpFilter *filter, const sdp_session_t *session, GError **err
             return NULL;
         }
     }
+    add_keys(sdp, filter);
     return g_steal_pointer(&sdp);
 }
 

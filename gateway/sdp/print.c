@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/base/text.h"
+#include "gateway/sdp/crypto.h"
 #include "gateway/sdp/session-priv.h"
 #include "gateway/sdp/session.h"
 #include "gateway/sdp/t38.h"
@@ -63,6 +64,7 @@ print_rtcp(GString *out, const DmSdpMedia *media)
 static void
 print_attributes(GString *out, const DmSdpMedia *media)
 {
+    dm_crypto_print(out, media);
     print_formats(out, media);
     if (media->ptime_ms != 0) {
         print_number(out, "a=ptime:", media->ptime_ms, "\r\n");

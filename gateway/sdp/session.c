@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "gateway/sdp/crypto.h"
 #include "gateway/sdp/format.h"
 #include "gateway/sdp/session-priv.h"
 #include "gateway/sdp/t38.h"
@@ -33,11 +34,24 @@ dm_sdp_ref(const DmSdp *sdp)
     return g_atomic_rc_box_acquire((DmSdp *)sdp);
 }
 
+/* Keys are not left behind in freed memory. */
+static void
+forget_keys(gpointer data)
+{
+    DmSdp *sdp = data;
+
+    for (unsigned i = 0; i < sdp->n_media; i++) {
+        if (sdp->media[i].n_crypto > 0) {
+            explicit_bzero(sdp->media[i].crypto, sizeof sdp->media[i].crypto);
+        }
+    }
+}
+
 void
 dm_sdp_unref(DmSdp *sdp)
 {
     if (sdp != NULL) {
-        g_atomic_rc_box_release(sdp);
+        g_atomic_rc_box_release_full(sdp, forget_keys);
     }
 }
 
@@ -87,8 +101,9 @@ same_transport(const DmSdpMedia *a, const DmSdpMedia *b)
 static bool
 same_line(const DmSdpMedia *a, const DmSdpMedia *b)
 {
-    return same_transport(a, b) && a->peer_direction == b->peer_direction &&
-           a->ptime_ms == b->ptime_ms && a->maxptime_ms == b->maxptime_ms && same_formats(a, b);
+    return same_transport(a, b) && dm_crypto_equal(a, b) &&
+           a->peer_direction == b->peer_direction && a->ptime_ms == b->ptime_ms &&
+           a->maxptime_ms == b->maxptime_ms && same_formats(a, b);
 }
 
 bool

@@ -32,6 +32,13 @@ typedef enum {
     DM_SDP_PROTO_OTHER,
 } DmSdpProto;
 
+/* One a=crypto (RFC 4568). */
+typedef struct {
+    uint32_t tag;
+    DmSrtpKey key;
+} DmSdpCrypto;
+#define DM_SDP_MAX_CRYPTO 8
+
 typedef struct {
     DmSdpMediaType type;
     DmSdpProto proto;
@@ -50,6 +57,8 @@ typedef struct {
     DmMediaFormat
         formats[DM_SDP_MAX_FORMATS]; /* RTP only, in order of preference; static types filled in */
     DmT38 t38;                       /* DM_SDP_UDPTL only */
+    unsigned n_crypto;               /* RTP only, in order of preference; suites we know */
+    DmSdpCrypto crypto[DM_SDP_MAX_CRYPTO];
 } DmSdpMedia;
 
 /* Text from a peer. Error: DM_ERROR_PARSE, DM_ERROR_LIMIT. (transfer full) */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/sdp/crypto.h"
 #include "gateway/sdp/line.h"
 #include "gateway/sdp/t38.h"
 
@@ -62,7 +63,7 @@ dm_sdp_side_spec(const DmSdp *ours,
     DmMediaSideSpec spec = {.nat = policy->nat, .keys = policy->keys};
     DmSdpVerdict why;
     unsigned index;
-    const DmSdpMedia *our_line = dm_line_find_audio(ours, &index, &why);
+    const DmSdpMedia *our_line = dm_line_find_audio(ours, NULL, &index, &why);
     const DmSdpMedia *their_line;
 
     if (dm_t38_find(ours, NULL) != NULL) {
@@ -78,8 +79,12 @@ dm_sdp_side_spec(const DmSdp *ours,
     if (their_line->port == 0) {
         return DM_SDP_NO_AUDIO;
     }
-    if (!dm_line_is_plain_rtp(their_line)) {
+    if (!dm_sdp_media_is_rtp(their_line)) {
         return DM_SDP_BAD_ANSWER;
+    }
+    why = dm_crypto_side(our_line, their_line, policy, &spec);
+    if (why != DM_SDP_OK) {
+        return why;
     }
     pair_formats(our_line, their_line, &spec);
     if (!has_speech(&spec)) {

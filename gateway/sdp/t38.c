@@ -219,7 +219,7 @@ dm_t38_is_wanted(const DmSdp *offer, bool is_change)
     DmSdpVerdict why;
 
     return dm_t38_find(offer, NULL) != NULL &&
-           (is_change || dm_line_find_audio(offer, NULL, &why) == NULL);
+           (is_change || dm_line_find_audio(offer, NULL, NULL, &why) == NULL);
 }
 
 static int

@@ -17,12 +17,19 @@ policy_from_byte(uint8_t byte, DmSdpPolicy *policy)
                                      DM_CODEC_G722,
                                      DM_CODEC_GSM};
 
+    static const DmSrtpSuite suites[] = {DM_SRTP_AES_CM_128_HMAC_SHA1_80, DM_SRTP_AEAD_AES_256_GCM};
+    static const DmSdpKeying keying = {.secret = {1}};
+
     *policy = (DmSdpPolicy){
         .codecs = codecs + (byte & 3),
         .n_codecs = 1 + ((byte >> 2) & 3),
         .transcode = byte & 16,
         .ptime_ms = byte & 32 ? 20 : 0,
         .dtmf_pt = byte & 64 ? 101 : 0,
+        .srtp = (DmSrtpPolicy)((byte ^ byte >> 4) & 3),
+        .suites = suites,
+        .n_suites = G_N_ELEMENTS(suites),
+        .keying = &keying,
         .has_t38 = byte & 128,
         .t38 = {.max_bit_rate = 14400, .ec = DM_T38_REDUNDANCY},
     };

@@ -76,6 +76,20 @@ check_live_line(const DmSdp *sdp, const DmSdpPolicy *policy)
     return live;
 }
 
+/* RFC 4568, 5.1.2: one of the keys that were offered, by its tag, and nothing where none was. */
+static inline void
+check_keys(const DmSdpMedia *ours, const DmSdpMedia *theirs)
+{
+    bool is_offered = ours->n_crypto == 0;
+
+    g_assert_cmpuint(ours->n_crypto, <=, 1);
+    for (unsigned i = 0; ours->n_crypto == 1 && i < theirs->n_crypto; i++) {
+        is_offered = is_offered || (theirs->crypto[i].tag == ours->crypto[0].tag &&
+                                    theirs->crypto[i].key.suite == ours->crypto[0].key.suite);
+    }
+    g_assert_true(is_offered);
+}
+
 /* RFC 3264, 6: as many lines, in their order; formats of the offer under the offer's payload types.
  */
 static inline void
@@ -93,6 +107,7 @@ check_answer(const DmSdp *offer, const DmSdp *answer, const DmSdpPolicy *policy)
                         dm_sdp_media(offer, i)->proto_name);
     }
     g_assert_cmpuint(theirs->port, !=, 0);
+    check_keys(ours, theirs);
     for (unsigned i = 0; i < ours->n_formats; i++) {
         const DmMediaFormat *offered = check_find_pt(theirs, ours->formats[i].pt);
 
@@ -135,6 +150,7 @@ static inline void
 check_side(const DmSdp *ours, const DmSdp *theirs, const DmMediaSideSpec *spec)
 {
     g_assert_true(spec->is_t38 == (spec->n_recv == 0));
+    g_assert_cmpuint(spec->srtp_in.suite, ==, spec->srtp_out.suite);
     for (unsigned i = 0; i < spec->n_recv; i++) {
         bool listed = false;
 

@@ -286,7 +286,6 @@ test_offer_that_cannot_be_made(void)
         const char *from;
         DmSdpVerdict want;
     } cases[] = {
-        {"m=audio 4000 RTP/SAVP 8\r\n", DM_SDP_SRTP_UNSUPPORTED},
         {"m=audio 4000 UDP/TLS/RTP/SAVPF 8\r\n", DM_SDP_NO_AUDIO},
         {"m=video 4000 RTP/AVP 31\r\n", DM_SDP_NO_AUDIO},
         {"m=audio 0 RTP/AVP 8\r\n", DM_SDP_NO_AUDIO},
@@ -463,7 +462,7 @@ test_side_that_does_not_fit(void)
     } cases[] = {
         {"m=audio 6000 RTP/AVP 8\r\nm=video 1 RTP/AVP 31\r\n", DM_SDP_BAD_ANSWER},
         {"m=video 6000 RTP/AVP 31\r\n", DM_SDP_BAD_ANSWER},
-        {"m=audio 6000 RTP/SAVP 8\r\n", DM_SDP_BAD_ANSWER},
+        {"m=audio 6000 RTP/SAVP 8\r\n", DM_SDP_SRTP_UNSUPPORTED},
         {"m=audio 0 RTP/AVP 8\r\n", DM_SDP_NO_AUDIO},
         {"m=audio 6000 RTP/AVP 18\r\n", DM_SDP_NO_COMMON_CODEC},
     };
