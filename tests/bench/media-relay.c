@@ -4,7 +4,10 @@
  * the media worker alone, from its schedstat; latency is from a peer's send to the arrival at the
  * other peer's socket, by the kernel's clock.
  *
- *   bench-media-relay [sessions [seconds]] */
+ *   bench-media-relay [sessions [seconds [suite]]]
+ *
+ * With a suite of SRTP, "AES_CM_128_HMAC_SHA1_80", one side of each session has it: what comes from
+ * it is decrypted, what goes to it encrypted. */
 #include <glib.h>
 #include <malloc.h>
 #include <poll.h>
@@ -18,6 +21,7 @@
 #include "media/net/socket.h"
 #include "media/rtp/packet.h"
 #include "media/session.h"
+#include "media/srtp/srtp.h"
 #include "media/stats.h"
 
 #define PORT_MIN      20000
@@ -34,10 +38,12 @@
 typedef struct {
     int fd;
     bool is_probe;
+    DmSrtp *srtp; /* NULL: plain RTP */
     DmRtpPacket next;
 } Peer;
 
 typedef struct {
+    DmSrtpKey key; /* of the first side of all sessions */
     unsigned n_sessions;
     unsigned n_peers;
     Peer *peers;
@@ -99,12 +105,15 @@ load_open(Load *load, DmMedia *media)
         for (unsigned side = 0; side < DM_N_SIDES; side++) {
             Peer *peer = &load->peers[2 * i + side];
 
-            peer->is_probe = (2 * i + side) % PROBE_EVERY == 0;
+            /* What is encrypted cannot be looked into. */
+            peer->is_probe = (2 * i + side) % PROBE_EVERY == 0 &&
+                             (side == DM_SIDE_B || load->key.suite == DM_SRTP_NONE);
             peer_open(peer,
                       dm_media_session_local(session, (DmSide)side),
                       &spec.side[side].remote_rtp);
             agree(&spec.side[side]);
         }
+        spec.side[DM_SIDE_A].srtp_in = spec.side[DM_SIDE_A].srtp_out = load->key;
         dm_media_session_update(session, &spec);
     }
 }
@@ -112,7 +121,8 @@ load_open(Load *load, DmMedia *media)
 static void
 peer_send(Load *load, Peer *peer)
 {
-    uint8_t bytes[DM_RTP_HEADER_LEN + FRAME_LEN];
+    uint8_t bytes[DM_RTP_HEADER_LEN + FRAME_LEN + DM_SRTP_ROOM];
+    size_t len = DM_RTP_HEADER_LEN + FRAME_LEN;
     int64_t now_ns = wall_ns();
 
     dm_rtp_build(bytes, &peer->next);
@@ -120,7 +130,10 @@ peer_send(Load *load, Peer *peer)
     memcpy(bytes + DM_RTP_HEADER_LEN, &now_ns, sizeof now_ns);
     peer->next.sequence++;
     peer->next.timestamp += FRAME_LEN;
-    load->sent += send(peer->fd, bytes, sizeof bytes, 0) > 0;
+    if (peer->srtp != NULL) {
+        dm_srtp_protect_rtp(peer->srtp, bytes, &len);
+    }
+    load->sent += send(peer->fd, bytes, len, 0) > 0;
 }
 
 static void
@@ -208,6 +221,28 @@ load_run(Load *load, unsigned seconds)
     }
 }
 
+static DmSrtpKey
+find_suite(const char *name)
+{
+    DmSrtpKey key = {.bytes = {1, 2, 3}};
+
+    for (uint8_t suite = 1; suite < DM_N_SRTP_SUITES; suite++) {
+        if (strcmp(name, dm_srtp_suite_name((DmSrtpSuite)suite)) == 0) {
+            key.suite = suite;
+            return key;
+        }
+    }
+    g_error("no such suite: %s", name);
+}
+
+static void
+give_keys(Load *load)
+{
+    for (unsigned i = DM_SIDE_A; i < load->n_peers; i += DM_N_SIDES) {
+        load->peers[i].srtp = dm_srtp_new_sender(&load->key, load->peers[i].next.ssrc, 0);
+    }
+}
+
 static uint64_t
 read_schedstat(const char *task)
 {
@@ -279,6 +314,9 @@ main(int argc, char **argv)
     uint64_t cpu_ns;
     uint64_t sent;
 
+    if (argc > 3) {
+        load.key = find_suite(argv[3]);
+    }
     dm_address_parse(&pool.address, "127.0.0.1", 0);
     pool.port_max = (uint16_t)(PORT_MIN + 4 * load.n_sessions + 63);
     media = dm_media_new(&options, &error);
@@ -292,6 +330,7 @@ main(int argc, char **argv)
     heap = mallinfo2().uordblks;
     load_open(&load, media);
     heap = mallinfo2().uordblks - heap;
+    give_keys(&load);
 
     load_run(&load, WARM_UP_S);
     g_array_set_size(load.latency_ns, 0);
@@ -317,6 +356,7 @@ main(int argc, char **argv)
     dm_media_free(media);
     for (unsigned i = 0; i < load.n_peers; i++) {
         close(load.peers[i].fd);
+        dm_srtp_free(load.peers[i].srtp);
     }
     g_array_unref(load.latency_ns);
     g_free(load.peers);
