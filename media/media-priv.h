@@ -17,6 +17,7 @@ struct DmMedia {
     unsigned n_pools;
     DmWorker **workers;
     unsigned n_workers;
+    struct DmRecorder *recorder;
 
     /* any thread */
     DmCounter stats[DM_MEDIA_N_STATS];

@@ -5,6 +5,7 @@
 #include "gateway/base/error.h"
 #include "media/dsp/g711.h"
 #include "media/media-priv.h"
+#include "media/record/recorder.h"
 #include "media/srtp/srtp.h"
 
 #define DEFAULT_QUARANTINE_MS 30000
@@ -99,7 +100,8 @@ dm_media_new(const DmMediaOptions *options, GError **error)
     DmMedia *media = g_new0(DmMedia, 1);
 
     dm_g711_tables(); /* made here, not on the first packet */
-    if (!dm_srtp_init(error) || !make_pools(media, options, error) ||
+    media->recorder = dm_recorder_new(media->stats, error);
+    if (media->recorder == NULL || !dm_srtp_init(error) || !make_pools(media, options, error) ||
         !start_workers(media, options->n_workers, error)) {
         dm_media_free(media);
         return NULL;
@@ -116,6 +118,7 @@ dm_media_free(DmMedia *media)
     for (unsigned i = 0; i < media->n_workers; i++) {
         dm_worker_free(media->workers[i]);
     }
+    dm_recorder_free(media->recorder); /* sessions have ended their recordings */
     for (unsigned i = 0; i < media->n_pools; i++) {
         dm_ports_free(media->pools[i].ports);
     }
@@ -136,6 +139,12 @@ dm_media_choose_worker(DmMedia *media)
     }
     dm_worker_reserve(best);
     return best;
+}
+
+void
+dm_media_keep_recordings(DmMedia *media, const char *directory, unsigned days)
+{
+    dm_recorder_keep(media->recorder, directory, days);
 }
 
 void

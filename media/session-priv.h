@@ -64,6 +64,7 @@ typedef struct {
     bool played : 1;   /* @player has a say in what goes to it */
     bool secured : 1;  /* by @secure */
     bool direct : 1;   /* shielded and not secured: what goes to it is sent as it is */
+    bool taped : 1;    /* a copy of what comes from it goes to the session's @recording */
     uint8_t side;      /* DmSide */
     DmRtpContinuity out;
 
@@ -113,14 +114,23 @@ struct DmMediaSession {
     DmStream stream[DM_N_SIDES];
 
     /* set when made, read by any thread */
-    DmWorker *worker; /* not owned */
+    DmWorker *worker;            /* not owned */
+    struct DmRecorder *recorder; /* not owned */
     DmMediaEventFunc on_event;
     void *user_data;
     int64_t opened_us;
     int64_t wall_offset_us; /* wall less monotonic time when opened: steps of the wall clock do not
                                reach RTCP */
 
+    /* the signalling thread's */
+    bool is_recorded;
+
+    /* written by the signalling thread, read by any; a reference each, until the session is gone */
+    struct DmRecording *recordings[DM_MEDIA_MAX_RECORDINGS];
+    _Atomic unsigned n_recordings;
+
     /* the worker's */
+    struct DmRecording *recording; /* NULL: none */
     DmWorkerGuest guest;
     DmTimer timer;
     struct DmFaxPath *fax;   /* NULL: no side speaks T.38 */

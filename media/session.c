@@ -19,6 +19,7 @@
 #include "media/path/player.h"
 #include "media/path/samples.h"
 #include "media/path/secure.h"
+#include "media/record/recorder.h"
 #include "media/rtp/published.h"
 #include "media/session-priv.h"
 #include "media/verdict.h"
@@ -41,6 +42,8 @@ typedef struct {
     DmPlay play;
     char key;
     unsigned key_ms;
+    struct DmRecording *recording; /* begin; the session's reference */
+    bool paused;
 } SessionCommand;
 
 /*
@@ -154,6 +157,14 @@ session_new(const DmMediaOpen *open, const Randomness *random)
 }
 
 static void
+drop_recordings(DmMediaSession *session)
+{
+    for (unsigned i = 0; i < session->n_recordings; i++) {
+        dm_recording_unref(session->recordings[i]);
+    }
+}
+
+static void
 session_free(DmMediaSession *session, int64_t now_us)
 {
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
@@ -168,6 +179,9 @@ static void press(DmWorkerCommand *base);
 static void play(DmWorkerCommand *base);
 static void stop_play(DmWorkerCommand *base);
 static void leave(DmWorkerCommand *base);
+static void begin_recording(DmWorkerCommand *base);
+static void pause_recording(DmWorkerCommand *base);
+static void end_recording(DmWorkerCommand *base);
 
 static DmWorkerCommand *
 command_new(DmMediaSession *session, void (*run)(DmWorkerCommand *command), const DmMediaSpec *spec)
@@ -208,6 +222,7 @@ dm_media_session_open(DmMedia *media, const DmMediaOpen *open, GError **error)
     dm_count(&media->stats[DM_MEDIA_STAT_sessions]);
     dm_count(&media->stats[DM_MEDIA_STAT_sessions_active]);
     session->worker = dm_media_choose_worker(media);
+    session->recorder = media->recorder;
     /* Nothing is relayed before the first update, which takes this along. */
     dm_worker_post_unhurried(session->worker, command_new(session, enter, NULL));
     return session;
@@ -255,6 +270,71 @@ dm_media_session_stop(DmMediaSession *session, DmSide side)
 
     ((SessionCommand *)base)->side = side;
     dm_worker_post(session->worker, base);
+}
+
+/* The last one may have come to its end by itself. */
+static bool
+is_recording(const DmMediaSession *session)
+{
+    DmMediaRecording last;
+
+    if (!session->is_recorded) {
+        return false;
+    }
+    dm_recording_read(session->recordings[session->n_recordings - 1], &last);
+    return last.state != DM_RECORDING_FAILED;
+}
+
+bool
+dm_media_session_record(DmMediaSession *session, const DmRecordSpec *spec, GError **error)
+{
+    unsigned n = session->n_recordings;
+    DmWorkerCommand *base;
+
+    if (is_recording(session)) {
+        g_set_error_literal(error, DM_ERROR, DM_ERROR_CONFLICT, "the call is being recorded");
+        return false;
+    }
+    if (n == DM_MEDIA_MAX_RECORDINGS) {
+        g_set_error(error,
+                    DM_ERROR,
+                    DM_ERROR_LIMIT,
+                    "a call has at most %u recordings",
+                    DM_MEDIA_MAX_RECORDINGS);
+        return false;
+    }
+    session->recordings[n] = dm_recorder_start(session->recorder, spec);
+    atomic_store_explicit(&session->n_recordings, n + 1, memory_order_release);
+    session->is_recorded = true;
+    base = command_new(session, begin_recording, NULL);
+    ((SessionCommand *)base)->recording = session->recordings[n];
+    dm_worker_post(session->worker, base);
+    return true;
+}
+
+bool
+dm_media_session_pause_recording(DmMediaSession *session, bool paused)
+{
+    DmWorkerCommand *base;
+
+    if (!is_recording(session)) {
+        return false;
+    }
+    base = command_new(session, pause_recording, NULL);
+    ((SessionCommand *)base)->paused = paused;
+    dm_worker_post(session->worker, base);
+    return true;
+}
+
+bool
+dm_media_session_end_recording(DmMediaSession *session)
+{
+    if (!is_recording(session)) {
+        return false;
+    }
+    session->is_recorded = false;
+    dm_worker_post(session->worker, command_new(session, end_recording, NULL));
+    return true;
 }
 
 void
@@ -321,6 +401,15 @@ report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
     dm_quality_read(&stream->judge.out, &out->out);
 }
 
+static void
+report_recordings(const DmMediaSession *session, DmMediaReport *out)
+{
+    out->n_recordings = atomic_load_explicit(&session->n_recordings, memory_order_acquire);
+    for (unsigned i = 0; i < out->n_recordings; i++) {
+        dm_recording_read(session->recordings[i], &out->recordings[i]);
+    }
+}
+
 void
 dm_media_session_report(const DmMediaSession *session, DmMediaReport *out_report)
 {
@@ -330,6 +419,7 @@ dm_media_session_report(const DmMediaSession *session, DmMediaReport *out_report
         report_side(&session->stream[side], now_us, &out_report->side[side]);
     }
     dm_fax_report(session, &out_report->fax);
+    report_recordings(session, out_report);
     out_report->transcoded = dm_published(session->transcoded);
     out_report->opened_mono_us = session->opened_us;
     out_report->answered_mono_us = dm_published(session->answered_us);
@@ -690,6 +780,55 @@ press(DmWorkerCommand *base)
 }
 
 static void
+set_taped(DmMediaSession *session, bool taped)
+{
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        session->stream[side].taped = taped;
+    }
+}
+
+static void
+end_present_recording(DmMediaSession *session)
+{
+    set_taped(session, false);
+    if (session->recording != NULL) {
+        dm_recording_end(g_steal_pointer(&session->recording), now_of(session));
+    }
+}
+
+static void
+begin_recording(DmWorkerCommand *base)
+{
+    SessionCommand *command = (SessionCommand *)base;
+
+    end_present_recording(command->session);
+    command->session->recording = command->recording;
+    set_taped(command->session, true);
+    command_free(command);
+}
+
+static void
+pause_recording(DmWorkerCommand *base)
+{
+    SessionCommand *command = (SessionCommand *)base;
+
+    if (command->session->recording != NULL) {
+        dm_recording_pause(command->session->recording, command->paused);
+        set_taped(command->session, !command->paused);
+    }
+    command_free(command);
+}
+
+static void
+end_recording(DmWorkerCommand *base)
+{
+    SessionCommand *command = (SessionCommand *)base;
+
+    end_present_recording(command->session);
+    command_free(command);
+}
+
+static void
 stop_play(DmWorkerCommand *base)
 {
     SessionCommand *command = (SessionCommand *)base;
@@ -722,6 +861,7 @@ stop(DmWorkerGuest *guest)
 
     dm_timer_disarm(&session->timer);
     dm_fax_stop(session);
+    end_present_recording(session);
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         dm_control_send(&session->stream[side], true, now_us);
         dm_judge_in(&session->stream[side]);
@@ -742,6 +882,7 @@ stop(DmWorkerGuest *guest)
         close_stream(&session->stream[side], now_us);
     }
     dm_session_emit(&session->stream[DM_SIDE_A], &event);
+    drop_recordings(session);
     g_aligned_free(session);
 }
 

@@ -248,6 +248,29 @@ typedef struct {
     uint32_t jitter_us, jitter_avg_us, jitter_max_us;
 } DmMediaQuality;
 
+/* A file a call is to be written to. */
+typedef struct {
+    char path[400];       /* of a file that does not exist yet; folders are made */
+    unsigned rate_hz;     /* 8000 or 16000 */
+    unsigned min_free_mb; /* the disk keeps so much free; 0: none */
+} DmRecordSpec;
+
+typedef enum {
+    DM_RECORDING_ACTIVE,
+    DM_RECORDING_PAUSED,
+    DM_RECORDING_DONE,
+    DM_RECORDING_FAILED, /* the file could not be made, or not be written any further */
+} DmRecordingState;
+
+typedef struct {
+    DmRecordingState state;
+    uint32_t duration_ms;
+    uint32_t n_dropped; /* packets that are missing in the file because the recorder was behind */
+} DmMediaRecording;
+
+/* Files of one call, one after the other. */
+#define DM_MEDIA_MAX_RECORDINGS 4
+
 /* What one peer's media amounted to. All counts are of packets unless named otherwise. */
 typedef struct {
     uint64_t rx_packets, rx_bytes; /* from the peer: accepted RTP; bytes of payload */
@@ -304,6 +327,8 @@ typedef struct {
     DmMediaSideReport side[DM_N_SIDES];
     DmFaxReport fax;
     bool transcoded;
+    unsigned n_recordings;
+    DmMediaRecording recordings[DM_MEDIA_MAX_RECORDINGS];
     int64_t opened_mono_us, answered_mono_us, closed_mono_us;
 } DmMediaReport;
 

@@ -165,6 +165,7 @@ dm_thread_role_name(DmThreadRole role)
         [DM_THREAD_STORE] = "store",
         [DM_THREAD_ADMIN] = "admin",
         [DM_THREAD_RESOLVER] = "resolver",
+        [DM_THREAD_RECORDER] = "recorder",
         [DM_THREAD_WATCHDOG] = "watchdog",
     };
 

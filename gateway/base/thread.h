@@ -14,6 +14,7 @@ typedef enum {
     DM_THREAD_STORE,
     DM_THREAD_ADMIN,
     DM_THREAD_RESOLVER,
+    DM_THREAD_RECORDER,
     DM_THREAD_WATCHDOG,
 } DmThreadRole;
 

@@ -13,6 +13,7 @@
 #include "media/path/samples.h"
 #include "media/path/secure.h"
 #include "media/path/transcode.h"
+#include "media/record/recorder.h"
 #include "media/rtp/published.h"
 
 /* Rounds of DM_BATCH_SIZE from one socket before others have their turn. */
@@ -404,6 +405,9 @@ dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *fro
         return;
     }
     account(stream, &packet, stats);
+    if (stream->taped) {
+        dm_recording_input(dm_stream_session(stream)->recording, (DmSide)stream->side, &packet);
+    }
     if ((packet.rule.ops & DM_PATH_EVENT) && !listen_for_digits(stream, &packet, stats)) {
         return;
     }
