@@ -45,3 +45,45 @@ dm_calls_hang_up(DmApi *api, DmRequest *request, DmResponse *response)
     }
     dm_response_json(response, 202, json_pack("{s:s}", "id", request->params[0]));
 }
+
+void
+dm_calls_recordings(DmApi *api, DmRequest *request, DmResponse *response)
+{
+    g_autoptr(GError) error = NULL;
+    json_t *call = dm_gateway_call(api->gateway, request->params[0], DM_API_DEADLINE_MS, &error);
+    json_t *recordings;
+
+    if (call == NULL) {
+        dm_problem_from_error(response, error);
+        return;
+    }
+    recordings = json_object_get(json_object_get(call, "media"), "recordings");
+    dm_response_json(response,
+                     200,
+                     json_pack("{s:s, s:O}",
+                               "id",
+                               request->params[0],
+                               "recordings",
+                               recordings != NULL ? recordings : json_null()));
+    json_decref(call);
+}
+
+/* 202: the media worker does it next; the file is made on a thread of its own. */
+void
+dm_calls_record(DmApi *api, DmRequest *request, DmResponse *response)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!dm_gateway_recording(api->gateway,
+                              request->params[0],
+                              request->params[1],
+                              DM_API_DEADLINE_MS,
+                              &error)) {
+        dm_problem_from_error(response, error);
+        return;
+    }
+    dm_response_json(
+        response,
+        202,
+        json_pack("{s:s, s:s}", "id", request->params[0], "action", request->params[1]));
+}

@@ -602,6 +602,64 @@ static const DmJsonMember quality_members[] = {
     {NULL},
 };
 
+static void
+check_recording_name(const json_t *value,
+                     const DmJsonMember *member,
+                     void *object,
+                     DmJsonReader *reader)
+{
+    const char *name = json_string_value(value);
+
+    if (strstr(name, "{id}") == NULL) {
+        dm_json_problem(reader, "format", "expected {id} in it: two calls must not share a file");
+    } else if (*name == '/' || strstr(name, "..") != NULL) {
+        dm_json_problem(reader, "format", "expected a name below 'directory'");
+    }
+}
+
+static const DmJsonChoice recording_rates[] = {
+    {"8000", 8000},
+    {"16000", 16000},
+    {NULL},
+};
+
+static const DmJsonMember recording_members[] = {
+    {"directory",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmConfig, recording.directory),
+     .min = 1,
+     .text = "recordings",
+     .doc = "Folder of recordings; relative to the data directory."},
+    {"name",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmConfig, recording.name),
+     .min = 1,
+     .max = 200,
+     .text = "{date}/{time}-{from}-{to}-{id}",
+     .convert = check_recording_name,
+     .doc = "Name of a file below it, without `.wav`. Filled in: `{id}` of the call (required), "
+            "`{date}` and `{time}` of its beginning (UTC), `{from}`, `{to}`, `{trunk_a}`, "
+            "`{trunk_b}`."},
+    {"sample_rate",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmConfig, recording.rate_hz),
+     .choices = recording_rates,
+     .text = "8000",
+     .doc = "Samples a second; `16000` for G.722 and Opus, at twice the size."},
+    {"retention_days",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, recording.retention_days),
+     .max = 36500,
+     .doc = "Days a file is kept; 0: for ever."},
+    {"min_free_mb",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, recording.min_free_mb),
+     .max = 1000000000,
+     .value = 500,
+     .doc = "Megabytes that stay free on its disk: recordings end before."},
+    {NULL},
+};
+
 static const DmJsonMember cdr_members[] = {
     {"file",
      DM_JSON_BOOL,
@@ -685,6 +743,11 @@ const DmJsonMember dm_config_members[] = {
      DM_JSON_OBJECT,
      .members = quality_members,
      .doc = "From when on a call's sound is bad enough to say so in its record."},
+    {"recording",
+     DM_JSON_OBJECT,
+     .members = recording_members,
+     .doc = "Calls written to WAV files, caller left, called right: those of trunks with "
+            "`media.record` and routes with `action.record`, and any by the API."},
     {"cdr", DM_JSON_OBJECT, .members = cdr_members, .doc = "Call records."},
     {NULL},
 };
@@ -906,6 +969,8 @@ clear_config(DmConfig *config)
     g_free(config->system.node);
     g_free(config->admin.tls_cert);
     g_free(config->admin.tls_key);
+    g_free(config->recording.directory);
+    g_free(config->recording.name);
     g_free(config->cdr.file_path);
 }
 

@@ -103,6 +103,14 @@ typedef struct {
     } quality;
 
     struct {
+        char *directory; /* relative: to the data directory */
+        char *name;      /* of a file, without ".wav"; see gateway/call/recording.h */
+        unsigned rate_hz;
+        unsigned retention_days; /* 0: for ever */
+        unsigned min_free_mb;
+    } recording;
+
+    struct {
         bool file_sink;
         char *file_path;
         unsigned retention_days; /* 0: for ever */

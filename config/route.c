@@ -15,6 +15,7 @@ typedef struct {
     GPtrArray *trunks, *called_rules;
     uint16_t reject_code;
     unsigned reject_q850;
+    bool record;
     char *reject_reason;
 } Draft;
 
@@ -109,6 +110,10 @@ static const DmJsonMember action_members[] = {
      .make = dm_number_rule_make,
      .free = dm_number_rule_free_func,
      .doc = "Rewriting of the called number, before the trunk's own."},
+    {"record",
+     DM_JSON_BOOL,
+     DM_JSON_AT(Draft, record),
+     .doc = "Whether its calls are recorded from the answer on; see `recording`."},
     {"reject",
      DM_JSON_OBJECT,
      .members = reject_members,
@@ -244,6 +249,7 @@ route_from_draft(Draft *draft, const json_t *json, DmJsonReader *reader)
     route->action.called_rules = g_steal_pointer(&draft->called_rules);
     route->action.reject_code = draft->reject_code;
     route->action.reject_q850 = draft->reject_q850;
+    route->action.record = draft->record;
     route->action.reject_reason = g_steal_pointer(&draft->reject_reason);
     route->source = json_deep_copy(json);
     return route;

@@ -36,6 +36,7 @@ typedef struct {
     struct {
         GPtrArray *trunks;       /* char *: targets in order; empty when the route rejects */
         GPtrArray *called_rules; /* DmNumberRule, before the target's own */
+        bool record;             /* calls are written to files once answered */
         uint16_t reject_code;    /* 0: does not reject */
         char *reject_reason;
         unsigned reject_q850;

@@ -233,6 +233,7 @@ typedef struct {
         DmNatPolicy nat;
         uint32_t timeout_ms, hold_timeout_ms;
         DmCountry country; /* of the tones it hears */
+        bool record;       /* its calls are written to files once answered */
     } media;
 
     struct {

@@ -163,6 +163,24 @@ stop_media(DmCallMedia *media, DmSide side)
     dm_media_session_stop(media->session, side);
 }
 
+static bool
+record_media(DmCallMedia *media, const DmRecordSpec *spec, GError **error)
+{
+    return dm_media_session_record(media->session, spec, error);
+}
+
+static bool
+pause_recording(DmCallMedia *media, bool paused)
+{
+    return dm_media_session_pause_recording(media->session, paused);
+}
+
+static bool
+end_recording(DmCallMedia *media)
+{
+    return dm_media_session_end_recording(media->session);
+}
+
 static void
 press_key(DmCallMedia *media, DmSide from, char key, unsigned ms)
 {
@@ -191,6 +209,9 @@ dm_bridge_ops(void)
         .play = play_media,
         .stop = stop_media,
         .press = press_key,
+        .record = record_media,
+        .pause_recording = pause_recording,
+        .end_recording = end_recording,
         .report = report_media,
         .close = close_media,
     };

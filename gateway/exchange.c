@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/exchange.h"
 
+#include "gateway/base/error.h"
 #include "gateway/base/log.h"
 #include "gateway/call-counters.h"
 
@@ -293,6 +294,21 @@ dm_exchange_hang_up_all(DmExchange *exchange, const char *reason)
     fill_release(&why, reason);
     g_strlcpy(why.diagnosis, "shutdown", sizeof why.diagnosis);
     dm_call_table_foreach(exchange->calls, hang_up_one, &why);
+}
+
+bool
+dm_exchange_recording(DmExchange *exchange,
+                      const char *call_id,
+                      DmRecordingAction action,
+                      GError **error)
+{
+    DmCall *call = dm_call_table_find(exchange->calls, call_id);
+
+    if (call == NULL) {
+        g_set_error(error, DM_ERROR, DM_ERROR_NOT_FOUND, "no live call '%s'", call_id);
+        return false;
+    }
+    return dm_call_recording(call, action, error);
 }
 
 bool

@@ -66,5 +66,10 @@ void dm_exchange_take_addresses(DmExchange *exchange,
 void dm_exchange_set_accepting(DmExchange *exchange, bool accepting);
 /* Hangs up every call, with @reason for peers and records. */
 void dm_exchange_hang_up_all(DmExchange *exchange, const char *reason);
+/* Errors: DM_ERROR_NOT_FOUND, and those of dm_call_recording(). */
+bool dm_exchange_recording(DmExchange *exchange,
+                           const char *call_id,
+                           DmRecordingAction action,
+                           GError **error);
 /* False: no such call. */
 bool dm_exchange_hang_up(DmExchange *exchange, const char *call_id, const char *reason);

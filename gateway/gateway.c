@@ -27,6 +27,7 @@ struct DmGateway {
     DmStore *store; /* not owned */
     int64_t started_wall_us, started_mono_us;
     char *token_secret;
+    char *data_dir; /* NULL: the configuration's */
     DmTrunkRegistry *registry;
     DmMedia *media;
     DmCdrWriter *writer;
@@ -102,6 +103,16 @@ on_grant(unsigned number, const char *trunk_id, DmGrant *grant, void *user_data)
     }
 }
 
+static void
+take_recordings(DmGateway *gateway, const DmConfig *config)
+{
+    const char *data_dir = gateway->data_dir != NULL ? gateway->data_dir : config->system.data_dir;
+    g_autofree char *base = g_canonicalize_filename(data_dir, NULL);
+    g_autofree char *folder = g_canonicalize_filename(config->recording.directory, base);
+
+    dm_media_keep_recordings(gateway->media, folder, config->recording.retention_days);
+}
+
 static bool
 start_media(DmGateway *gateway, GError **error)
 {
@@ -126,7 +137,11 @@ start_media(DmGateway *gateway, GError **error)
             .n_pools = configured->len,
         },
         error);
-    return gateway->media != NULL;
+    if (gateway->media == NULL) {
+        return false;
+    }
+    take_recordings(gateway, gateway->config);
+    return true;
 }
 
 static bool
@@ -289,6 +304,7 @@ dm_gateway_start(const DmGatewayOptions *options, GError **error)
 
     g_mutex_init(&gateway->lock);
     gateway->store = options->store;
+    gateway->data_dir = g_strdup(options->data_dir);
     gateway->config = dm_config_ref(options->config);
     gateway->started_wall_us = dm_clock_wall_us(dm_clock_system());
     gateway->started_mono_us = dm_clock_mono_us(dm_clock_system());
@@ -328,6 +344,7 @@ dm_gateway_stop(DmGateway *gateway)
     dm_config_unref(gateway->config);
     dm_tls_contexts_unref(gateway->tls);
     g_free(gateway->token_secret);
+    g_free(gateway->data_dir);
     g_mutex_clear(&gateway->lock);
     g_free(gateway);
 }
@@ -469,6 +486,7 @@ dm_gateway_apply(DmGateway *gateway, DmConfig *config, json_t **out_needs_restar
         dm_signal_worker_post_config(gateway->workers[i], config);
     }
     take_certificates(gateway, config);
+    take_recordings(gateway, config);
     dm_resolver_take_config(gateway->resolver, config);
     dm_notice(NULL, "configuration revision %" G_GUINT64_FORMAT " is in force", config->revision);
     dm_config_unref(old);
@@ -492,7 +510,9 @@ typedef struct {
     char *call_id; /* NULL: all */
     char *reason;  /* of a hang-up */
     char *trunk_id, *action;
+    DmRecordingAction recording;
     json_t *calls; /* the answer */
+    GError *error;
     bool found;
 } Ask;
 
@@ -515,6 +535,7 @@ ask_free(gpointer data)
     g_free(ask->trunk_id);
     g_free(ask->action);
     json_decref(ask->calls);
+    g_clear_error(&ask->error);
     g_free(ask);
 }
 
@@ -671,6 +692,91 @@ answer_hang_up(DmExchange *exchange, void *data)
     Ask *ask = data;
 
     ask->found = dm_exchange_hang_up(exchange, ask->call_id, ask->reason);
+}
+
+static void
+answer_recording(DmExchange *exchange, void *data)
+{
+    Ask *ask = data;
+
+    ask->found = dm_exchange_recording(exchange, ask->call_id, ask->recording, &ask->error);
+}
+
+/* Of several workers, the one that has the call knows best what is wrong. */
+static void
+take_recording(void *data, void *user_data)
+{
+    Ask *ask = data;
+    GError **error = user_data;
+
+    if (*error == NULL || !g_error_matches(ask->error, DM_ERROR, DM_ERROR_NOT_FOUND)) {
+        g_clear_error(error);
+        *error = g_steal_pointer(&ask->error);
+    }
+}
+
+static bool
+find_recording_action(const char *name, DmRecordingAction *out, GError **error)
+{
+    static const char *const names[] = {
+        [DM_RECORDING_START] = "start",
+        [DM_RECORDING_STOP] = "stop",
+        [DM_RECORDING_PAUSE] = "pause",
+        [DM_RECORDING_RESUME] = "resume",
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *out = (DmRecordingAction)i;
+            return true;
+        }
+    }
+    g_set_error(error,
+                DM_ERROR,
+                DM_ERROR_UNSUPPORTED,
+                "there is no action '%s': start, stop, pause, resume",
+                name);
+    return false;
+}
+
+bool
+dm_gateway_recording(DmGateway *gateway,
+                     const char *call_id,
+                     const char *action,
+                     unsigned deadline_ms,
+                     GError **error)
+{
+    DmRecordingAction recording;
+    g_autoptr(GError) said = g_error_new(DM_ERROR,
+                                         DM_ERROR_NOT_FOUND,
+                                         "no live call '%s'; a finished one is under /cdrs",
+                                         call_id);
+
+    if (!find_recording_action(action, &recording, error)) {
+        return false;
+    }
+    for (unsigned i = 0;
+         i < gateway->n_workers && g_error_matches(said, DM_ERROR, DM_ERROR_NOT_FOUND);
+         i++) {
+        Ask *ask = ask_new(call_id);
+
+        ask->recording = recording;
+        if (!ask_worker(gateway,
+                        i,
+                        answer_recording,
+                        ask,
+                        take_recording,
+                        &said,
+                        deadline_ms,
+                        error)) {
+            return false;
+        }
+    }
+    if (said != NULL) {
+        g_propagate_error(error, g_steal_pointer(&said));
+        return false;
+    }
+    return true;
 }
 
 static void

@@ -18,7 +18,8 @@ typedef struct DmGateway DmGateway;
 
 typedef struct {
     DmConfig *config;
-    DmStore *store; /* not owned, outlives the gateway */
+    DmStore *store;       /* not owned, outlives the gateway */
+    const char *data_dir; /* (nullable): instead of the configuration's */
 } DmGatewayOptions;
 
 /* Binds the listeners, starts every thread. Errors: DM_ERROR_IO (a port is taken: which),
@@ -51,6 +52,13 @@ bool dm_gateway_hang_up(DmGateway *gateway,
                         const char *reason,
                         unsigned deadline_ms,
                         GError **error);
+/* "start", "stop", "pause", "resume". Errors: DM_ERROR_NOT_FOUND, DM_ERROR_UNSUPPORTED (no such
+ * action), DM_ERROR_CONFLICT (not answered, recorded already or not recorded). */
+bool dm_gateway_recording(DmGateway *gateway,
+                          const char *call_id,
+                          const char *action,
+                          unsigned deadline_ms,
+                          GError **error);
 /* "register", "unregister", "probe". Error: DM_ERROR_NOT_FOUND, DM_ERROR_UNSUPPORTED. */
 bool dm_gateway_trunk_action(DmGateway *gateway,
                              const char *trunk_id,

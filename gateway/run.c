@@ -176,7 +176,8 @@ start_gateway(Run *run, GError **error)
     if (!dm_watchdog_start(config->system.watchdog_ms, error)) {
         return false;
     }
-    run->gateway = dm_gateway_start(&(DmGatewayOptions){config, run->store}, error);
+    run->gateway =
+        dm_gateway_start(&(DmGatewayOptions){config, run->store, run->options->data_dir}, error);
     if (run->gateway == NULL) {
         return false;
     }

@@ -30,7 +30,8 @@ DmMedia *dm_media_new(const DmMediaOptions *options, GError **error);
 /* Sessions still open are closed and report. */
 void dm_media_free(DmMedia *media);
 
-/* Recordings in and below @directory are removed when they are so old; 0: never. Any thread. */
+/* Where recordings with a relative path are made, and after how many days they are removed; 0:
+ * never. Any thread. */
 void dm_media_keep_recordings(DmMedia *media, const char *directory, unsigned days);
 
 typedef struct {

@@ -298,7 +298,7 @@ dm_media_session_record(DmMediaSession *session, const DmRecordSpec *spec, GErro
     if (n == DM_MEDIA_MAX_RECORDINGS) {
         g_set_error(error,
                     DM_ERROR,
-                    DM_ERROR_LIMIT,
+                    DM_ERROR_CONFLICT,
                     "a call has at most %u recordings",
                     DM_MEDIA_MAX_RECORDINGS);
         return false;

@@ -68,7 +68,7 @@ void dm_media_session_stop(DmMediaSession *session, DmSide side);
 void dm_media_session_press(DmMediaSession *session, DmSide from, char key, unsigned ms);
 
 /* Begins to write what both peers send to a file: caller on the left, called on the right. At most
- * DM_MEDIA_MAX_RECORDINGS a session, one at a time. Errors: DM_ERROR_CONFLICT, DM_ERROR_LIMIT. */
+ * DM_MEDIA_MAX_RECORDINGS a session, one at a time. Error: DM_ERROR_CONFLICT. */
 bool dm_media_session_record(DmMediaSession *session, const DmRecordSpec *spec, GError **error);
 /* Silence in the file until it goes on. These two: false when nothing is being recorded. */
 bool dm_media_session_pause_recording(DmMediaSession *session, bool paused);

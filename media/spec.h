@@ -250,7 +250,8 @@ typedef struct {
 
 /* A file a call is to be written to. */
 typedef struct {
-    char path[400];       /* of a file that does not exist yet; folders are made */
+    char path[400]; /* of a file that does not exist yet, in the folder for recordings; folders are
+                       made */
     unsigned rate_hz;     /* 8000 or 16000 */
     unsigned min_free_mb; /* the disk keeps so much free; 0: none */
 } DmRecordSpec;

@@ -10,6 +10,7 @@
 #include "gateway/call/forks.h"
 #include "gateway/call/negotiation.h"
 #include "gateway/call/party.h"
+#include "gateway/call/recording.h"
 
 DM_LOG_TOPIC("call-answer");
 
@@ -222,6 +223,7 @@ dm_answer_on_answered(DmParty *party, const DmLegEvent *event)
     dm_call_record_answer(call);
     dm_early_media_over(call);
     dm_call_media_update(call, true);
+    dm_call_recording_by_policy(call);
     dm_party_move(call->a, DM_LEG_WAITS_FOR_ACK);
     call->a->leg->ops->answer(call->a->leg, call->a->ours);
     arm_duration(call);

@@ -46,5 +46,15 @@ const char *dm_call_state_name(const DmCall *call);
 json_t *dm_call_to_json(DmCall *call);
 const DmRecord *dm_call_record(const DmCall *call);
 
+/* What an operator may want of its recording. */
+typedef enum {
+    DM_RECORDING_START,
+    DM_RECORDING_STOP,
+    DM_RECORDING_PAUSE, /* silence in the file */
+    DM_RECORDING_RESUME,
+} DmRecordingAction;
+/* Error: DM_ERROR_CONFLICT. */
+bool dm_call_recording(DmCall *call, DmRecordingAction action, GError **error);
+
 /* Ends it from our side: an operator, a drain, a shutdown. */
 void dm_call_hang_up(DmCall *call, const DmRelease *why);

@@ -47,6 +47,10 @@ typedef struct {
     /* @from's peer pressed @key, as signalling tells. DM_CALL_MEDIA_DIGIT follows, unless the same
      * press has come as media. */
     void (*press)(DmCallMedia *media, DmSide from, char key, unsigned ms);
+    /* Writes the call to a file: see dm_media_session_record() and those beside it. */
+    bool (*record)(DmCallMedia *media, const DmRecordSpec *spec, GError **error);
+    bool (*pause_recording)(DmCallMedia *media, bool paused);
+    bool (*end_recording)(DmCallMedia *media);
     void (*report)(const DmCallMedia *media, DmMediaReport *out);
     void (*close)(DmCallMedia *media); /* DM_CALL_MEDIA_CLOSED follows */
 } DmMediaOps;

@@ -36,6 +36,7 @@ dm_record_new(void)
     record->attempts = g_ptr_array_new_with_free_func(free_attempt);
     record->release.evidence = g_ptr_array_new_with_free_func(g_free);
     record->limits_hit = g_ptr_array_new_with_free_func(g_free);
+    record->recordings = g_ptr_array_new_with_free_func(g_free);
     record->audio = DM_AUDIO_UNKNOWN;
     return record;
 }
@@ -84,6 +85,7 @@ dm_record_free(DmRecord *record)
     g_ptr_array_unref(record->release.evidence);
     g_ptr_array_unref(record->limits_hit);
     explicit_bzero(&record->spec, sizeof record->spec); /* keys */
+    g_ptr_array_unref(record->recordings);
     g_free(record);
 }
 
@@ -579,6 +581,31 @@ add_media_side(GString *out,
 }
 
 static void
+add_recordings(GString *out, const DmRecord *record)
+{
+    static const char *const states[] = {
+        [DM_RECORDING_ACTIVE] = "recording",
+        [DM_RECORDING_PAUSED] = "paused",
+        [DM_RECORDING_DONE] = "done",
+        [DM_RECORDING_FAILED] = "failed",
+    };
+    guint n = MIN(record->recordings->len, DM_MEDIA_MAX_RECORDINGS);
+
+    dm_json_text_open(out, "recordings", '[');
+    for (guint i = 0; i < n; i++) {
+        const DmMediaRecording *recording = &record->report.recordings[i];
+
+        dm_json_text_open(out, NULL, '{');
+        dm_json_text_add_text(out, "file", g_ptr_array_index(record->recordings, i));
+        dm_json_text_add_text(out, "state", states[recording->state]);
+        dm_json_text_add_integer(out, "duration_ms", recording->duration_ms);
+        dm_json_text_add_integer(out, "dropped_packets", recording->n_dropped);
+        dm_json_text_close(out, '}');
+    }
+    dm_json_text_close(out, ']');
+}
+
+static void
 add_media(GString *out, const DmRecord *record)
 {
     bool one_way = record->audio == DM_AUDIO_A_ONLY || record->audio == DM_AUDIO_B_ONLY;
@@ -600,6 +627,7 @@ add_media(GString *out, const DmRecord *record)
     dm_json_text_add_boolean(out, "one_way", one_way);
     dm_json_text_add_boolean(out, "final", !record->fast_close);
     dm_json_text_add_integer(out, "digits", (int64_t)record->digits);
+    add_recordings(out, record);
     dm_json_text_close(out, '}');
 }
 

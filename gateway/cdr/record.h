@@ -63,8 +63,9 @@ typedef struct {
     json_t *trace;       /* may be NULL */
     char *route_facts;   /* both as members of JSON, printed once for all records of the call */
 
-    DmMediaSpec spec;     /* agreed last */
-    DmMediaReport report; /* final, or as of the audio check */
+    DmMediaSpec spec;      /* agreed last */
+    DmMediaReport report;  /* final, or as of the audio check */
+    GPtrArray *recordings; /* char *: files, as many as the report has recordings, in their order */
     bool has_media;
     bool fast_close; /* media report never came: ended_by restart or shutdown */
     DmAudioVerdict audio;

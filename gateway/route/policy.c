@@ -247,6 +247,7 @@ take_route(Planning *planning, const DmRoute *route)
     };
 
     planning->plan->route_id = g_strdup(route->id);
+    planning->plan->record = route->action.record;
     note(planning,
          "route",
          route->id,

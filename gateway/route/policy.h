@@ -23,6 +23,7 @@ typedef struct {
     char *reject_reason;
     unsigned reject_q850;
     char *route_id; /* or NULL */
+    bool record;    /* the route wants its calls written to files */
     json_t *trace;  /* array of {"step","rule","detail"}: what was decided, and why not otherwise */
 } DmRoutePlan;
 

@@ -35,6 +35,7 @@ DM_LOG_TOPIC("recorder");
 struct DmRecording {
     /* set when made */
     DmRecordSpec spec;
+    char *path;
     int64_t begin_us;
     int64_t n_window; /* frames there is room for */
     DmCounter *stats;
@@ -98,7 +99,7 @@ fail(DmRecording *recording, const GError *error)
 {
     dm_warning(NULL,
                "recording %s: %s; it ends here, the call goes on",
-               recording->spec.path,
+               recording->path,
                error->message);
     dm_publish(recording->failed, true);
     dm_count(&recording->stats[DM_MEDIA_STAT_recordings_failed]);
@@ -159,7 +160,7 @@ place_b(int64_t at, const int16_t *samples, size_t n, void *user_data)
 static bool
 check_room(const DmRecording *recording, GError **error)
 {
-    g_autofree char *folder = g_path_get_dirname(recording->spec.path);
+    g_autofree char *folder = g_path_get_dirname(recording->path);
     struct statvfs disk;
 
     if (recording->spec.min_free_mb == 0 || statvfs(folder, &disk) < 0 ||
@@ -181,7 +182,7 @@ begin(DmRecording *recording)
     g_autoptr(GError) error = NULL;
 
     recording->begun = true;
-    recording->wav = dm_wav_create(recording->spec.path, recording->spec.rate_hz, &error);
+    recording->wav = dm_wav_create(recording->path, recording->spec.rate_hz, &error);
     if (recording->wav == NULL || !check_room(recording, &error)) {
         fail(recording, error);
         return;
@@ -413,6 +414,7 @@ dm_recorder_start(DmRecorder *recorder, const DmRecordSpec *spec)
     dm_count(&recorder->stats[DM_MEDIA_STAT_recordings]);
     dm_count(&recorder->stats[DM_MEDIA_STAT_recordings_active]);
     g_mutex_lock(&recorder->lock);
+    recording->path = g_canonicalize_filename(spec->path, recorder->directory);
     g_ptr_array_add(recorder->started, dm_recording_ref(recording));
     g_cond_signal(&recorder->news);
     g_mutex_unlock(&recorder->lock);
@@ -431,6 +433,7 @@ clear_recording(gpointer data)
     DmRecording *recording = data;
 
     dm_tape_clear(&recording->tape);
+    g_free(recording->path);
 }
 
 void

@@ -19,7 +19,8 @@ typedef struct DmRecording DmRecording;
 DmRecorder *dm_recorder_new(DmCounter *stats, GError **error);
 /* Finishes every file. */
 void dm_recorder_free(DmRecorder *recorder);
-/* Files "*.wav" in and below @directory are removed once they are so old; 0: never. Any thread. */
+/* Files whose path is relative are made in @directory; those named "*.wav" in and below it are
+ * removed once they are so old; 0: never. Any thread. */
 void dm_recorder_keep(DmRecorder *recorder, const char *directory, unsigned days);
 
 /* The file is made on the recorder's thread; that it cannot be is told by the report. Any thread.

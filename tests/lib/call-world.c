@@ -342,7 +342,7 @@ typedef struct {
     void *user_data;
     DmAddress local[DM_N_SIDES];
     DmTimer timer;
-    bool closed;
+    bool closed, recorded;
 } FakeMedia;
 
 static DmCallMedia *
@@ -428,6 +428,45 @@ fake_report(const DmCallMedia *media, DmMediaReport *out)
     *out = (DmMediaReport){0};
 }
 
+static bool
+fake_record(DmCallMedia *media, const DmRecordSpec *spec, GError **error)
+{
+    FakeMedia *fake = (FakeMedia *)media;
+
+    g_assert_false(fake->closed);
+    if (fake->recorded) {
+        g_set_error_literal(error, DM_ERROR, DM_ERROR_CONFLICT, "recorded already");
+        return false;
+    }
+    fake->recorded = true;
+    tell(fake->world, "media:record(%s)", spec->path);
+    return true;
+}
+
+static bool
+fake_pause_recording(DmCallMedia *media, bool paused)
+{
+    FakeMedia *fake = (FakeMedia *)media;
+
+    if (fake->recorded) {
+        tell(fake->world, paused ? "media:pause" : "media:resume");
+    }
+    return fake->recorded;
+}
+
+static bool
+fake_end_recording(DmCallMedia *media)
+{
+    FakeMedia *fake = (FakeMedia *)media;
+    bool recorded = fake->recorded;
+
+    if (recorded) {
+        tell(fake->world, "media:end-recording");
+    }
+    fake->recorded = false;
+    return recorded;
+}
+
 static void
 on_media_closed(DmTimer *timer, void *user_data)
 {
@@ -463,6 +502,9 @@ static const DmMediaOps fake_media_ops = {fake_open,
                                           fake_play,
                                           fake_stop,
                                           fake_press,
+                                          fake_record,
+                                          fake_pause_recording,
+                                          fake_end_recording,
                                           fake_report,
                                           fake_media_close};
 

@@ -149,6 +149,27 @@ dm_gateway_hang_up(DmGateway *gateway,
 }
 
 bool
+dm_gateway_recording(DmGateway *gateway,
+                     const char *call_id,
+                     const char *action,
+                     unsigned deadline_ms,
+                     GError **error)
+{
+    json_t *call = dm_gateway_call(gateway, call_id, deadline_ms, error);
+
+    if (call == NULL) {
+        return false;
+    }
+    json_decref(call);
+    if (strcmp(action, "resume") == 0) {
+        g_set_error_literal(error, DM_ERROR, DM_ERROR_CONFLICT, "the call is not being recorded");
+        return false;
+    }
+    note(gateway, "recording(%s,%s)", call_id, action);
+    return true;
+}
+
+bool
 dm_gateway_trunk_action(DmGateway *gateway,
                         const char *trunk_id,
                         const char *action,

@@ -164,6 +164,26 @@ sim_media_set_perfect(SimMedia *media)
     media->is_perfect = true;
 }
 
+/* No audio is simulated: nothing is ever recorded. */
+static bool
+record(DmCallMedia *media, const DmRecordSpec *spec, GError **error)
+{
+    g_set_error_literal(error, DM_ERROR, DM_ERROR_CONFLICT, "not simulated");
+    return false;
+}
+
+static bool
+pause_recording(DmCallMedia *media, bool paused)
+{
+    return false;
+}
+
+static bool
+end_recording(DmCallMedia *media)
+{
+    return false;
+}
+
 const DmMediaOps *
 sim_media_ops(void)
 {
@@ -174,6 +194,9 @@ sim_media_ops(void)
         .play = play,
         .stop = stop,
         .press = press,
+        .record = record,
+        .pause_recording = pause_recording,
+        .end_recording = end_recording,
         .report = report,
         .close = close_media,
     };

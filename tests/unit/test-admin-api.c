@@ -98,6 +98,11 @@ test_roles(DmApiFixture *f, gconstpointer data)
     g_assert_cmpint(ASK(f, OPERATOR, "GET", "/api/v1/tokens", NULL), ==, 403);
     g_assert_cmpint(ASK(f, ADMIN, "GET", "/api/v1/tokens", NULL), ==, 200);
     ASSERT_SCRIPT(f, "hang-up(C1)");
+    g_assert_cmpint(ASK(f, READ, "POST", "/api/v1/calls/C1/recording/start", NULL), ==, 403);
+    g_assert_cmpint(ASK(f, OPERATOR, "POST", "/api/v1/calls/C1/recording/start", NULL), ==, 202);
+    ASSERT_SCRIPT(f, "recording(C1,start)");
+    g_assert_cmpint(ASK(f, OPERATOR, "POST", "/api/v1/calls/C1/recording/resume", NULL), ==, 409);
+    g_assert_cmpint(ASK(f, READ, "GET", "/api/v1/calls/C1/recording", NULL), ==, 200);
 }
 
 static void
