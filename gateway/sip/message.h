@@ -43,6 +43,8 @@ DmSipMessage *dm_sip_response_new(const DmSipMessage *request,
  * port when the request asks for that (rport) or has crossed a NAT; otherwise to the port of its
  * Via. Of a stream: on the same connection; when it is gone, on one to the port of the Via. */
 void dm_sip_response_flow(const DmScan *scan, const DmSipFlow *flow, DmSipFlow *out);
+/* Whether the topmost Via, as scanned, has the parameter: "rport", "alias" (RFC 5923). */
+bool dm_via_has_param(DmSpan via, const char *wanted);
 /* Straight from scanned bytes to response bytes, for what Sofia never saw: copies Via, From, To,
  * Call-ID, CSeq; Timestamp for 100; Retry-After for 503. The To tag is a hash of the request, so a
  * retransmission gets the same answer (RFC 3261, 8.2.7). @phrase NULL: the standard one. Appends to

@@ -66,8 +66,8 @@ via_params(DmSpan via)
     return dm_find_outside_quotes(via.p, via.p + via.len, DM_STOP_SEMICOLON);
 }
 
-static bool
-via_asks_for_rport(DmSpan via)
+bool
+dm_via_has_param(DmSpan via, const char *wanted)
 {
     const char *end = via.p + via.len;
     const char *p = via_params(via);
@@ -77,7 +77,7 @@ via_asks_for_rport(DmSpan via)
         DmSpan value;
 
         p = dm_next_param(p, end, &name, &value);
-        if (p != NULL && dm_span_equals(name, "rport")) {
+        if (p != NULL && dm_span_equals(name, wanted)) {
             return true;
         }
     }
@@ -107,7 +107,7 @@ dm_sip_response_flow(const DmScan *scan, const DmSipFlow *flow, DmSipFlow *out)
                             sent_by.port != 0 ? sent_by.port : default_port(flow->transport));
         return;
     }
-    if (via_asks_for_rport(scan->via)) {
+    if (dm_via_has_param(scan->via, "rport")) {
         return;
     }
     if (parse_host(sent_by.host, &named) && !dm_address_same_host(&named, &flow->remote)) {

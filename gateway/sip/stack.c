@@ -581,6 +581,20 @@ is_blocked(DmSipStack *stack, const DmSipFlow *flow, const char *data, const DmS
     return false;
 }
 
+/* RFC 5923, 8: only of an end that has proved who it is, and only for its own address. */
+static void
+take_alias(DmSipStack *stack, const DmSipFlow *flow, const DmScan *scan)
+{
+    const DmSipWire *wire = &stack->core.wire;
+    DmSipFlow back;
+
+    if (flow->certified != 0 && scan->is_request && wire->ops->take_alias != NULL &&
+        dm_via_has_param(scan->via, "alias")) {
+        dm_sip_response_flow(scan, flow, &back);
+        wire->ops->take_alias(wire->wire, flow, dm_address_port(&back.fallback));
+    }
+}
+
 void
 dm_sip_stack_receive(DmSipStack *stack, const DmSipFlow *flow, const char *data, size_t len)
 {
@@ -596,6 +610,7 @@ dm_sip_stack_receive(DmSipStack *stack, const DmSipFlow *flow, const char *data,
     if (is_blocked(stack, flow, data, &scan)) {
         return;
     }
+    take_alias(stack, flow, &scan);
     owner = owner_of(stack, data, &scan);
     if (owner != stack->core.worker && stack->user->on_foreign != NULL) {
         stack->user->on_foreign(owner, flow, data, len, stack->user_data);

@@ -331,6 +331,31 @@ test_wrong_name(Fixture *f, gconstpointer data)
 }
 
 static void
+test_alias(Fixture *f, gconstpointer data)
+{
+    DmSipFlow flow = flow_to(&f->a, &f->b, DM_TRANSPORT_TLS);
+    DmSipFlow back;
+
+    g_test_summary("SIG-24: requests go back over a connection whose maker has told its alias "
+                   "(RFC 5923), until it is gone");
+    g_assert_true(send_text(&f->a, &flow, MESSAGE("12")));
+    TURN_UNTIL(f, f->b.received->len == 1);
+    back = flow_to(&f->b, &f->a, DM_TRANSPORT_TLS);
+    dm_wire_ops()->take_alias(f->b.wire, &f->b.last_flow, dm_address_port(&back.remote));
+    g_assert_true(send_text(&f->b, &back, MESSAGE("34")));
+    TURN_UNTIL(f, f->a.received->len == 1);
+    g_assert_cmpint(count(&f->b, SIP_connections_out), ==, 0);
+    g_assert_cmpuint(f->a.last_flow.connection >> DM_FLOW_WORKER_SHIFT, ==, 0);
+
+    close_end(&f->a);
+    TURN_UNTIL(f, count(&f->b, SIP_connections) == 0);
+    f->a = (End){0};
+    open_end(f, &f->a, 0);
+    g_assert_true(send_text(&f->b, &back, MESSAGE("56")));
+    g_assert_cmpint(count(&f->b, SIP_connections_out), ==, 1);
+}
+
+static void
 test_nobody_listens(Fixture *f, gconstpointer data)
 {
     DmSipFlow flow = flow_to(&f->a, &f->b, DM_TRANSPORT_TCP);
@@ -648,6 +673,7 @@ main(int argc, char *argv[])
     ADD("tcp", test_tcp);
     ADD("tls", test_tls);
     ADD("wrong-name", test_wrong_name);
+    ADD("alias", test_alias);
     ADD("nobody-listens", test_nobody_listens);
     ADD("made-again", test_gone_connections_are_made_again);
     ADD("pings", test_pings);

@@ -98,6 +98,9 @@ dm_tx_make_via(DmTxLayer *layer,
     g_strlcat(out_via, ";branch=", DM_TX_VIA_MAX);
     g_strlcat(out_via, out_branch, DM_TX_VIA_MAX);
     g_strlcat(out_via, ";rport", DM_TX_VIA_MAX);
+    if (flow->transport == DM_TRANSPORT_TLS) {
+        g_strlcat(out_via, ";alias", DM_TX_VIA_MAX); /* RFC 5923, 6 */
+    }
 }
 
 int

@@ -24,6 +24,7 @@ struct DmStreams {
     uint64_t last_id;
     GHashTable *connections; /* DmConnection by its id, owned */
     GHashTable *outgoing;    /* those we made, by listener and remote */
+    GHashTable *aliases;     /* those made to us that take requests too, by listener and alias */
     GHashTable *sources;     /* host of strangers -> number of connections */
     GPtrArray *dirty;        /* with bytes to be sent at the end of the turn; borrowed */
     bool flush_is_deferred;
@@ -60,6 +61,7 @@ struct DmConnection {
     bool was_midway;
     bool has_sent;
     DmAddress remote, local;
+    DmAddress alias; /* where the other end would listen; not set: it has not said */
     DmTlsSession *tls;
     DmFraming framing;
     GByteArray *early; /* not encrypted yet: waits for the handshake */

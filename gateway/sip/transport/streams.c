@@ -90,6 +90,47 @@ same_outgoing(gconstpointer a, gconstpointer b)
     return x->listener == y->listener && dm_address_equal(&x->remote, &y->remote);
 }
 
+static guint
+hash_alias(gconstpointer key)
+{
+    const DmConnection *c = key;
+
+    return dm_address_hash(&c->alias) * 31 + c->listener->index;
+}
+
+static gboolean
+same_alias(gconstpointer a, gconstpointer b)
+{
+    const DmConnection *x = a, *y = b;
+
+    return x->listener == y->listener && dm_address_equal(&x->alias, &y->alias);
+}
+
+static void
+drop_alias(DmStreams *streams, DmConnection *c)
+{
+    if (dm_address_is_set(&c->alias) && g_hash_table_lookup(streams->aliases, c) == c) {
+        g_hash_table_remove(streams->aliases, c);
+    }
+    c->alias = (DmAddress){0};
+}
+
+/* The newest connection is the one that is alive. */
+static void
+streams_take_alias(void *wire, const DmSipFlow *flow, uint16_t port)
+{
+    DmStreams *streams = wire;
+    DmConnection *c = g_hash_table_lookup(streams->connections, &flow->connection);
+
+    if (c == NULL || c->is_outgoing) {
+        return;
+    }
+    drop_alias(streams, c);
+    c->alias = c->remote;
+    dm_address_set_port(&c->alias, port);
+    g_hash_table_add(streams->aliases, c);
+}
+
 static DmConnection *
 add_connection(DmStreamListener *l, int fd, const DmAddress *remote, bool is_outgoing)
 {
@@ -127,6 +168,7 @@ dm_streams_drop(DmStreams *streams, DmConnection *c)
     if (c->is_outgoing) {
         g_hash_table_remove(streams->outgoing, c);
     }
+    drop_alias(streams, c);
     if (c->is_counted) {
         count_source(streams, &c->remote, -1);
     }
@@ -226,11 +268,14 @@ static DmConnection *
 find_or_connect(DmStreams *streams, unsigned listener, const DmAddress *remote)
 {
     DmStreamListener *l = &streams->listeners[listener];
-    DmConnection probe = {.listener = l, .remote = *remote};
+    DmConnection probe = {.listener = l, .remote = *remote, .alias = *remote};
     DmConnection *c = g_hash_table_lookup(streams->outgoing, &probe);
 
     if (dm_address_family(remote) != dm_address_family(&l->bound)) {
         return NULL;
+    }
+    if (c == NULL) {
+        c = g_hash_table_lookup(streams->aliases, &probe);
     }
     return c != NULL && c->state != DM_CONNECTION_LEAVING ? c : connect_to(l, remote);
 }
@@ -464,6 +509,7 @@ dm_streams_new(const DmStreamsOptions *options, DmTlsContexts *tls, GError **err
     streams->connections =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, dm_connection_free);
     streams->outgoing = g_hash_table_new(hash_outgoing, same_outgoing);
+    streams->aliases = g_hash_table_new(hash_alias, same_alias);
     streams->sources = g_hash_table_new_full(dm_address_hash, dm_address_equal_func, g_free, NULL);
     streams->dirty = g_ptr_array_new();
     streams->plain = g_byte_array_new();
@@ -500,6 +546,7 @@ dm_streams_free(DmStreams *streams)
     dm_count_add(&streams->options.counters[SIP_connections],
                  -(int64_t)g_hash_table_size(streams->connections));
     g_hash_table_unref(streams->outgoing);
+    g_hash_table_unref(streams->aliases);
     g_hash_table_unref(streams->connections);
     g_hash_table_unref(streams->sources);
     for (size_t i = 0; i < streams->n_listeners; i++) {
@@ -594,6 +641,7 @@ dm_streams_ops(void)
         .flow_to = streams_flow_to,
         .advertised = streams_advertised,
         .contact_host = streams_contact_host,
+        .take_alias = streams_take_alias,
     };
 
     return &ops;

@@ -26,6 +26,9 @@ typedef struct {
     /* (nullable) Bytes a request may have to leave a datagram listener in one piece (RFC 3261,
      * 18.1.1: 200 below the path's MTU); 0: any number. */
     size_t (*max_request_bytes)(void *wire, unsigned listener);
+    /* (nullable) The other end of @flow's connection is who it says, and takes requests for its
+     * port @port on it as well (RFC 5923): none need be made to it. */
+    void (*take_alias)(void *wire, const DmSipFlow *flow, uint16_t port);
 } DmSipWireOps;
 
 typedef struct {

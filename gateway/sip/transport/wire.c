@@ -102,6 +102,16 @@ wire_max_request_bytes(void *data, unsigned listener)
     return is_datagrams(wire, listener) ? dm_udp_ops()->max_request_bytes(wire->udp, listener) : 0;
 }
 
+static void
+wire_take_alias(void *data, const DmSipFlow *flow, uint16_t port)
+{
+    DmWire *wire = data;
+
+    if (flow->connection != 0) {
+        dm_streams_ops()->take_alias(wire->streams, flow, port);
+    }
+}
+
 const DmSipWireOps *
 dm_wire_ops(void)
 {
@@ -111,6 +121,7 @@ dm_wire_ops(void)
         .advertised = wire_advertised,
         .contact_host = wire_contact_host,
         .max_request_bytes = wire_max_request_bytes,
+        .take_alias = wire_take_alias,
     };
 
     return &ops;
