@@ -39,6 +39,7 @@ typedef struct {
     int64_t started_us;       /* monotonic */
     DmRecordAttempt *attempt; /* the record's; B only */
     bool provisional;         /* anything at all came back */
+    bool leaves_us_waiting;   /* it was asked for a transfer and never told the outcome */
 
     DmSdpPolicy policy;
     DmSrtpPolicy srtp; /* the trunk's, or what is tried once in its place */

@@ -57,6 +57,7 @@ on_acked(DmParty *party, const DmLegEvent *event)
 {
     if (party->call->state == DM_CALL_ANSWERED) {
         dm_answer_on_acked(party, event);
+        dm_join_settle(party->call);
     } else if (party->state == DM_LEG_WAITS_FOR_ACK) {
         dm_transfer_on_acked(party, event);
     } else {
@@ -70,7 +71,7 @@ static const Reaction a_reactions[] = {
     [DM_LEG_REOFFER] = {SETTING_UP | ANSWERED, dm_renegotiate_on_reoffer},
     [DM_LEG_REANSWER] = {TO(UP), dm_renegotiate_on_reanswer},
     [DM_LEG_REOFFER_FAILED] = {TO(UP), dm_renegotiate_on_failed},
-    [DM_LEG_REFERRED] = {TO(UP), dm_transfer_on_referred},
+    [DM_LEG_REFERRED] = {ANSWERED, dm_transfer_on_referred},
     [DM_LEG_REFER_PROGRESS] = {TO(UP), dm_transfer_on_refer_progress},
     [DM_LEG_KEY] = {SETTING_UP | ANSWERED, dm_keys_on_signalled},
     [DM_LEG_CLOSED] = {0, NULL},
@@ -84,7 +85,7 @@ static const Reaction b_reactions[] = {
     [DM_LEG_REOFFER] = {SETTING_UP | ANSWERED, dm_renegotiate_on_reoffer},
     [DM_LEG_REANSWER] = {TO(UP), dm_renegotiate_on_reanswer},
     [DM_LEG_REOFFER_FAILED] = {TO(UP), dm_renegotiate_on_failed},
-    [DM_LEG_REFERRED] = {TO(UP), dm_transfer_on_referred},
+    [DM_LEG_REFERRED] = {ANSWERED, dm_transfer_on_referred},
     [DM_LEG_REFER_PROGRESS] = {TO(UP), dm_transfer_on_refer_progress},
     [DM_LEG_KEY] = {SETTING_UP | ANSWERED, dm_keys_on_signalled},
     [DM_LEG_CLOSED] = {0, NULL},
@@ -376,8 +377,8 @@ set_up(DmCall *call, const DmIncoming *incoming)
         return;
     }
     call->plan = dm_route_plan(call->config, &request);
-    dm_transfer_plan(call);
     dm_call_record_plan(call);
+    dm_transfer_plan(call);
     if (!admit(call) || !check_offer(call)) {
         return;
     }

@@ -28,12 +28,20 @@ is_up(const DmParty *party)
     return party != NULL && party->leg != NULL && party->state == DM_LEG_UP;
 }
 
+/* An ACK may be overtaken by what the other side does next. */
+static bool
+has_agreed(const DmParty *party)
+{
+    return party != NULL && party->leg != NULL && party->ours != NULL && party->theirs != NULL &&
+           (party->state == DM_LEG_UP || party->state == DM_LEG_WAITS_FOR_ACK);
+}
+
 bool
 dm_join_is_possible(const DmCall *call)
 {
-    return call->state == DM_CALL_UP && is_up(call->a) && is_up(call->b) &&
-           call->transfer.state == DM_TRANSFER_NONE && call->joining.unsettled == 0 &&
-           call->session != NULL;
+    return (call->state == DM_CALL_UP || call->state == DM_CALL_ANSWERED) && has_agreed(call->a) &&
+           has_agreed(call->b) && call->transfer.state == DM_TRANSFER_NONE &&
+           call->joining.unsettled == 0 && call->session != NULL;
 }
 
 bool

@@ -6,7 +6,7 @@
 /* Two calls become one conversation: a party of one takes a place in the other. The record of each
  * goes on until its own party is gone. */
 
-/* A call that may be joined: up, whole, and not being transferred. */
+/* A call that may be joined: answered, whole, and not being transferred. */
 bool dm_join_is_possible(const DmCall *call);
 /* Gives @host a media session that fits @in at @place. False: no ports; nothing has changed. */
 bool dm_join_prepare_media(DmCall *host, DmSide place, DmParty *in);

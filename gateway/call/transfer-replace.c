@@ -46,8 +46,8 @@ is_replaceable(const DmCall *call, const DmLeg *replaced)
     const DmParty *out = replaced->user_data;
 
     return replaced->on_event == dm_call_on_leg_event && out->call != call &&
-           dm_join_is_possible(out->call) && *dm_call_place(out->call, out->side) == out &&
-           out->call->transfer.n < DM_MAX_TRANSFERS;
+           out->state == DM_LEG_UP && dm_join_is_possible(out->call) &&
+           *dm_call_place(out->call, out->side) == out && out->call->transfer.n < DM_MAX_TRANSFERS;
 }
 
 void

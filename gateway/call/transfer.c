@@ -290,8 +290,10 @@ static void
 on_asked_timer(DmTimer *timer, void *user_data)
 {
     DmTransfer *transfer = user_data;
+    DmParty *asked = *dm_call_place(transfer->call, dm_side_other(transfer->place));
 
     move(transfer, DM_TRANSFER_NONE);
+    asked->leaves_us_waiting = true;
     fail(transfer->call, 408);
 }
 
@@ -332,8 +334,8 @@ may_ask(const DmParty *from)
     const DmParty *other = other_party(from);
 
     return from->config->sip.refer_mode == DM_REFER_RELAY &&
-           other->config->sip.refer_mode != DM_REFER_REJECT &&
-           other->leg->ops->facts(other->leg)->takes_refer;
+           other->config->sip.refer_mode != DM_REFER_REJECT && other->state == DM_LEG_UP &&
+           !other->leaves_us_waiting && other->leg->ops->facts(other->leg)->takes_refer;
 }
 
 static void
@@ -429,7 +431,8 @@ judge_replaced(const DmParty *from, const DmLeg *replaced)
     }
     party = replaced->user_data;
     if (replaced->on_event != dm_call_on_leg_event || party->call == from->call ||
-        !dm_join_is_possible(party->call) || *dm_call_place(party->call, party->side) != party) {
+        party->state != DM_LEG_UP || !dm_join_is_possible(party->call) ||
+        *dm_call_place(party->call, party->side) != party) {
         return 481;
     }
     return on_one_trunk(from, party) ? 0 : 403;
@@ -438,7 +441,7 @@ judge_replaced(const DmParty *from, const DmLeg *replaced)
 static uint16_t
 judge(const DmParty *from, const DmReferral *asked)
 {
-    if (!dm_join_is_possible(from->call)) {
+    if (from->state != DM_LEG_UP || !dm_join_is_possible(from->call)) {
         return 491;
     }
     return from->call->transfer.n >= DM_MAX_TRANSFERS ? 603 : judge_replaced(from, asked->replaced);
