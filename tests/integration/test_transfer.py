@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transfers through the real gateway: baresip phones at both ends, a tone from each, and a desk (or a third baresip) in
+between that transfers."""
+
+import time
+
+import desk as desks
+import lab
+import phone
+import pytest
+
+pytestmark = pytest.mark.skipif(not lab.have("baresip"), reason="baresip is not installed")
+
+MEDIA = {"codecs": ["PCMU", "PCMA"]}
+OFF = {"options": {"enabled": False}}
+
+
+@pytest.fixture
+def phones(tmp_path):
+    made = []
+
+    def make(tone_hz, codec="pcmu"):
+        made.append(phone.Phone(tmp_path / f"phone-{len(made)}", codec, tone_hz))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def desk():
+    made = []
+
+    def make(voice=1):
+        made.append(desks.Desk(voice))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+def connect(gateways, caller, pbx, third, mode="local", **more):
+    """A gateway between two carriers, "left" and "right", and a PBX that both reach; the PBX reaches "right"."""
+
+    def trunk(name, role, port, **sip):
+        return {"id": name, "role": role, "endpoints": [{"uri": f"sip:127.0.0.1:{port}"}], "media": MEDIA,
+                "health": OFF, "sip": sip}
+
+    def route(name, sources, to):
+        return {"id": name, "match": {"source_trunks": sources}, "action": {"trunks": to}}
+
+    gateway = gateways(
+        trunks=[trunk("left", "carrier", caller.port), trunk("pbx", "pbx", pbx.port, refer_mode=mode),
+                trunk("right", "carrier", third.port)],
+        routes=[route("in", ["left", "right"], ["pbx"]), route("out", ["pbx"], ["right"])],
+        **more,
+    )
+    pbx.gateway = ("127.0.0.1", gateway.sip_port)
+    return gateway
+
+
+def expect_last_tone(a_phone, hz):
+    """What it heard in its last second but a half."""
+    heard = a_phone.heard()
+    peak, share = phone.loudest_hz(heard[-12000:-4000])
+    assert abs(peak - hz) < 5 and share > 0.9, f"{peak} Hz arrived ({share:.2f}), {hz} Hz was sent"
+
+
+def packets_more(gateway, n):
+    """Waits until each side of the first call has been heard for n packets more."""
+
+    def counts():
+        call = min(gateway.api.get("/calls")["items"], key=lambda c: c["start_at"])
+        return [call["media"][side]["pkts_in"] for side in "ab"]
+
+    before = counts()
+    lab.wait_for(lambda: all(now >= then + n for now, then in zip(counts(), before)), f"{n} packets each way")
+
+
+def test_a_phone_transfers(gateways, phones):
+    """SIG-18: baresip transfers its caller by REFER; the caller hears the third phone, and its tone is heard there"""
+    a, b, c = phones(1000), phones(300), phones(440)
+    gateway = connect(gateways, a, b, c)
+    a.dial(f"sip:phone@127.0.0.1:{gateway.sip_port}")
+    a.wait_established()
+    b.wait_established()
+    b.command("transfer", f"sip:phone@127.0.0.1:{gateway.sip_port}")
+    c.wait_established()
+    packets_more(gateway, 200)
+    a.hang_up()
+    c.wait_ended()
+    expect_last_tone(a, 440)
+    expect_last_tone(c, 1000)
+    first, second = sorted(gateway.wait_cdrs(2), key=lambda c: c["start_at"])
+    assert (first["a"]["trunk"], first["b"]["trunk"]) == ("left", "pbx")
+    assert (second["a"]["trunk"], second["b"]["trunk"]) == ("pbx", "right")
+    assert any(step["step"] == "transfer" and step["detail"] == first["id"] for step in second["route"]["trace"])
+    assert [s["detail"] for s in first["route"]["trace"] if s["step"] == "transfer"] == [second["id"]] * 2
+    assert second["duration_ms"] >= 3000 and first["duration_ms"] > second["duration_ms"]
+
+
+def longest_gap_ms(heard, since):
+    times = [since] + [each[0] for each in heard if each[0] > since]
+    return max(1000 * (b - a) for a, b in zip(times, times[1:]))
+
+
+def assert_goes_on(heard):
+    """MED-3: one source, never backward."""
+    assert len({each[1] for each in heard}) == 1
+    for (_, _, seq, stamp, _), (_, _, next_seq, next_stamp, _) in zip(heard, heard[1:]):
+        assert (next_seq - seq) % 65536 < 32768 and (next_stamp - stamp) % 2**32 < 2**31
+
+
+def test_an_attended_transfer(gateways, desk):
+    """SIG-18 MED-3: REFER with Replaces: both calls of the desk end, and the others hear each other within 200 ms, in a
+    stream that goes on for the one who was there first"""
+    a, b, c = desk(1), desk(2), desk(3)
+    gateway = connect(gateways, a, b, c)
+    a.gateway = c.gateway = b.gateway
+    a.dial("phone")
+    first = b.answered_call()
+    assert b.invite(first, direction="sendonly").startswith("SIP/2.0 200")
+    second = b.dial("phone")
+    lab.wait_for(lambda: a.rtp.voices() == {2} and c.rtp.voices() == {2}, "the desk to be heard by both")
+    since = time.monotonic()
+    assert b.refer(first, "phone", second).startswith("SIP/2.0 202")
+    lab.wait_for(lambda: first.ended and second.ended, "both calls of the desk to end")
+    assert first.fragments == ["SIP/2.0 100 Trying", "SIP/2.0 200 OK"]
+    lab.wait_for(lambda: a.rtp.heard[-1][4] == 3 and c.rtp.heard[-1][4] == 1, "the others to hear each other")
+    packets_more(gateway, 50)
+    assert longest_gap_ms(a.rtp.heard, since) < 200 and longest_gap_ms(c.rtp.heard, since) < 200
+    assert_goes_on(a.rtp.heard)
+    assert a.request(next(iter(a.dialogs.values())), "BYE").startswith("SIP/2.0 200")
+    assert len(gateway.wait_cdrs(2)) == 2
+
+
+def test_a_failed_transfer_keeps_the_call(gateways, phones, desk):
+    """SIG-18: the third phone is not there: the desk is told, the caller is fetched back from hold, the record says so"""
+    a, b = phones(1000), desk()
+    nobody = type("Nobody", (), {"port": lab.free_port()})
+    gateway = connect(gateways, a, b, nobody)
+    a.dial(f"sip:phone@127.0.0.1:{gateway.sip_port}")
+    a.wait_established()
+    call = b.answered_call()
+    assert b.invite(call, direction="sendonly").startswith("SIP/2.0 200")
+    assert b.refer(call, "phone").startswith("SIP/2.0 202")
+    lab.wait_for(lambda: len(call.fragments) == 2, "the outcome")
+    assert call.fragments[1].startswith("SIP/2.0 50")
+    assert not call.ended
+    live = [c for c in gateway.api.get("/calls")["items"]]
+    assert len(live) == 1 and live[0]["state"] == "up"
+    assert b.request(call, "BYE").startswith("SIP/2.0 200")
+    a.wait_ended()
+    kept = [c for c in gateway.wait_cdrs(2) if c["a"]["trunk"] == "left"]
+    assert kept[0]["release"]["diagnosis"] == "refer_failed_kept"
+
+
+def test_a_call_is_taken_over(gateways, phones, desk):
+    """SIG-19: another phone of the PBX takes the caller over with INVITE and Replaces; a second time it is too late"""
+    a, b, c = phones(1000), desk(), desk()
+    gateway = connect(gateways, a, b, c)
+    a.dial(f"sip:phone@127.0.0.1:{gateway.sip_port}")
+    a.wait_established()
+    call = b.answered_call()
+    # What its caller calls to-tag is the gateway's: here it is the one who takes over that writes it.
+    replaces = f"Replaces: {call.replaces()}\r\n"
+    taken = b.dial("x", replaces)
+    assert isinstance(taken, desks.Dialog), taken
+    lab.wait_for(lambda: call.ended, "the first leg to end")
+    assert b.dial("x", replaces).startswith("SIP/2.0 603")
+    assert b.dial("x", "Replaces: a;to-tag=b;from-tag=c\r\n").startswith("SIP/2.0 481")
+    assert b.request(taken, "BYE").startswith("SIP/2.0 200")
+    a.wait_ended()
+    assert len(gateway.wait_cdrs(2)) == 2
+
+
+def test_several_workers(gateways, desk):
+    """SIG-19: with two workers an INVITE with Replaces finds its call, whichever worker has it"""
+    a, b, c = desk(), desk(), desk()
+    gateway = connect(gateways, a, b, c, system={"workers": 2})
+    a.gateway = ("127.0.0.1", gateway.sip_port)
+    for _ in range(8):
+        b.dialogs.clear()
+        caller = a.dial("phone")
+        call = b.answered_call()
+        taken = b.dial("x", f"Replaces: {call.replaces()}\r\n")
+        assert isinstance(taken, desks.Dialog), taken
+        lab.wait_for(lambda: call.ended, "the first leg to end")
+        assert a.request(caller, "BYE").startswith("SIP/2.0 200")
+        lab.wait_for(lambda: taken.ended, "the other leg to end")
