@@ -44,7 +44,8 @@ typedef struct {
     const char *number; /* to call instead; "": whoever @replaced or @replaces means */
     DmLeg *replaced; /* whose dialog the new call is to take over (RFC 3891); NULL: none of ours */
     const char *replaces; /* the same in the peer's words, when the dialog is not ours; "" : none */
-    const char *referred_by; /* the number of who asks, as it says itself; "": it does not */
+    const char *referred_by; /* to a peer: the number of who asks; "": not told. What a peer says
+                                of itself does not cross (SIG-1). */
 } DmReferral;
 
 typedef enum {

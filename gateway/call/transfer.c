@@ -108,6 +108,17 @@ number_of(const DmParty *party)
     return number != NULL ? number : "";
 }
 
+/* What others may be told of who asks for a transfer (RFC 3892): the number it has in this call. */
+static const char *
+referrer(const DmParty *from)
+{
+    const DmRecord *record = from->home->record;
+    bool is_private = from->home_side == DM_SIDE_A && record->in.privacy != NULL &&
+                      *record->in.privacy != '\0' && strcmp(record->in.privacy, "none") != 0;
+
+    return is_private ? "" : number_of(from);
+}
+
 static void
 set(char **place, const char *text)
 {
@@ -174,8 +185,7 @@ dm_transfer_begin(DmCall *made, const DmIncoming *incoming)
     made->a->media = stays->media;
     made->lender = dm_config_ref(stays->home->config);
     made->replaces = *asked->replaces != '\0' ? g_strdup(asked->replaces) : NULL;
-    made->referred_by =
-        g_strdup(*asked->referred_by != '\0' ? asked->referred_by : number_of(from));
+    made->referred_by = *referrer(from) != '\0' ? g_strdup(referrer(from)) : NULL;
 }
 
 /* A dialog that is none of ours is known to the trunk it was named by and to nobody else. */
@@ -357,7 +367,7 @@ static bool
 ask_other_side(DmParty *from, const DmReferral *asked)
 {
     DmParty *other = other_party(from);
-    DmReferral referral = {.number = "", .replaces = "", .referred_by = asked->referred_by};
+    DmReferral referral = {.number = "", .replaces = "", .referred_by = referrer(from)};
     g_autofree char *number = NULL;
 
     if (!may_ask(from) || *asked->replaces != '\0') {

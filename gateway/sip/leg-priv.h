@@ -376,6 +376,9 @@ void dm_sip_leg_take_subscribe(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *requ
 void dm_sip_leg_take_notify(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
 void dm_sip_leg_answer_refer(DmSipLeg *leg, uint16_t status);
 void dm_sip_leg_notify(DmSipLeg *leg, uint16_t status);
+/* One that waits, when nothing else is on its way: requests that overtake each other are refused
+ * (RFC 3261, 12.2.2). */
+void dm_sip_leg_send_next_notify(DmSipLeg *leg);
 /* A NOTIFY has no answer yet: true, and the BYE follows it. */
 bool dm_sip_leg_bye_has_to_wait(DmSipLeg *leg);
 void dm_sip_leg_refer(DmSipLeg *leg, const DmReferral *referral);

@@ -20,7 +20,7 @@ DM_LOG_TOPIC("sip-leg");
 
 /* What a REFER says. */
 typedef struct {
-    char *number, *referred_by, *replaces;
+    char *number, *replaces;
     DmSipLeg *replaced;
 } Asked;
 
@@ -28,7 +28,6 @@ static void
 asked_clear(Asked *asked)
 {
     g_free(asked->number);
-    g_free(asked->referred_by);
     g_free(asked->replaces);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Asked, asked_clear)
@@ -106,7 +105,6 @@ static unsigned
 read_asked(DmSipLeg *leg, const DmSipMessage *request, Asked *asked)
 {
     const sip_refer_to_t *to = request->sip->sip_refer_to;
-    const sip_referred_by_t *by = request->sip->sip_referred_by;
     unsigned status;
 
     if (to == NULL || to->r_url->url_type == url_invalid) {
@@ -120,7 +118,6 @@ read_asked(DmSipLeg *leg, const DmSipMessage *request, Asked *asked)
         return 400;
     }
     asked->number = dm_sip_number_of(to->r_url);
-    asked->referred_by = by != NULL ? dm_sip_number_of(by->b_url) : g_strdup("");
     status = read_replaces(leg, request, asked);
     if (status == 0 && asked->replaced == NULL && *asked->number == '\0') {
         return 400;
@@ -144,8 +141,20 @@ static void
 end_if_waiting(DmSipLeg *leg)
 {
     if (leg->ending && leg->state == DM_SIP_LEG_UP) {
-        dm_timer_disarm(&leg->refer_in.timer);
         dm_sip_leg_send_bye(leg);
+    }
+}
+
+void
+dm_sip_leg_send_next_notify(DmSipLeg *leg)
+{
+    DmLegReferIn *refer = &leg->refer_in;
+    uint16_t next = refer->next_status;
+
+    if (next != 0 && leg->state == DM_SIP_LEG_UP && refer->notify == NULL && leg->invite == NULL &&
+        leg->update == NULL) {
+        refer->next_status = 0;
+        start_notify(leg, next);
     }
 }
 
@@ -154,16 +163,15 @@ static void
 go_on(DmSipLeg *leg, bool heard)
 {
     DmLegReferIn *refer = &leg->refer_in;
-    uint16_t next = refer->next_status;
 
-    refer->next_status = 0;
     if (!heard) {
         refer->active = false; /* RFC 6665, 4.2.2: the subscription is gone */
-    } else if (next != 0 && leg->state == DM_SIP_LEG_UP) {
-        start_notify(leg, next);
-        return;
+        refer->next_status = 0;
     }
-    end_if_waiting(leg);
+    dm_sip_leg_send_queued(leg);
+    if (refer->notify == NULL) {
+        end_if_waiting(leg);
+    }
 }
 
 static void
@@ -255,11 +263,8 @@ dm_sip_leg_notify(DmSipLeg *leg, uint16_t status)
     if (leg->digest != NULL) {
         dm_digest_client_begin(leg->digest);
     }
-    if (refer->notify != NULL) {
-        refer->next_status = status;
-    } else {
-        start_notify(leg, status);
-    }
+    refer->next_status = status;
+    dm_sip_leg_send_next_notify(leg);
 }
 
 /* --- a BYE that follows the last NOTIFY --- */
@@ -273,7 +278,8 @@ on_grace_timer(DmTimer *timer, void *user_data)
 bool
 dm_sip_leg_bye_has_to_wait(DmSipLeg *leg)
 {
-    if (leg->refer_in.notify == NULL || leg->state != DM_SIP_LEG_UP) {
+    if ((leg->refer_in.notify == NULL && leg->refer_in.next_status == 0) ||
+        leg->state != DM_SIP_LEG_UP) {
         return false;
     }
     leg->ending = true;
@@ -326,7 +332,7 @@ emit_referred(DmSipLeg *leg, const Asked *asked)
         .number = asked->number,
         .replaced = asked->replaced != NULL ? &asked->replaced->base : NULL,
         .replaces = asked->replaces != NULL ? asked->replaces : "",
-        .referred_by = asked->referred_by,
+        .referred_by = "",
     };
     const DmLegEvent event = {.type = DM_LEG_REFERRED, .referral = &referral};
 

@@ -18,8 +18,8 @@ bool
 dm_sip_leg_may_send_invite(const DmSipLeg *leg)
 {
     return leg->state == DM_SIP_LEG_UP && leg->invite == NULL && leg->update == NULL &&
-           leg->incoming.tx == NULL && !leg->ack.due && !leg->ending &&
-           !dm_timer_is_armed(&leg->glare_timer);
+           leg->refer_in.notify == NULL && leg->incoming.tx == NULL && !leg->ack.due &&
+           !leg->ending && !dm_timer_is_armed(&leg->glare_timer);
 }
 
 DmInviteOut *
@@ -43,6 +43,7 @@ dm_sip_leg_send_reinvite(DmSipLeg *leg, const DmSdp *sdp)
 void
 dm_sip_leg_send_queued(DmSipLeg *leg)
 {
+    dm_sip_leg_send_next_notify(leg);
     if (leg->queued && dm_sip_leg_offer_by_update(leg)) {
         leg->queued = false;
         leg->session.due = false;

@@ -6,15 +6,16 @@
 
 /* What a peer does of its own accord. */
 
-/* @direction NULL: without an offer. */
+/* @direction NULL: without an offer. @more: headers. */
 static void
-send_invite(SimCall *call, const char *direction, void (*give_up)(void *))
+send_invite_with(SimCall *call, const char *direction, const char *more, void (*give_up)(void *))
 {
     g_autofree char *body = direction != NULL ? sim_sdp(call, direction) : g_strdup("");
     g_autofree char *session = sim_session_wish(call);
     g_autofree char *extra =
         g_strconcat(session,
                     sim_reliable_wish(call),
+                    more,
                     direction != NULL ? "Content-Type: application/sdp\r\n" : "",
                     NULL);
 
@@ -25,6 +26,12 @@ send_invite(SimCall *call, const char *direction, void (*give_up)(void *))
     call->branch = sim_token(call->peer);
     call->invite = sim_request(call, "INVITE", call->branch, extra, body);
     sim_send_until(call, call->invite, give_up);
+}
+
+static void
+send_invite(SimCall *call, const char *direction, void (*give_up)(void *))
+{
+    send_invite_with(call, direction, "", give_up);
 }
 
 /* No answer to a re-INVITE: the dialog is dead (RFC 3261, 14.1). */
@@ -100,6 +107,9 @@ on_talked(DmTimer *timer, void *user_data)
         sim_stop_sending(call);
         sim_stop_refreshing(call);
         call->state = SIM_GONE;
+    } else if (sim_chance(call->peer, call->peer->options.habits.refer)) {
+        sim_transfer(call);
+        sim_act_in(call, 1000, 30000, on_talked);
     } else if (changes_session(call)) {
         sim_act_in(call, 5000, 60000, on_talked);
     } else if (call->sending == NULL) {
@@ -148,19 +158,26 @@ on_cancel_time(DmTimer *timer, void *user_data)
 }
 
 void
-sim_peer_call(SimPeer *peer, const char *number)
+sim_call_with(SimPeer *peer, const char *number, const char *extra)
 {
     SimCall *call = sim_call_new(peer, sim_token(peer), true);
 
     call->number = g_strdup(number);
     call->state = SIM_CALLING;
     peer->counts.placed++;
-    send_invite(call,
-                sim_chance(peer, peer->options.habits.delayed) ? NULL : "sendrecv",
-                sim_timed_out);
+    send_invite_with(call,
+                     sim_chance(peer, peer->options.habits.delayed) ? NULL : "sendrecv",
+                     extra,
+                     sim_timed_out);
     if (sim_chance(peer, peer->options.habits.cancel)) {
         sim_act_in(call, 50, 8000, on_cancel_time);
     }
+}
+
+void
+sim_peer_call(SimPeer *peer, const char *number)
+{
+    sim_call_with(peer, number, "");
 }
 
 void

@@ -64,6 +64,7 @@ sim_stop_refreshing(SimCall *call)
     dm_timer_disarm(&call->session_timer);
     dm_timer_disarm(&call->update_timer);
     g_clear_pointer(&call->update, g_free);
+    sim_stop_referring(call);
     dm_timer_disarm(&call->reliable_timer);
     g_clear_pointer(&call->reliable, g_free);
 }

@@ -44,6 +44,11 @@ typedef struct {
     char *update; /* ours, not answered yet */
     unsigned update_cseq;
     bool update_offers;
+    char *refer; /* ours, not answered yet */
+    unsigned refer_cseq;
+    int64_t refer_until_us;
+    bool referring; /* we asked, and hear how it goes */
+    DmTimer refer_timer;
     bool requires_rel; /* our INVITE requires 100rel */
     bool early_sdp;    /* their early description was acknowledged */
     unsigned rseq_in, rseq_out;
@@ -115,7 +120,15 @@ void sim_ring(SimCall *call, const char *text, const char *early);
 void sim_ring_elsewhere(SimCall *call, const char *text);
 void sim_on_prack(SimCall *call, const char *text);
 
+/* --- sim-peer-transfer.c --- */
+void sim_transfer(SimCall *call);
+void sim_on_refer_answered(SimCall *call, const char *text, unsigned code);
+void sim_on_notify(SimCall *call, const char *text);
+void sim_stop_referring(SimCall *call);
+
 /* --- sim-peer-acts.c --- */
+/* A call of our own. @extra: headers of the INVITE. */
+void sim_call_with(SimPeer *peer, const char *number, const char *extra);
 void sim_now_up(SimCall *call);
 void sim_answer_gave_up(void *data);
 void sim_send_final(SimCall *call,

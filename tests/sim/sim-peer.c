@@ -89,6 +89,8 @@ on_response(SimCall *call, const char *text, unsigned code)
         } else {
             on_invite_refused(call, text, code);
         }
+    } else if (strstr(cseq, "REFER") != NULL) {
+        sim_on_refer_answered(call, text, code);
     } else if (strstr(cseq, "UPDATE") != NULL) {
         sim_on_update_answered(call, text, code);
     } else if (strstr(cseq, "BYE") != NULL && code >= 200 && call->state == SIM_ENDING) {
@@ -107,7 +109,11 @@ on_new_invite(SimPeer *peer, const char *text, char *call_id)
     peer->counts.taken++;
     call->offerless = strstr(text, "m=audio") == NULL;
     g_assert_true(!call->offerless || peer->options.may_lack_offer);
-    g_assert_nonnull(strstr(text, "\r\nMax-Forwards: 69\r\n")); /* RFC 7332, 3 */
+    /* RFC 7332, 3; one hop more for each transfer */
+    g_assert_nonnull(strstr(text,
+                            strstr(text, "\r\nReferred-By: ") != NULL
+                                ? "\r\nMax-Forwards: "
+                                : "\r\nMax-Forwards: 69\r\n"));
     call->state = SIM_RINGING;
     call->number = g_strdup(peer->options.name);
     call->remote_tag = sim_tag_of(from);
@@ -244,6 +250,8 @@ on_request(SimCall *call, const char *text)
         on_bye(call, text);
     } else if (g_str_has_prefix(text, "UPDATE ")) {
         sim_on_update(call, text);
+    } else if (g_str_has_prefix(text, "NOTIFY ")) {
+        sim_on_notify(call, text);
     } else if (g_str_has_prefix(text, "PRACK ")) {
         sim_on_prack(call, text);
     } else if (g_str_has_prefix(text, "INVITE ") && call->state == SIM_UP) {

@@ -19,6 +19,7 @@ typedef struct {
     unsigned rel100, fork;                                     /* either side; called side */
     unsigned timers, lazy_refresher;                           /* session timers (RFC 4028) */
     unsigned delayed;       /* as the caller: no offer in the INVITE (SIG-11) */
+    unsigned refer;         /* either side, once up: a transfer, of any kind */
     unsigned ask, reupdate; /* either side, once up: re-INVITE without an offer; UPDATE with one */
 } SimHabits;
 
@@ -69,6 +70,8 @@ typedef struct {
                                doing,     or the gateway's silence */
     unsigned held;          /* re-INVITEs of ours that were answered */
     unsigned pracked, acknowledged;     /* provisional answers of theirs, and of ours */
+    unsigned asked_to_refer;            /* REFERs of ours */
+    unsigned referred, transferred;     /* that were taken, and that came to something */
     unsigned refreshed, refreshes_seen; /* UPDATEs of ours that were answered, and of theirs */
 } SimPeerCounts;
 const SimPeerCounts *sim_peer_counts(const SimPeer *peer);

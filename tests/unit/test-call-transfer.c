@@ -81,6 +81,7 @@ test_blind(void)
     hold(world, "b1", "a1");
     g_assert_cmpuint(peer_refers(world_leg(world, "b1"), "+442079462222", NULL, NULL), ==, 202);
     assert_story(world, "b1:refer(202) call(+442079462222) b2:dial(198.51.100.1)");
+    g_assert_cmpstr(world_leg(world, "b2")->referred_by, ==, "+442079461111");
     peer_does(world_leg(world, "b2"), DM_LEG_PROGRESS, 180, NULL);
     assert_story(world, "b1:notify(180)");
     peer_does(world_leg(world, "b2"), DM_LEG_ANSWERED, 200, ALAW);
