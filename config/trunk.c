@@ -178,6 +178,28 @@ static const DmJsonChoice codec_preferences[] = {
     {NULL},
 };
 
+static const DmJsonChoice fax_modes[] = {
+    {"t38", DM_FAX_MODE_T38},
+    {"gateway", DM_FAX_MODE_GATEWAY},
+    {"passthrough", DM_FAX_MODE_PASSTHROUGH},
+    {NULL},
+};
+
+static const DmJsonChoice fax_owners[] = {
+    {"relay", DM_FAX_OWNER_RELAY},
+    {"answerer", DM_FAX_OWNER_ANSWERER},
+    {"gateway", DM_FAX_OWNER_GATEWAY},
+    {"never", DM_FAX_OWNER_NEVER},
+    {NULL},
+};
+
+static const DmJsonChoice fax_corrections[] = {
+    {"fec", DM_T38_FEC},
+    {"redundancy", DM_T38_REDUNDANCY},
+    {"none", DM_T38_NO_CORRECTION},
+    {NULL},
+};
+
 static const DmJsonChoice nat_policies[] = {
     {"never", DM_NAT_NEVER},
     {"prefix", DM_NAT_PREFIX},
@@ -852,6 +874,36 @@ static const DmJsonMember numbering_members[] = {
     {NULL},
 };
 
+static const DmJsonMember fax_members[] = {
+    {"mode",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, media.fax.mode),
+     .choices = fax_modes,
+     .doc = "`t38`: T.38 is agreed on with it; where both sides have it, it is relayed. `gateway`: "
+            "the trunk has fax in G.711 only; T.38 of the other side is translated to that. "
+            "`passthrough`: fax stays G.711 on both sides."},
+    {"owner",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, media.fax.owner),
+     .choices = fax_owners,
+     .doc = "Who changes a call to T.38. `relay`: either peer, and the other is asked in turn; "
+            "`answerer`: the called peer only; `gateway`: we as well, when a fax machine is heard; "
+            "`never`: nobody."},
+    {"ec",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, media.fax.ec),
+     .choices = fax_corrections,
+     .doc = "Against lost packets of T.38, at most."},
+    {"max_bit_rate",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, media.fax.max_bit_rate),
+     .min = 2400,
+     .max = 33600,
+     .value = 14400,
+     .doc = "Bits per second of T.38, at most."},
+    {NULL},
+};
+
 static const DmJsonMember media_members[] = {
     {"codecs",
      DM_JSON_ARRAY,
@@ -947,6 +999,7 @@ static const DmJsonMember media_members[] = {
      .text = "us",
      .doc = "Whose ringing, busy and congestion tones it hears when we make them: a country by its "
             "ISO 3166 code."},
+    {"fax", DM_JSON_OBJECT, .members = fax_members, .doc = "Fax."},
     {NULL},
 };
 

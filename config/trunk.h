@@ -134,6 +134,21 @@ typedef enum {
     DM_REFER_REJECT,
 } DmReferMode;
 
+/* What becomes of fax on a trunk. */
+typedef enum {
+    DM_FAX_MODE_T38,         /* T.38 is agreed on with it */
+    DM_FAX_MODE_GATEWAY,     /* it speaks G.711 only; T.38 of the other side is made into that */
+    DM_FAX_MODE_PASSTHROUGH, /* G.711 only, on both sides */
+} DmFaxTrunkMode;
+
+/* Who changes a call of the trunk to T.38 (FAX-1). */
+typedef enum {
+    DM_FAX_OWNER_RELAY,    /* either peer; what one asks for is asked of the other */
+    DM_FAX_OWNER_ANSWERER, /* the called peer only */
+    DM_FAX_OWNER_GATEWAY,  /* we too, when a fax machine is heard */
+    DM_FAX_OWNER_NEVER,    /* nobody */
+} DmFaxOwner;
+
 /* A caller we may not vouch for (ID-3). */
 typedef enum {
     DM_SCREEN_PASS,
@@ -232,6 +247,12 @@ typedef struct {
         uint8_t dtmf_pt;
         DmNatPolicy nat;
         uint32_t timeout_ms, hold_timeout_ms;
+        struct {
+            DmFaxTrunkMode mode;
+            DmFaxOwner owner;
+            DmT38Correction ec; /* at most */
+            uint32_t max_bit_rate;
+        } fax;
         DmCountry country; /* of the tones it hears */
         bool record;       /* its calls are written to files once answered */
     } media;

@@ -60,6 +60,7 @@ typedef struct {
     bool forward : 1;  /* what comes from it goes to the other peer */
     bool heard : 1;    /* FIRST_PACKET was told */
     bool udptl : 1;    /* it speaks T.38 */
+    bool listens : 1;  /* for a fax machine, with @fax_ear */
     bool modem : 1;    /* and this one does not: what it sends is modem tones (fax/path.h) */
     bool played : 1;   /* @player has a say in what goes to it */
     bool secured : 1;  /* by @secure */
@@ -79,9 +80,11 @@ typedef struct {
 
     /* line 4 and on */
     DmPathPlan plan;
-    DmDecodedPath *decoded;  /* NULL: packets go on as they are */
-    struct DmPlayer *player; /* what goes to the peer of our own; NULL: never anything */
-    struct DmSecure *secure; /* SRTP; NULL: never agreed */
+    DmDecodedPath *decoded;   /* NULL: packets go on as they are */
+    struct DmPlayer *player;  /* what goes to the peer of our own; NULL: never anything */
+    struct DmSecure *secure;  /* SRTP; NULL: never agreed */
+    struct DmFaxEar *fax_ear; /* NULL: never listened, or heard already */
+    bool asked_to_listen;
     DmLatch latch;
     DmStreamRtcp rtcp;
     DmStreamJudge judge;

@@ -658,8 +658,10 @@ plan_stream(DmStream *stream, const DmMediaSpec *spec)
 {
     DmSide side = (DmSide)stream->side;
     DmPathPlan plan;
+    void (*make_plan)(DmPathPlan *, const DmMediaSideSpec *, const DmMediaSideSpec *) =
+        spec->modem_tones ? dm_path_plan_modem : dm_path_plan;
 
-    dm_path_plan(&plan, &spec->side[side], &spec->side[dm_side_other(side)]);
+    make_plan(&plan, &spec->side[side], &spec->side[dm_side_other(side)]);
     if (memcmp(&plan, &stream->plan, sizeof plan) != 0) {
         dm_samples_stop(stream);
         stream->plan = plan;

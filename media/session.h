@@ -19,6 +19,7 @@ typedef enum {
     DM_MEDIA_EVENT_DIGIT,        /* @side pressed @digit (see DmKeyMethod); once a press */
     DM_MEDIA_EVENT_PLAY_STARTED, /* what @side was to be played can be heard; once a play */
     DM_MEDIA_EVENT_PLAY_ENDED,   /* it was played to its end: not after stop or another play */
+    DM_MEDIA_EVENT_FAX,          /* a fax machine is heard on @side; once */
     DM_MEDIA_EVENT_CLOSED, /* last event: @report is final; the session is gone when it returns */
 } DmMediaEventType;
 

@@ -205,6 +205,8 @@ typedef struct {
 
 typedef struct {
     DmMediaSideSpec side[DM_N_SIDES];
+    bool modem_tones;         /* a fax in G.711: the sound is left as it is, wherever possible */
+    bool listen_for_fax;      /* DM_MEDIA_EVENT_FAX is wanted */
     bool answered;            /* inactivity counts from here on, not before (MED-6) */
     uint32_t timeout_ms;      /* no RTP and no RTCP from a peer that should send; 0: never */
     uint32_t hold_timeout_ms; /* the same while any direction is off, so while on hold; 0: never */

@@ -6,8 +6,10 @@
 #include "gateway/call/call-record.h"
 #include "gateway/call/cause.h"
 #include "gateway/call/early-media.h"
+#include "gateway/call/fax.h"
 #include "gateway/call/forks.h"
 #include "gateway/call/keys.h"
+#include "gateway/call/renegotiate.h"
 #include "gateway/sdp/format.h"
 
 DM_LOG_TOPIC("call-media");
@@ -93,6 +95,9 @@ on_live_event(DmCall *call, const DmCallMediaEvent *event)
         break;
     case DM_CALL_MEDIA_DIGIT:
         dm_keys_on_pressed(call, event->side, event->key);
+        break;
+    case DM_CALL_MEDIA_FAX:
+        dm_renegotiate_fax_heard(call, event->side);
         break;
     case DM_CALL_MEDIA_PLAY_STARTED:
         dm_early_media_heard(call, event->side);
@@ -257,6 +262,9 @@ dm_call_media_update(DmCall *call, bool answered)
     spec->side[DM_SIDE_B] = call->b->spec;
     dm_forks_fill(call->b, &spec->side[DM_SIDE_B]);
     spec->answered = answered;
+    spec->modem_tones = call->fax_in_g711;
+    spec->listen_for_fax =
+        !call->fax_in_g711 && dm_fax_is_listened_for(call->a->config, call->b->config);
     spec->timeout_ms =
         shorter(call->a->config->media.timeout_ms, call->b->config->media.timeout_ms);
     spec->hold_timeout_ms =
@@ -327,5 +335,8 @@ flows(const DmMediaSideSpec *from, const DmMediaSideSpec *to, bool transcode)
 bool
 dm_sides_bridge(const DmMediaSideSpec *a, const DmMediaSideSpec *b, bool transcode)
 {
+    if (a->is_t38 || b->is_t38) {
+        return (a->is_t38 || dm_fax_has_g711(a)) && (b->is_t38 || dm_fax_has_g711(b));
+    }
     return flows(a, b, transcode) && flows(b, a, transcode);
 }

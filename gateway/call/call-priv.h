@@ -135,6 +135,7 @@ struct DmCall {
     DmRecord *record;
     DmRoutePlan *plan;
     unsigned max_forwards;
+    bool fax_in_g711; /* T.38 was to be, and is not: what is heard is modem tones */
     bool early_told;  /* the caller has been told a description before the answer */
     bool ringback;    /* and hears, or may hear, our ringing */
     bool early_offer; /* the caller has made no offer, and takes ours before the answer */

@@ -15,6 +15,7 @@ typedef enum {
     DM_CALL_MEDIA_AUDIO_CHECK, /* 5 s after the answer: verdict, report */
     DM_CALL_MEDIA_LATCHED,
     DM_CALL_MEDIA_DIGIT,
+    DM_CALL_MEDIA_FAX,          /* a fax machine is heard on @side; once */
     DM_CALL_MEDIA_PLAY_STARTED, /* what @side was to be played can be heard; once a play */
     DM_CALL_MEDIA_PLAY_ENDED,   /* it came to its end by itself */
     DM_CALL_MEDIA_CLOSED,       /* last event: the final report, and the verdict on it */

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "gateway/call/call-media.h"
+#include "gateway/call/fax.h"
+
 DM_LOG_TOPIC("call-party");
 
 DmParty *
@@ -118,6 +121,7 @@ dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode)
         .n_suites = trunk->media.srtp_suites->len,
         .keying = &party->keying,
     };
+    dm_fax_set_policy(trunk, &party->policy);
 }
 
 static void
@@ -155,5 +159,25 @@ dm_party_agree(DmParty *party)
     if (verdict == DM_SDP_OK) {
         dm_sdp_keying_agreed(&party->keying, &party->spec, party->ours_was_answer);
     }
+    return verdict;
+}
+
+DmSdpVerdict
+dm_party_take(DmParty *party, const DmSdp *ours, const DmSdp *theirs, bool ours_is_answer)
+{
+    g_autoptr(DmSdp) keep_ours = dm_sdp_ref(party->ours);
+    g_autoptr(DmSdp) keep_theirs = party->theirs != NULL ? dm_sdp_ref(party->theirs) : NULL;
+    bool kept_role = party->ours_was_answer;
+    DmSdpVerdict verdict;
+
+    dm_party_set_ours(party, ours, ours_is_answer);
+    dm_party_set_theirs(party, theirs);
+    verdict = dm_party_agree(party);
+    if (verdict != DM_SDP_OK) {
+        dm_party_set_ours(party, keep_ours, kept_role);
+        dm_party_set_theirs(party, keep_theirs);
+        return verdict;
+    }
+    dm_call_media_update(party->call, party->call->state >= DM_CALL_ANSWERED);
     return verdict;
 }

@@ -22,3 +22,8 @@ void dm_party_set_ours(DmParty *party, const DmSdp *sdp, bool is_answer);
 void dm_party_set_theirs(DmParty *party, const DmSdp *sdp);
 /* Works out what both descriptions agree on. On failure everything stays as it was. */
 DmSdpVerdict dm_party_agree(DmParty *party);
+/* Puts an agreed exchange into force, and tells media; when they do not fit all stays as it was. */
+DmSdpVerdict dm_party_take(DmParty *party,
+                           const DmSdp *ours,
+                           const DmSdp *theirs,
+                           bool ours_is_answer);

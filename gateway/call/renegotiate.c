@@ -3,9 +3,11 @@
 
 #include "gateway/call/call-media.h"
 #include "gateway/call/cause.h"
+#include "gateway/call/fax.h"
 #include "gateway/call/party.h"
 #include "gateway/call/transfer-join.h"
 #include "gateway/sdp/format.h"
+#include "gateway/sdp/t38.h"
 
 DM_LOG_TOPIC("call-renegotiate");
 
@@ -50,36 +52,25 @@ dm_renegotiate_direction(const DmSdp *sdp)
     return DM_MEDIA_BOTH;
 }
 
-/* Puts an agreed exchange of one leg into force, and tells media. */
-static DmSdpVerdict
-take(DmParty *party, const DmSdp *ours, const DmSdp *theirs, bool ours_is_answer)
+/* What an answer to @party may promise: what the other side last agreed to; while that is a fax in
+ * T.38, and @party's modem tones, what was promised before. */
+static const DmSdp *
+basis_of(const DmParty *party, const DmSdp *offer)
 {
-    g_autoptr(DmSdp) keep_ours = dm_sdp_ref(party->ours);
-    g_autoptr(DmSdp) keep_theirs = party->theirs != NULL ? dm_sdp_ref(party->theirs) : NULL;
-    bool kept_role = party->ours_was_answer;
-    DmSdpVerdict verdict;
+    const DmParty *other = other_party(party);
+    bool is_modem = other->spec.is_t38 && !party->spec.is_t38;
 
-    dm_party_set_ours(party, ours, ours_is_answer);
-    dm_party_set_theirs(party, theirs);
-    verdict = dm_party_agree(party);
-    if (verdict != DM_SDP_OK) {
-        dm_party_set_ours(party, keep_ours, kept_role);
-        dm_party_set_theirs(party, keep_theirs);
-        return verdict;
-    }
-    dm_call_media_update(party->call, party->call->state >= DM_CALL_ANSWERED);
-    return verdict;
+    return is_modem && !dm_t38_is_wanted(offer, true) ? party->ours : other->theirs;
 }
 
-/* Answers @offer of @party from what the other side has last agreed to. */
+/* Answers @offer of @party without asking the other side. */
 static bool
 answer_locally(DmParty *party, const DmSdp *offer)
 {
     g_autoptr(DmSdp) answer = NULL;
 
-    if (dm_sdp_answer_across(offer, &party->policy, other_party(party)->theirs, &answer) !=
-            DM_SDP_OK ||
-        take(party, answer, offer, true) != DM_SDP_OK) {
+    if (dm_sdp_answer_across(offer, &party->policy, basis_of(party, offer), &answer) != DM_SDP_OK ||
+        dm_party_take(party, answer, offer, true) != DM_SDP_OK) {
         return false;
     }
     party->leg->ops->reanswer(party->leg, party->ours);
@@ -132,6 +123,48 @@ answer_move(DmParty *party, const DmSdp *offer)
     return answer_locally(party, offer);
 }
 
+/* One offer at a time, and only when there are two who have agreed with us before. */
+static bool
+may_change(const DmParty *party)
+{
+    const DmCall *call = party->call;
+    const DmParty *other = other_party(party);
+
+    return call->state == DM_CALL_UP && !dm_renegotiate_is_pending(call) &&
+           call->joining.unsettled == 0 && other != NULL && other->theirs != NULL &&
+           party->theirs != NULL;
+}
+
+static void
+ask_for_fax(DmParty *party)
+{
+    DmCall *call = party->call;
+
+    call->renegotiation.sent = dm_t38_offer_from_policy(&party->policy, party->ours);
+    if (call->renegotiation.sent != NULL) {
+        call->renegotiation.to = party;
+        dm_info(&call->log, "side %s is asked for T.38", party->side == DM_SIDE_A ? "a" : "b");
+        party->leg->ops->reoffer(party->leg, call->renegotiation.sent);
+    }
+}
+
+static void
+ask_next_for_fax(DmCall *call)
+{
+    DmParty *party = dm_fax_next(call);
+
+    if (party != NULL && may_change(party)) {
+        ask_for_fax(party);
+    }
+}
+
+void
+dm_renegotiate_fax_heard(DmCall *call, DmSide side)
+{
+    dm_fax_note_heard(call, side);
+    ask_next_for_fax(call);
+}
+
 static void
 pass_across(DmParty *party, const DmSdp *offer)
 {
@@ -166,14 +199,29 @@ dm_renegotiate_wish(const DmParty *party)
     return dm_sdp_new(media, n);
 }
 
+/* A leg of a fax that is translated has nothing in common with the other: it is offered what it
+ * has.
+ */
+static DmSdpVerdict
+make_offer(const DmParty *party, DmSdp **out_offer)
+{
+    const DmParty *other = other_party(party);
+    g_autoptr(DmSdp) wished = dm_renegotiate_wish(other);
+
+    if (party->spec.is_t38 != other->spec.is_t38) {
+        *out_offer = dm_sdp_ref(party->ours);
+        return DM_SDP_OK;
+    }
+    return dm_sdp_offer_across(wished, &party->policy, party->ours, out_offer);
+}
+
 static void
 offer_on_request(DmParty *party)
 {
     DmCall *call = party->call;
-    g_autoptr(DmSdp) wished = dm_renegotiate_wish(other_party(party));
     g_autoptr(DmSdp) offer = NULL;
 
-    if (dm_sdp_offer_across(wished, &party->policy, party->ours, &offer) != DM_SDP_OK) {
+    if (make_offer(party, &offer) != DM_SDP_OK) {
         refuse(party, 488);
         return;
     }
@@ -200,16 +248,21 @@ answer_early(DmParty *party, const DmSdp *offer)
     }
 }
 
-/* One offer at a time, and only when there are two who have agreed with us before. */
-static bool
-may_change(const DmParty *party)
+static void
+take_offer(DmParty *party, const DmSdp *offer)
 {
-    const DmCall *call = party->call;
-    const DmParty *other = other_party(party);
+    /* A fax that is translated here: neither side's changes are the other's affair. */
+    bool is_translated = party->spec.is_t38 != other_party(party)->spec.is_t38;
 
-    return call->state == DM_CALL_UP && !dm_renegotiate_is_pending(call) &&
-           call->joining.unsettled == 0 && other != NULL && other->theirs != NULL &&
-           party->theirs != NULL;
+    if (answer_refresh(party, offer) || answer_move(party, offer)) {
+        return;
+    }
+    if (dm_t38_is_wanted(offer, true) && dm_fax_take_offer(party, offer)) {
+        return;
+    }
+    if (!is_translated || !answer_locally(party, offer)) {
+        pass_across(party, offer);
+    }
 }
 
 void
@@ -230,9 +283,7 @@ dm_renegotiate_on_reoffer(DmParty *party, const DmLegEvent *event)
         return;
     }
     party->wish = dm_renegotiate_direction(event->sdp);
-    if (!answer_refresh(party, event->sdp) && !answer_move(party, event->sdp)) {
-        pass_across(party, event->sdp);
-    }
+    take_offer(party, event->sdp);
 }
 
 static void
@@ -246,6 +297,19 @@ check_bridge(DmCall *call)
     }
 }
 
+/* T.38 was accepted with a description that has none: the leg is left without media, so it is
+ * offered what it had. */
+static void
+take_back_fax(DmParty *party)
+{
+    DmCall *call = party->call;
+
+    dm_fax_refused(party, 200);
+    call->renegotiation.to = party;
+    call->renegotiation.sent = dm_sdp_ref(party->ours);
+    party->leg->ops->reoffer(party->leg, party->ours);
+}
+
 /* @from is answered with what @to has answered. */
 static void
 finish(DmCall *call, const DmSdp *answer)
@@ -256,14 +320,21 @@ finish(DmCall *call, const DmSdp *answer)
     bool taken;
 
     call->renegotiation = (DmRenegotiation){0};
-    taken = answer != NULL && take(done.to, sent, answer, false) == DM_SDP_OK;
+    taken = answer != NULL && dm_party_take(done.to, sent, answer, false) == DM_SDP_OK;
     if (done.from != NULL && !(taken && answer_locally(done.from, offer))) {
         refuse(done.from, 488);
     }
     if (done.from == NULL && call->joining.unsettled != 0) {
         dm_join_on_settled(call, done.to->side, taken);
-    } else {
-        check_bridge(call);
+        return;
+    }
+    if (!taken && dm_t38_find(sent, NULL) != NULL) {
+        take_back_fax(done.to);
+        return;
+    }
+    check_bridge(call);
+    if (done.from == NULL && done.to->spec.is_t38 && !dm_call_is_ending(call)) {
+        ask_next_for_fax(call); /* the other side may have it too */
     }
 }
 
@@ -275,7 +346,7 @@ dm_renegotiate_on_reanswer(DmParty *party, const DmLegEvent *event)
     if (call->renegotiation.to == party) {
         finish(call, event->sdp);
     } else if (!dm_renegotiate_is_pending(call) && event->sdp != NULL &&
-               take(party, party->ours, event->sdp, false) == DM_SDP_OK) {
+               dm_party_take(party, party->ours, event->sdp, false) == DM_SDP_OK) {
         check_bridge(call); /* the answer to a refresh of the leg's own: the peer has moved */
     }
 }
@@ -290,6 +361,9 @@ dm_renegotiate_on_failed(DmParty *party, const DmLegEvent *event)
 
     if (call->renegotiation.to != party) {
         return;
+    }
+    if (event->status != 491 && dm_t38_find(call->renegotiation.sent, NULL) != NULL) {
+        dm_fax_refused(party, event->status);
     }
     dm_renegotiation_clear(&call->renegotiation);
     if (from != NULL) {
@@ -350,7 +424,7 @@ dm_renegotiate_on_acked(DmParty *party, const DmLegEvent *event)
     }
     sent = g_steal_pointer(&call->renegotiation.sent);
     dm_renegotiation_clear(&call->renegotiation);
-    if (event->sdp == NULL || take(party, sent, event->sdp, false) != DM_SDP_OK) {
+    if (event->sdp == NULL || dm_party_take(party, sent, event->sdp, false) != DM_SDP_OK) {
         dm_record_add_evidence(call->record,
                                "An offer that was asked for got no usable answer in ACK");
         dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");

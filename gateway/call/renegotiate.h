@@ -6,6 +6,8 @@
 /* Offers while a call is up: hold and resume, new codecs, new addresses, refreshes. Handlers of leg
  * events; @party is whose. One at a time for the whole call; a second one is refused with 491 (RFC
  * 3261, 14.2). */
+/* DM_CALL_MEDIA_FAX: T.38 is asked for where that is ours to do. */
+void dm_renegotiate_fax_heard(DmCall *call, DmSide side);
 void dm_renegotiate_on_reoffer(DmParty *party, const DmLegEvent *event);
 void dm_renegotiate_on_reanswer(DmParty *party, const DmLegEvent *event);
 void dm_renegotiate_on_failed(DmParty *party, const DmLegEvent *event);

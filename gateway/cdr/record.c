@@ -606,6 +606,32 @@ add_recordings(GString *out, const DmRecord *record)
 }
 
 static void
+add_t38(GString *out, const DmFaxReport *fax)
+{
+    static const char *const modes[] = {[DM_FAX_RELAY] = "relay", [DM_FAX_GATEWAY] = "gateway"};
+    static const char *const results[] = {
+        [DM_FAX_UNKNOWN] = "unknown",
+        [DM_FAX_COMPLETE] = "complete",
+        [DM_FAX_PARTIAL] = "partial",
+        [DM_FAX_FAILED] = "failed",
+    };
+
+    if (fax->mode != DM_FAX_RELAY && fax->mode != DM_FAX_GATEWAY) {
+        dm_json_text_add_null(out, "t38");
+        return;
+    }
+    dm_json_text_open(out, "t38", '{');
+    dm_json_text_add_text(out, "mode", modes[fax->mode]);
+    dm_json_text_add_text(out, "result", results[fax->result]);
+    dm_json_text_add_integer(out, "pages", fax->pages);
+    dm_json_text_add_boolean(out, "ecm", fax->ecm);
+    dm_json_text_add_integer(out, "bit_rate", fax->bit_rate);
+    dm_json_text_add_integer(out, "recovered", fax->recovered);
+    dm_json_text_add_integer(out, "missed", fax->missed);
+    dm_json_text_close(out, '}');
+}
+
+static void
 add_media(GString *out, const DmRecord *record)
 {
     bool one_way = record->audio == DM_AUDIO_A_ONLY || record->audio == DM_AUDIO_B_ONLY;
@@ -623,6 +649,8 @@ add_media(GString *out, const DmRecord *record)
                        record->leg[side].transport);
     }
     dm_json_text_add_boolean(out, "transcoded", record->report.transcoded);
+    dm_json_text_add_boolean(out, "fax", record->has_fax || record->report.fax.mode != DM_FAX_NONE);
+    add_t38(out, &record->report.fax);
     dm_json_text_add_text(out, "audio", audio_name(record->audio));
     dm_json_text_add_boolean(out, "one_way", one_way);
     dm_json_text_add_boolean(out, "final", !record->fast_close);

@@ -68,6 +68,7 @@ typedef struct {
     GPtrArray *recordings; /* char *: files, as many as the report has recordings, in their order */
     bool has_media;
     bool fast_close; /* media report never came: ended_by restart or shutdown */
+    bool has_fax;    /* heard, or asked for */
     DmAudioVerdict audio;
     uint64_t digits; /* pressed, both sides; which ones is not kept (DTMF-5) */
 

@@ -290,7 +290,10 @@ dm_t38_offer_across(const DmSdp *from_offer,
 DmSdp *
 dm_t38_offer_from_policy(const DmSdpPolicy *policy, const DmSdp *previous)
 {
-    return policy->has_t38 ? make_offer(policy, previous, &policy->t38) : NULL;
+    DmT38 t38 = policy->t38;
+
+    t38.ec = MIN(t38.ec, DM_T38_REDUNDANCY);
+    return policy->has_t38 ? make_offer(policy, previous, &t38) : NULL;
 }
 
 /* Toward a fax of its own the gateway sends copies, and takes either. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "media/dsp/g711.h"
+#include "media/fax/ear.h"
 #include "media/fax/gateway.h"
 #include "media/fax/progress.h"
 #include "media/path/flow.h"
@@ -232,6 +233,40 @@ dm_fax_hear(DmStream *stream, const DmPacket *packet)
     dm_reorder_input(path->line.reorder, &packet->rtp, dm_packet_payload(packet), packet->now_us);
 }
 
+void
+dm_fax_listen(DmStream *stream, const DmPacket *packet)
+{
+    DmMediaEvent event = {.type = DM_MEDIA_EVENT_FAX};
+    DmCodec codec = (DmCodec)packet->rule.codec;
+    size_t n = packet->rtp.payload_len;
+    int16_t samples[STEP];
+
+    if (codec != DM_CODEC_PCMA && codec != DM_CODEC_PCMU) {
+        return;
+    }
+    for (size_t at = 0; at < n && stream->listens; at += STEP) {
+        size_t n_now = MIN(STEP, n - at);
+
+        decode(codec, dm_packet_payload(packet) + at, n_now, samples);
+        stream->listens = !dm_fax_ear_hear(stream->fax_ear, samples, n_now);
+    }
+    if (!stream->listens) {
+        g_clear_pointer(&stream->fax_ear, dm_fax_ear_free);
+        dm_session_emit(stream, &event);
+    }
+}
+
+/* Once heard is enough: then there is no ear any more. */
+static void
+update_ear(DmStream *stream, bool wanted)
+{
+    if (wanted && !stream->asked_to_listen) {
+        stream->fax_ear = dm_fax_ear_new();
+        stream->asked_to_listen = stream->fax_ear != NULL;
+    }
+    stream->listens = wanted && stream->fax_ear != NULL;
+}
+
 /*
  * The modem out, 20 ms by 20 ms
  */
@@ -411,13 +446,22 @@ is_same_fax(const DmMediaSideSpec *a, const DmMediaSideSpec *b)
            (a_law == NULL || (a_law->codec == b_law->codec && a_law->pt == b_law->pt));
 }
 
-void
-dm_fax_stop(DmMediaSession *session)
+static void
+end_path(DmMediaSession *session)
 {
     if (session->fax != NULL) {
         publish(session->fax);
         count_result(session);
         g_clear_pointer(&session->fax, path_free);
+    }
+}
+
+void
+dm_fax_stop(DmMediaSession *session)
+{
+    end_path(session);
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        g_clear_pointer(&session->stream[side].fax_ear, dm_fax_ear_free);
     }
 }
 
@@ -429,13 +473,14 @@ dm_fax_update(DmMediaSession *session, const DmMediaSpec *spec)
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         session->stream[side].udptl = spec->side[side].is_t38;
         session->stream[side].modem = is_fax && !spec->side[side].is_t38;
+        update_ear(&session->stream[side], spec->listen_for_fax && !is_fax);
     }
     if (session->fax != NULL &&
         is_same_fax(&session->fax->agreed[DM_SIDE_A], &spec->side[DM_SIDE_A]) &&
         is_same_fax(&session->fax->agreed[DM_SIDE_B], &spec->side[DM_SIDE_B])) {
         return;
     }
-    dm_fax_stop(session);
+    end_path(session);
     if (is_fax) {
         session->fax = path_new(session, spec);
         dm_worker_stats(session->worker)[DM_MEDIA_STAT_t38_active] += session->fax != NULL;

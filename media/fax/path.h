@@ -19,6 +19,8 @@ void dm_fax_stop(DmMediaSession *session);
 bool dm_fax_read(DmPacket *packet);
 /* A datagram of UDPTL from the peer of @stream: it is the peer. */
 void dm_fax_input(DmStream *stream, const DmPacket *packet);
+/* Is a fax machine heard in what the peer of @stream sends? */
+void dm_fax_listen(DmStream *stream, const DmPacket *packet);
 /* Speech from the peer of @stream that is a modem to the other side. */
 void dm_fax_hear(DmStream *stream, const DmPacket *packet);
 

@@ -348,16 +348,23 @@ conceal(DmDecodedPath *path, DmDecoder *decoder, const DmPlayed *played, uint64_
 {
     int16_t samples[DM_CODEC_MAX_SAMPLES];
 
+    /* A modem copes with a hole better than with what a vowel might have gone on like. */
+    if (path->plan->modem_tones) {
+        memset(samples, 0, sizeof samples);
+        decoder = NULL;
+    }
     path->n_concealed += n;
     while (n > 0) {
         size_t n_now = MIN(n, DM_CODEC_MAX_SAMPLES);
         bool is_last = n_now == n;
 
-        dm_decoder_conceal(decoder,
-                           is_last ? played->payload : NULL,
-                           is_last ? played->rtp.payload_len : 0,
-                           samples,
-                           n_now);
+        if (decoder != NULL) {
+            dm_decoder_conceal(decoder,
+                               is_last ? played->payload : NULL,
+                               is_last ? played->rtp.payload_len : 0,
+                               samples,
+                               n_now);
+        }
         pass_samples(path, samples, n_now, true);
         n -= n_now;
     }

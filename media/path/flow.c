@@ -329,6 +329,9 @@ pass_on(DmStream *stream, DmPacket *packet, int64_t *stats)
         dm_fax_hear(stream, packet);
         return;
     }
+    if (stream->listens) {
+        dm_fax_listen(stream, packet);
+    }
     if (!stream->forward) {
         dm_worker_count(stats, rtp_held);
         return;

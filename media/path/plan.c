@@ -217,6 +217,31 @@ dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSid
     plan_keys(out_plan, from, to);
 }
 
+static unsigned
+without_events(DmMediaFormat *formats, unsigned n)
+{
+    unsigned n_kept = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (formats[i].codec != DM_CODEC_TELEPHONE_EVENT) {
+            formats[n_kept++] = formats[i];
+        }
+    }
+    return n_kept;
+}
+
+void
+dm_path_plan_modem(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSideSpec *to)
+{
+    DmMediaSideSpec bare_from = *from;
+    DmMediaSideSpec bare_to = *to;
+
+    bare_from.n_recv = (uint8_t)without_events(bare_from.recv, bare_from.n_recv);
+    bare_to.n_send = (uint8_t)without_events(bare_to.send, bare_to.n_send);
+    dm_path_plan(out_plan, &bare_from, &bare_to);
+    out_plan->modem_tones = true;
+}
+
 const DmPathRule *
 dm_path_plan_rule(const DmPathPlan *plan, uint8_t pt)
 {

@@ -36,6 +36,7 @@ typedef struct {
     bool makes_tones; /* a key of ours reaches the peer as a tone */
     uint8_t event_pt; /* or as this; 0: not */
     uint32_t event_hz;
+    bool modem_tones;   /* what is lost is silence: nothing is made up */
     DmMediaFormat made; /* what samples are made into; DM_CODEC_OTHER: nothing we can make */
 } DmPathPlan;
 
@@ -43,6 +44,11 @@ typedef struct {
  * one; G.711 in the other law; anything else that can be decoded by way of samples; telephone
  * events of another clock. Pure. */
 void dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSideSpec *to);
+
+/* The same for a fax in G.711: no keys are listened for, none made, and nothing is made up. */
+void dm_path_plan_modem(DmPathPlan *out_plan,
+                        const DmMediaSideSpec *from,
+                        const DmMediaSideSpec *to);
 
 /* NULL: a payload type nobody agreed on (MED-1). */
 const DmPathRule *dm_path_plan_rule(const DmPathPlan *plan, uint8_t pt);

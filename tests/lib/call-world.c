@@ -544,6 +544,10 @@ static const char *const media_lines[] = {
     "m=audio 4000 RTP/AVP 18",
     "m=audio 4000 RTP/SAVP 8",
     "m=video 4000 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 8",
+    "m=audio 0 RTP/AVP 8\r\nm=image 4002 udptl t38",
+    "m=audio 4000 RTP/AVP 8\r\nm=image 0 udptl t38",
+    "m=audio 4000 RTP/AVP 0 8\r\nm=image 4002 udptl t38\r\na=T38FaxUdpEC:t38UDPFEC",
+    "m=image 4002 udptl t38",
 };
 
 /* Every second time the first: most peers are ordinary. NULL now and then. */
@@ -682,6 +686,7 @@ media_does_something(World *world, uint64_t dice)
     static const DmCallMediaEventType types[] = {DM_CALL_MEDIA_AUDIO_CHECK,
                                                  DM_CALL_MEDIA_LATCHED,
                                                  DM_CALL_MEDIA_DIGIT,
+                                                 DM_CALL_MEDIA_FAX,
                                                  DM_CALL_MEDIA_TIMEOUT};
 
     if (world->media->len > 0) {

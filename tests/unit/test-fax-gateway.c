@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fax machines of SpanDSP's on both sides of the gateway, in one process and in virtual time. */
 #include <glib.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "media/dsp/g711.h"
+#include "media/fax/ear.h"
 #include "media/fax/gateway.h"
 #include "media/fax/ifp.h"
 #include "tests/lib/fax-terminal.h"
@@ -280,6 +282,51 @@ test_nothing_happens(void)
 }
 
 static void
+test_machine_is_heard(void)
+{
+    FaxTerminal *terminal = fax_terminal_new(&(FaxTerminalOptions){.ecm = true}, NULL, NULL);
+    DmFaxEar *ear = dm_fax_ear_new();
+    int16_t samples[STEP];
+    unsigned now = 0;
+
+    g_test_summary("FAX-1: a machine that answers is heard by its V.21, soon after CED");
+    do {
+        fax_terminal_speak(terminal, samples, STEP);
+        compand(samples);
+        g_assert_cmpuint(++now * STEP_MS, <, 6000);
+    } while (!dm_fax_ear_hear(ear, samples, STEP));
+    g_test_message("heard after %u ms", now * STEP_MS);
+    dm_fax_ear_free(ear);
+    fax_terminal_free(terminal);
+}
+
+static void
+test_other_tones_are_not_a_machine(void)
+{
+    static const double tones_hz[] = {350, 440, 1100, 1300, 1650, 1850, 2100};
+    GRand *random = g_rand_new_with_seed(4);
+    DmFaxEar *ear = dm_fax_ear_new();
+
+    g_test_summary("FAX-1: CNG, CED, other tones and noise are no proof of a fax");
+    for (unsigned k = 0; k <= G_N_ELEMENTS(tones_hz); k++) {
+        for (unsigned i = 0; i < 5 * 8000 / STEP; i++) {
+            int16_t samples[STEP];
+
+            for (unsigned n = 0; n < STEP; n++) {
+                samples[n] =
+                    k < G_N_ELEMENTS(tones_hz)
+                        ? (int16_t)(8000 * sin(2 * G_PI * tones_hz[k] * (i * STEP + n) / 8000))
+                        : (int16_t)g_rand_int_range(random, -8000, 8000);
+            }
+            compand(samples);
+            g_assert_false(dm_fax_ear_hear(ear, samples, STEP));
+        }
+    }
+    dm_fax_ear_free(ear);
+    g_rand_free(random);
+}
+
+static void
 test_broken_ifp_is_kept_out(void)
 {
     static const struct {
@@ -336,6 +383,8 @@ main(int argc, char **argv)
     g_test_add_func("/fax/slower", test_slower_line);
     g_test_add_func("/fax/cut-off", test_machine_that_hangs_up);
     g_test_add_func("/fax/nothing", test_nothing_happens);
+    g_test_add_func("/fax/heard", test_machine_is_heard);
+    g_test_add_func("/fax/not-heard", test_other_tones_are_not_a_machine);
     g_test_add_func("/fax/ifp", test_broken_ifp_is_kept_out);
     return g_test_run();
 }

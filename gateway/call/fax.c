@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/call/fax.h"
+
+#include "gateway/call/call-media.h"
+#include "gateway/call/diagnosis.h"
+#include "gateway/call/party.h"
+#include "gateway/sdp/t38.h"
+
+DM_LOG_TOPIC("call-fax");
+
+/* What T.38's peers commonly take; our own fax needs less. */
+#define MAX_BUFFER   2000
+#define MAX_DATAGRAM 400
+
+/*
+ * Decisions
+ */
+
+/* May the peer on @side change the call to T.38? */
+static bool
+may_start(const DmTrunkConfig *trunk, DmSide side)
+{
+    if (trunk->media.fax.mode != DM_FAX_MODE_T38) {
+        return false;
+    }
+    switch (trunk->media.fax.owner) {
+    case DM_FAX_OWNER_ANSWERER:
+        return side == DM_SIDE_B;
+    case DM_FAX_OWNER_NEVER:
+        return false;
+    case DM_FAX_OWNER_RELAY:
+    case DM_FAX_OWNER_GATEWAY:
+        break;
+    }
+    return true;
+}
+
+static bool
+may_be_asked(const DmTrunkConfig *trunk)
+{
+    return trunk->media.fax.mode == DM_FAX_MODE_T38 && trunk->media.fax.owner != DM_FAX_OWNER_NEVER;
+}
+
+DmFaxDecision
+dm_fax_decide(const DmTrunkConfig *from, DmSide side, const DmTrunkConfig *to, bool other_has_g711)
+{
+    if (!may_start(from, side) || to->media.fax.mode == DM_FAX_MODE_PASSTHROUGH) {
+        return DM_FAX_REFUSE;
+    }
+    if (may_be_asked(to)) {
+        return DM_FAX_ACROSS;
+    }
+    return other_has_g711 ? DM_FAX_ALONE : DM_FAX_REFUSE;
+}
+
+bool
+dm_fax_asks(const DmTrunkConfig *trunk, const DmTrunkConfig *other)
+{
+    return trunk->media.fax.mode == DM_FAX_MODE_T38 &&
+           trunk->media.fax.owner == DM_FAX_OWNER_GATEWAY &&
+           other->media.fax.mode != DM_FAX_MODE_PASSTHROUGH;
+}
+
+bool
+dm_fax_is_listened_for(const DmTrunkConfig *a, const DmTrunkConfig *b)
+{
+    return dm_fax_asks(a, b) || dm_fax_asks(b, a);
+}
+
+bool
+dm_fax_has_g711(const DmMediaSideSpec *side)
+{
+    for (unsigned i = 0; i < side->n_send; i++) {
+        if (side->send[i].codec == DM_CODEC_PCMA || side->send[i].codec == DM_CODEC_PCMU) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+dm_fax_set_policy(const DmTrunkConfig *trunk, DmSdpPolicy *policy)
+{
+    policy->has_t38 = trunk->media.fax.mode == DM_FAX_MODE_T38;
+    policy->t38 = (DmT38){
+        .ec = (uint8_t)trunk->media.fax.ec,
+        .max_bit_rate = trunk->media.fax.max_bit_rate,
+        .fill_bit_removal = true,
+        .transcoding_mmr = true,
+        .transcoding_jbig = true,
+        .version = 3,
+        .max_buffer = MAX_BUFFER,
+        .max_datagram = MAX_DATAGRAM,
+    };
+}
+
+/*
+ * What is done
+ */
+
+static DmParty *
+other_of(const DmParty *party)
+{
+    return party->side == DM_SIDE_A ? party->call->b : party->call->a;
+}
+
+/* Modem tones do not survive what speech does: from here on the sound is left alone. */
+static void
+stay_in_g711(DmCall *call)
+{
+    call->record->has_fax = true;
+    if (!call->fax_in_g711) {
+        call->fax_in_g711 = true;
+        dm_call_media_update(call, true);
+    }
+}
+
+static void
+refuse_offer(DmParty *party)
+{
+    DmCall *call = party->call;
+
+    dm_record_add_evidence(call->record,
+                           "Trunk '%s' asked for T.38, which the configuration of '%s' and '%s' "
+                           "does not have; the fax stayed in G.711",
+                           dm_trunk_id(party->trunk),
+                           dm_trunk_id(party->trunk),
+                           dm_trunk_id(other_of(party)->trunk));
+    dm_diagnose(call, "fax_g711_fallback");
+    stay_in_g711(call);
+    dm_info(&call->log, "T.38 refused to side %s", party->side == DM_SIDE_A ? "a" : "b");
+    party->leg->ops->refuse_reoffer(party->leg, 488);
+}
+
+static bool
+answer_alone(DmParty *party, const DmSdp *offer)
+{
+    DmCall *call = party->call;
+    g_autoptr(DmSdp) answer = NULL;
+
+    if (dm_t38_answer_across(offer, &party->policy, NULL, &answer) != DM_SDP_OK ||
+        dm_party_take(party, answer, offer, true) != DM_SDP_OK) {
+        return false;
+    }
+    call->record->has_fax = true;
+    dm_info(&call->log,
+            "T.38 on side %s, modem tones on the other",
+            party->side == DM_SIDE_A ? "a" : "b");
+    party->leg->ops->reanswer(party->leg, party->ours);
+    return true;
+}
+
+bool
+dm_fax_take_offer(DmParty *party, const DmSdp *offer)
+{
+    DmParty *other = other_of(party);
+    DmFaxDecision decision =
+        dm_fax_decide(party->config, party->side, other->config, dm_fax_has_g711(&other->spec));
+
+    if (party->spec.is_t38 && !other->spec.is_t38) {
+        decision = DM_FAX_ALONE; /* as it is */
+    }
+    if (decision == DM_FAX_ACROSS) {
+        party->call->record->has_fax = true;
+        return false;
+    }
+    if (decision == DM_FAX_REFUSE || !answer_alone(party, offer)) {
+        refuse_offer(party);
+    }
+    return true;
+}
+
+void
+dm_fax_refused(DmParty *party, uint16_t status)
+{
+    DmCall *call = party->call;
+
+    dm_record_add_evidence(call->record,
+                           "Trunk '%s' has refused T.38 (%u); its fax stayed in G.711",
+                           dm_trunk_id(party->trunk),
+                           status);
+    dm_diagnose(call, "t38_rejected");
+    stay_in_g711(call);
+}
+
+void
+dm_fax_note_heard(DmCall *call, DmSide side)
+{
+    call->record->has_fax = true;
+    dm_info(&call->log, "a fax machine is heard on side %s", side == DM_SIDE_A ? "a" : "b");
+}
+
+DmParty *
+dm_fax_next(DmCall *call)
+{
+    DmParty *parties[DM_N_SIDES] = {call->b, call->a}; /* the called one is first: it answers */
+
+    for (unsigned i = 0; i < DM_N_SIDES; i++) {
+        DmParty *party = parties[i];
+        DmParty *other = parties[DM_N_SIDES - 1 - i];
+
+        if (party != NULL && other != NULL && !call->fax_in_g711 && !party->spec.is_t38 &&
+            dm_fax_asks(party->config, other->config) &&
+            (other->spec.is_t38 || dm_fax_has_g711(&other->spec))) {
+            return party;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "gateway/call/call-priv.h"
+
+/* Fax: who may change a call to T.38, and what is done about it on either side (FAX-1, FAX-4,
+ * FAX-5). The first five are pure. */
+
+typedef enum {
+    DM_FAX_ACROSS, /* the other side is asked for T.38 too */
+    DM_FAX_ALONE,  /* the one who asks gets it, and the other side modem tones */
+    DM_FAX_REFUSE,
+} DmFaxDecision;
+
+/* T.38 is asked for by the peer of trunk @from, on @side, after the call was answered.
+ * @other_has_g711: what the other side speaks now. */
+DmFaxDecision dm_fax_decide(const DmTrunkConfig *from,
+                            DmSide side,
+                            const DmTrunkConfig *to,
+                            bool other_has_g711);
+/* A fax machine was heard: whether to ask @trunk's peer for T.38. */
+bool dm_fax_asks(const DmTrunkConfig *trunk, const DmTrunkConfig *other);
+bool dm_fax_is_listened_for(const DmTrunkConfig *a, const DmTrunkConfig *b);
+bool dm_fax_has_g711(const DmMediaSideSpec *side);
+void dm_fax_set_policy(const DmTrunkConfig *trunk, DmSdpPolicy *policy);
+
+/* @offer of @party asks for T.38. Returns true when it has been dealt with; false: it is to go
+ * across. */
+bool dm_fax_take_offer(DmParty *party, const DmSdp *offer);
+/* @party has been asked for T.38 and has none: the fax stays in G.711. @status: what it answered
+ * with; 200: with a description without T.38. */
+void dm_fax_refused(DmParty *party, uint16_t status);
+/* A fax machine is heard on @side. */
+void dm_fax_note_heard(DmCall *call, DmSide side);
+/* Whom to ask for T.38 now that one is; NULL: nobody, or nobody more. */
+DmParty *dm_fax_next(DmCall *call);
