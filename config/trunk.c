@@ -596,6 +596,18 @@ check_ha1s(const json_t *value, const DmJsonMember *member, void *object, DmJson
     }
 }
 
+static void *
+make_certificate_name(const json_t *element, DmJsonReader *reader)
+{
+    char *name = dm_json_make_string(element, reader);
+
+    if (name != NULL && !dm_host_is_valid(name)) {
+        g_clear_pointer(&name, g_free);
+        dm_json_problem(reader, "format", "expected a host name, as in a certificate");
+    }
+    return name;
+}
+
 /* A header's name, or text that stands alone in one. */
 static void
 check_printable(const json_t *value, const DmJsonMember *member, void *object, DmJsonReader *reader)
@@ -679,6 +691,15 @@ static const DmJsonMember auth_members[] = {
      .shown = "`MD5`; with `inbound_ha1` what that has",
      .doc = "What our challenges offer, best first; answers with others are not accepted. Some "
             "PBXs fail on an algorithm they do not know instead of passing it over."},
+    {"certificate_names",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, auth.certificate_names),
+     .max = 16,
+     .make = make_certificate_name,
+     .free = g_free,
+     .doc = "Host names: who connects by TLS with a certificate for one of them is this trunk, "
+            "wherever it is, and is not challenged. The listener's TLS profile must ask for "
+            "certificates (`verify_client`)."},
     {"selector",
      DM_JSON_OBJECT,
      .members = selector_members,
@@ -1365,8 +1386,8 @@ check_trunk(const DmTrunkConfig *trunk, DmJsonReader *reader)
 
     check_auth(trunk, reader);
     check_registration(trunk, reader);
-    if (!registers_here && trunk->endpoints->len == 0 && trunk->outbound_proxy == NULL &&
-        trunk->acl->len == 0) {
+    if (!registers_here && trunk->auth.certificate_names->len == 0 && trunk->endpoints->len == 0 &&
+        trunk->outbound_proxy == NULL && trunk->acl->len == 0) {
         dm_json_problem_at(reader,
                            "endpoints",
                            "required",
@@ -1552,6 +1573,7 @@ dm_trunk_config_free(DmTrunkConfig *trunk)
         free_secret(trunk->auth.inbound_ha1[i]);
     }
     g_clear_pointer(&trunk->auth.inbound_algorithms, g_array_unref);
+    g_clear_pointer(&trunk->auth.certificate_names, g_ptr_array_unref);
     free_endpoint(trunk->outbound_proxy);
     g_clear_pointer(&trunk->endpoints, g_ptr_array_unref);
     g_clear_pointer(&trunk->acl, g_array_unref);

@@ -159,6 +159,7 @@ static void
 run_config(DmSignalWorker *worker, WorkerMessage *message)
 {
     dm_exchange_take_config(worker->exchange, ((ConfigMessage *)message)->config);
+    dm_streams_forget_owners(dm_wire_streams(worker->wire));
 }
 
 static void
@@ -539,6 +540,15 @@ names_of(const DmAddress *remote, const char **out_names, unsigned max, void *us
     return dm_pool_hosts_at(dm_exchange_pool(worker->exchange), remote, out_names, max);
 }
 
+static GQuark
+owner_of(bool (*proves)(const void *proof, const char *host), const void *proof, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+    DmTrunk *trunk = dm_pool_find_certified(dm_exchange_pool(worker->exchange), proves, proof);
+
+    return trunk != NULL ? g_quark_from_string(dm_trunk_id(trunk)) : 0;
+}
+
 /* --- what is up, for the record of a call that a crash cuts off --- */
 
 static void
@@ -619,6 +629,7 @@ open_wire(DmSignalWorker *worker, GError **error)
             .send_foreign = send_foreign,
             .is_known = is_known,
             .names_of = names_of,
+            .owner_of = owner_of,
             .user_data = worker,
             .counters = options->sip_counters,
         },

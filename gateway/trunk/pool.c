@@ -133,10 +133,32 @@ dm_pool_identify(DmPool *pool, const DmRequestSigns *signs, DmKnownBy *out_by)
     return dm_sources_identify(sources_of(pool), signs, out_by);
 }
 
-DmTrunk *
-dm_pool_by_certificate(DmPool *pool, const char *name)
+static bool
+is_proved(const DmTrunk *trunk,
+          bool (*proves)(const void *proof, const char *host),
+          const void *proof)
 {
-    return dm_sources_by_certificate(sources_of(pool), name);
+    const GPtrArray *names = dm_trunk_config(trunk)->auth.certificate_names;
+
+    for (guint i = 0; i < names->len; i++) {
+        if (proves(proof, names->pdata[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+DmTrunk *
+dm_pool_find_certified(DmPool *pool,
+                       bool (*proves)(const void *proof, const char *host),
+                       const void *proof)
+{
+    for (guint i = 0; i < pool->trunks->len; i++) {
+        if (is_proved(pool->trunks->pdata[i], proves, proof)) {
+            return pool->trunks->pdata[i];
+        }
+    }
+    return NULL;
 }
 
 static bool

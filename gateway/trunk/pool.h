@@ -67,8 +67,10 @@ typedef enum {
 
 /* The trunk of a request, and what says so. NULL: a stranger's. */
 DmTrunk *dm_pool_identify(DmPool *pool, const DmRequestSigns *signs, DmKnownBy *out_by);
-/* The trunk a certificate for host @name stands for; NULL: none. */
-DmTrunk *dm_pool_by_certificate(DmPool *pool, const char *name);
+/* The first trunk that has a certificate name for which @proves is true; NULL: none. */
+DmTrunk *dm_pool_find_certified(DmPool *pool,
+                                bool (*proves)(const void *proof, const char *host),
+                                const void *proof);
 /* Whether any trunk's requests come from there, though it may take a number to say which trunk's.
  */
 bool dm_pool_knows(DmPool *pool, const DmAddress *source);

@@ -24,7 +24,6 @@ struct DmSources {
     GArray *networks;           /* Entry */
     GHashTable *tokens;         /* contact user -> DmTrunk */
     GHashTable *ids;            /* trunk id -> DmTrunk */
-    GHashTable *certificates;   /* host name, lower case -> DmTrunk */
     GHashTable *users;          /* inbound user -> GPtrArray of DmTrunk */
     GHashTable *datagram_flows; /* DmAddress a contact sends from -> DmTrunk */
     GHashTable *stream_flows;   /* connection -> DmTrunk */
@@ -143,11 +142,6 @@ add_names(DmSources *sources, DmTrunk *trunk)
     const DmTrunkConfig *config = dm_trunk_config(trunk);
 
     g_hash_table_insert(sources->ids, config->id, trunk);
-    const GPtrArray *names = config->auth.certificate_names;
-
-    for (guint i = 0; names != NULL && i < names->len; i++) {
-        g_hash_table_insert(sources->certificates, g_ascii_strdown(names->pdata[i], -1), trunk);
-    }
     add_user(sources, trunk);
     for (guint i = 0; trunk->bindings != NULL && i < trunk->bindings->list->len; i++) {
         add_contact(sources, trunk, trunk->bindings->list->pdata[i]);
@@ -185,7 +179,6 @@ dm_sources_new(const GPtrArray *trunks)
     sources->networks = g_array_new(FALSE, FALSE, sizeof(Entry));
     sources->tokens = g_hash_table_new(g_str_hash, g_str_equal);
     sources->ids = g_hash_table_new(g_str_hash, g_str_equal);
-    sources->certificates = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     sources->users = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_list);
     sources->datagram_flows =
         g_hash_table_new_full(dm_address_hash, dm_address_equal_func, g_free, NULL);
@@ -206,7 +199,6 @@ dm_sources_free(DmSources *sources)
     g_array_unref(sources->networks);
     g_hash_table_unref(sources->tokens);
     g_hash_table_unref(sources->ids);
-    g_hash_table_unref(sources->certificates);
     g_hash_table_unref(sources->users);
     g_hash_table_unref(sources->datagram_flows);
     g_hash_table_unref(sources->stream_flows);
@@ -535,14 +527,6 @@ dm_sources_identify(const DmSources *sources, const DmRequestSigns *signs, DmKno
     trunk = by_address(&candidates, signs);
     *out_by = trunk != NULL ? DM_KNOWN_BY_ADDRESS : DM_KNOWN_NOT;
     return trunk;
-}
-
-DmTrunk *
-dm_sources_by_certificate(const DmSources *sources, const char *name)
-{
-    g_autofree char *lower = g_ascii_strdown(name, -1);
-
-    return g_hash_table_lookup(sources->certificates, lower);
 }
 
 DmTrunk *

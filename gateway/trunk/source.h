@@ -19,7 +19,5 @@ DmTrunk *dm_sources_match(const DmSources *sources,
 DmTrunk *dm_sources_identify(const DmSources *sources,
                              const DmRequestSigns *signs,
                              DmKnownBy *out_by);
-/* See dm_pool_by_certificate(). */
-DmTrunk *dm_sources_by_certificate(const DmSources *sources, const char *name);
 /* See dm_pool_knows(). */
 bool dm_sources_knows(const DmSources *sources, const DmAddress *source);

@@ -247,6 +247,13 @@ class StreamPbx(Pbx):
     def send(self, data, to):
         self.sockets[0].sendall(data.replace("SIP/2.0/UDP", "SIP/2.0/TCP").encode())
 
+    def receive(self, timeout):
+        self.sockets[0].settimeout(timeout)
+        try:
+            return self.sockets[0].recv(65535)
+        except TimeoutError:
+            return None
+
 
 def test_flow_that_ends(gateways):
     """REG-5: with its connection goes a flow (RFC 5626): calls do not wait for somebody who is gone"""
@@ -263,3 +270,38 @@ def test_flow_that_ends(gateways):
     wait_contacts(gateway, 1)
     pbx.close()
     wait_contacts(gateway, 0)
+
+
+def certified(gateway, certificates, name, names):
+    """A TLS connection from an address of nobody's, with a certificate for these names."""
+    context = streams.client_context(certificates)
+    pem, key = certificates.make(name, names=names)
+    context.load_cert_chain(pem, key)
+    stream = socket.create_connection(("127.0.0.1", gateway.registrar_port), source_address=("127.0.0.9", 0))
+    pbx = StreamPbx.__new__(StreamPbx)
+    pbx.sockets = [context.wrap_socket(stream, server_hostname="sbc.example.com")]
+    pbx.host, pbx.port = pbx.sockets[0].getsockname()
+    return pbx
+
+
+def test_known_by_certificate(gateways, tmp_path, sipp):
+    """AUTH-3: a certificate says whose a call is, from any address and without a challenge; another's does not"""
+    certificates = streams.Certificates(tmp_path)
+    gateway = registrar_gateway(gateways, "tls", certificates, start=False)
+    gateway.document["tls_profiles"][0]["verify_client"] = "optional"
+    pbx_trunk(gateway)["auth"] = {"certificate_names": ["pbx.example"]}
+    gateway.write_config()
+    gateway.start()
+    carrier = int(gateway.document["trunks"][1]["endpoints"][0]["uri"].rsplit(":", 1)[1])
+    sipp("uas-486", carrier)
+    body = "Content-Type: application/sdp\r\n"
+    uri = "sip:+442079460000@127.0.0.1"
+    known = certified(gateway, certificates, "pbx", "DNS:pbx.example")
+    assert known.exchange(gateway, known.request(gateway, "INVITE", uri, body, wire.sdp())).startswith("SIP/2.0 100")
+    record = gateway.cdr()
+    assert record["a"]["trunk"] == "pbx" and record["a"]["auth"] == "mtls"
+    stranger = certified(gateway, certificates, "other", "DNS:other.example")
+    stranger.send(stranger.request(gateway, "INVITE", uri, body, wire.sdp()), None)
+    assert stranger.receive(1) is None and len(gateway.cdrs()) == 1
+    known.close()
+    stranger.close()

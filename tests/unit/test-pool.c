@@ -637,6 +637,220 @@ resolved_addresses_become_sources(void)
     tear_down(&desk);
 }
 
+/* --- how a trunk is told (AUTH-3) --- */
+
+/* A request that shows nothing but its source. */
+static DmRequestSigns
+signs_from(const DmAddress *source)
+{
+    return (DmRequestSigns){.source = source,
+                            .certified = "",
+                            .ruri_user = "",
+                            .ruri_host = "",
+                            .to_user = "",
+                            .to_host = "",
+                            .digest_user = "",
+                            .digest_realm = ""};
+}
+
+static void
+assert_identified(Desk *desk, const DmRequestSigns *signs, const char *id, DmKnownBy by)
+{
+    DmKnownBy told;
+    const DmTrunk *found = dm_pool_identify(desk->pool, signs, &told);
+
+    g_assert_cmpstr(found != NULL ? dm_trunk_id(found) : "nobody", ==, id);
+    g_assert_cmpint(told, ==, by);
+}
+
+static DmBinding *
+contact_at(DmTransport transport, uint64_t connection, const char *host, uint16_t port)
+{
+    DmBinding *binding = g_new0(DmBinding, 1);
+
+    *binding = (DmBinding){
+        .id = 1,
+        .uri = g_strdup("sip:x@h"),
+        .path = g_strdup(""),
+        .instance = g_strdup(""),
+        .call_id = g_strdup("c"),
+        .user_agent = g_strdup(""),
+        .listener = g_strdup("main"),
+        .transport = transport,
+        .connection = connection,
+        .expires_us = G_MAXINT64,
+    };
+    dm_address_parse(&binding->source, host, port);
+    return binding;
+}
+
+/* (transfer full: @binding) */
+static void
+set_contact(Desk *desk, const char *id, DmBinding *binding)
+{
+    GPtrArray *list = g_ptr_array_new();
+    g_autoptr(DmBindings) bindings = NULL;
+
+    g_ptr_array_add(list, binding);
+    bindings = dm_bindings_new(list);
+    dm_trunk_share_bindings(trunk(desk, id), bindings);
+}
+
+#define IN(user) "auth: {mode: register_in, inbound_user: " user ", inbound_password: p}"
+
+static void
+order_of_signs(void)
+{
+    Desk desk;
+    DmAddress at_office, elsewhere;
+    DmRequestSigns signs;
+
+    g_test_summary("AUTH-3: certificate before flow before digest user before address");
+    set_up(&desk,
+           "  - {id: fixed, role: pbx, acl: [192.0.2.0/24]}\n"
+           "  - {id: user, role: pbx, " IN(
+               "anna") "}\n"
+                       "  - {id: flow, role: pbx, " IN(
+                           "bert") "}\n"
+                                   "  - {id: shown, role: pbx, auth: {certificate_names: "
+                                   "[pbx.example]}}\n");
+    set_contact(&desk, "flow", contact_at(DM_TRANSPORT_TLS, 77, "192.0.2.5", 40000));
+    dm_address_parse(&at_office, "192.0.2.5", 40000);
+    dm_address_parse(&elsewhere, "198.51.100.1", 5060);
+    signs = signs_from(&at_office);
+    signs.transport = DM_TRANSPORT_TLS;
+    signs.connection = 77;
+    signs.digest_user = "anna";
+    signs.digest_realm = "demarc";
+    signs.certified = "shown";
+    assert_identified(&desk, &signs, "shown", DM_KNOWN_BY_CERTIFICATE);
+    signs.certified = "";
+    assert_identified(&desk, &signs, "flow", DM_KNOWN_BY_FLOW);
+    signs.connection = 78;
+    assert_identified(&desk, &signs, "user", DM_KNOWN_BY_USER);
+    signs.digest_realm = "elsewhere";
+    signs.source = &at_office;
+    signs.transport = DM_TRANSPORT_UDP;
+    set_contact(&desk, "flow", contact_at(DM_TRANSPORT_UDP, 0, "203.0.113.9", 5060));
+    assert_identified(&desk, &signs, "fixed", DM_KNOWN_BY_ADDRESS);
+    signs.source = &elsewhere;
+    assert_identified(&desk, &signs, "nobody", DM_KNOWN_NOT);
+    tear_down(&desk);
+}
+
+static void
+users_stay_where_they_may_be(void)
+{
+    Desk desk;
+    DmAddress inside, outside;
+    DmRequestSigns signs;
+
+    g_test_summary(
+        "AUTH-3: a user name counts from its trunk's addresses; of a trunk that registers "
+        "from anywhere, unless its acl says where");
+    set_up(&desk,
+           "  - {id: acl, role: pbx, acl: [192.0.2.0/24], " IN(
+               "anna") "}\n"
+                       "  - {id: free, role: pbx, " IN(
+                           "bert") "}\n"
+                                   "  - {id: fixed, role: pbx, acl: [192.0.2.9], auth: "
+                                   "{inbound_user: cora, "
+                                   "inbound_password: p}}\n");
+    dm_address_parse(&inside, "192.0.2.1", 5060);
+    dm_address_parse(&outside, "198.51.100.1", 5060);
+    signs = signs_from(&outside);
+    signs.digest_realm = "demarc";
+    signs.digest_user = "anna";
+    assert_identified(&desk, &signs, "nobody", DM_KNOWN_NOT);
+    signs.digest_user = "cora";
+    assert_identified(&desk, &signs, "nobody", DM_KNOWN_NOT);
+    signs.digest_user = "bert";
+    assert_identified(&desk, &signs, "free", DM_KNOWN_BY_USER);
+    signs.source = &inside;
+    signs.digest_user = "anna";
+    assert_identified(&desk, &signs, "acl", DM_KNOWN_BY_USER);
+    tear_down(&desk);
+}
+
+static const char *
+header_of_second(const char *name, void *user_data)
+{
+    return g_ascii_strcasecmp(name, "X-Account") == 0 ? user_data : NULL;
+}
+
+static void
+trunks_on_one_address(void)
+{
+    static char second[] = "acc-2", third[] = "acc-3";
+    Desk desk;
+    DmAddress source;
+    DmRequestSigns signs;
+
+    g_test_summary("AUTH-3: trunks of one carrier on one address are told apart by DID, R-URI "
+                   "domain, To, and a header");
+    set_up(&desk,
+           "  - {id: did, role: carrier, acl: [192.0.2.1], identity: {owned_numbers: "
+           "['+4420794']}}\n"
+           "  - {id: domain, role: carrier, acl: [192.0.2.1], domain: two.example, identity: "
+           "{owned_numbers: ['+33']}}\n"
+           "  - {id: header, role: carrier, acl: [192.0.2.1], auth: {selector: {header: x-account, "
+           "value: acc-2}}, identity: {owned_numbers: ['+49']}}\n");
+    dm_address_parse(&source, "192.0.2.1", 5060);
+    signs = signs_from(&source);
+    signs.ruri_user = "+442079460000";
+    assert_identified(&desk, &signs, "did", DM_KNOWN_BY_ADDRESS);
+    signs.ruri_user = "trunk";
+    signs.ruri_host = "TWO.example";
+    assert_identified(&desk, &signs, "domain", DM_KNOWN_BY_ADDRESS);
+    signs.ruri_host = "gw.example";
+    signs.to_user = "00442079460000";
+    assert_identified(&desk, &signs, "did", DM_KNOWN_BY_ADDRESS);
+    signs.to_user = "";
+    signs.to_host = "two.example";
+    assert_identified(&desk, &signs, "domain", DM_KNOWN_BY_ADDRESS);
+    signs.header = header_of_second;
+    signs.user_data = second;
+    assert_identified(&desk, &signs, "header", DM_KNOWN_BY_ADDRESS);
+    signs.user_data = third;
+    assert_identified(&desk, &signs, "domain", DM_KNOWN_BY_ADDRESS);
+    signs.to_host = "";
+    signs.ruri_user = "+4930";
+    assert_identified(&desk, &signs, "nobody", DM_KNOWN_NOT);
+    tear_down(&desk);
+}
+
+static void
+contacts_become_targets(void)
+{
+    Desk desk;
+    DmTarget target;
+    DmTrunkStatus status;
+    DmAddress behind_the_same_nat;
+
+    g_test_summary("REG-5: without a contact a trunk that registers is down; with one it is called "
+                   "there, and its host is no stranger's");
+    set_up(&desk, "  - {id: pbx, role: pbx, " IN("anna") "}\n");
+    dm_address_parse(&behind_the_same_nat, "203.0.113.9", 1111);
+    g_assert_false(dm_trunk_is_up(trunk(&desk, "pbx")));
+    g_assert_cmpint(dm_trunk_reserve(trunk(&desk, "pbx"), false), ==, DM_RESERVE_DOWN);
+    g_assert_cmpuint(dm_trunk_targets(trunk(&desk, "pbx"), &target, 1), ==, 0);
+    g_assert_false(dm_pool_knows(desk.pool, &behind_the_same_nat));
+    set_contact(&desk, "pbx", contact_at(DM_TRANSPORT_UDP, 0, "203.0.113.9", 5060));
+    g_assert_true(dm_trunk_is_up(trunk(&desk, "pbx")));
+    g_assert_cmpuint(dm_trunk_targets(trunk(&desk, "pbx"), &target, 1), ==, 1);
+    g_assert_cmpuint(target.binding, ==, 1);
+    g_assert_nonnull(dm_trunk_binding(trunk(&desk, "pbx"), target.binding));
+    g_assert_true(dm_pool_knows(desk.pool, &behind_the_same_nat));
+    g_assert_true(dm_trunk_registry_status(desk.registry, "pbx", &status));
+    g_assert_true(status.up);
+    g_assert_cmpuint(status.contacts->list->len, ==, 1);
+    dm_trunk_status_clear(&status);
+    dm_trunk_share_bindings(trunk(&desk, "pbx"), NULL);
+    g_assert_true(dm_trunk_registry_status(desk.registry, "pbx", &status));
+    g_assert_false(status.up);
+    tear_down(&desk);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -659,5 +873,9 @@ main(int argc, char **argv)
     g_test_add_func("/pool/source/known", an_address_is_known_before_its_trunk_is);
     g_test_add_func("/pool/source/token", token_of_ours_is_enough);
     g_test_add_func("/pool/source/resolved", resolved_addresses_become_sources);
+    g_test_add_func("/pool/identify/order", order_of_signs);
+    g_test_add_func("/pool/identify/users", users_stay_where_they_may_be);
+    g_test_add_func("/pool/identify/one-address", trunks_on_one_address);
+    g_test_add_func("/pool/contacts", contacts_become_targets);
     return g_test_run();
 }

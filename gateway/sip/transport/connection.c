@@ -268,10 +268,33 @@ dm_connection_send(DmConnection *c, const void *data, size_t len)
 
 /* --- in --- */
 
+static bool
+client_proves(const void *proof, const char *host)
+{
+    return dm_tls_session_client_proves(proof, host);
+}
+
+/* Asked once a connection and configuration: a look into a certificate takes its time. */
+static GQuark
+owner_of(DmConnection *c)
+{
+    const DmStreamsOptions *options = &c->streams->options;
+
+    if (c->tls == NULL || c->is_outgoing || options->owner_of == NULL) {
+        return 0;
+    }
+    if (c->epoch != c->streams->epoch) {
+        c->epoch = c->streams->epoch;
+        c->owner = options->owner_of(client_proves, c->tls, options->user_data);
+    }
+    return c->owner;
+}
+
 static DmSipFlow
-flow_of(const DmConnection *c)
+flow_of(DmConnection *c)
 {
     return (DmSipFlow){
+        .certified = owner_of(c),
         .transport = c->listener->config->transport,
         .listener = c->listener->index,
         .connection = c->id,

@@ -29,6 +29,7 @@ struct DmStreams {
     GPtrArray *dirty;        /* with bytes to be sent at the end of the turn; borrowed */
     bool flush_is_deferred;
     bool is_closing;   /* nobody is told any more */
+    unsigned epoch;    /* of the configuration: what owner_of() said before does not count */
     GByteArray *plain; /* scratch of one read */
 };
 
@@ -63,6 +64,8 @@ struct DmConnection {
     DmAddress remote, local;
     DmAddress alias; /* where the other end would listen; not set: it has not said */
     DmTlsSession *tls;
+    unsigned epoch; /* when @owner was asked for */
+    GQuark owner;
     DmFraming framing;
     GByteArray *early; /* not encrypted yet: waits for the handshake */
     GByteArray *out;   /* waits for the socket, from @out_start on */

@@ -505,6 +505,7 @@ dm_streams_new(const DmStreamsOptions *options, DmTlsContexts *tls, GError **err
     DmStreams *streams = g_new0(DmStreams, 1);
 
     streams->options = *options;
+    streams->epoch = 1;
     streams->tls = tls != NULL ? dm_tls_contexts_ref(tls) : NULL;
     streams->connections =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, dm_connection_free);
@@ -575,6 +576,13 @@ dm_streams_take_tls(DmStreams *streams, DmTlsContexts *tls)
     DM_RUNS_ON(DM_THREAD_SIGNAL);
     streams->tls = dm_tls_contexts_ref(tls);
     dm_tls_contexts_unref(old);
+}
+
+void
+dm_streams_forget_owners(DmStreams *streams)
+{
+    DM_RUNS_ON(DM_THREAD_SIGNAL);
+    streams->epoch++;
 }
 
 size_t

@@ -47,6 +47,11 @@ typedef struct {
                          const char **out_names,
                          unsigned max,
                          void *user_data);
+    /* (nullable) Whose the client of a TLS connection is, by the certificate it showed: @proves
+     * says whether that is for a host. 0: nobody's. */
+    GQuark (*owner_of)(bool (*proves)(const void *proof, const char *host),
+                       const void *proof,
+                       void *user_data);
     void *user_data;
     DmCounter *counters; /* of gateway/sip/sip.def; connections held are counted there */
 } DmStreamsOptions;
@@ -63,6 +68,8 @@ DmStreams *dm_streams_new(const DmStreamsOptions *options, DmTlsContexts *tls, G
 void dm_streams_free(DmStreams *streams);
 /* New certificates, for connections made from now on. */
 void dm_streams_take_tls(DmStreams *streams, DmTlsContexts *tls);
+/* Whose connections are may be another's now: asked again when their next message comes. */
+void dm_streams_forget_owners(DmStreams *streams);
 /* As in DmSipWireOps, for the connection of another worker's flow that this worker owns. */
 bool dm_streams_send_own(DmStreams *streams, const DmSipFlow *flow, const void *data, size_t len);
 const DmSipWireOps *dm_streams_ops(void);

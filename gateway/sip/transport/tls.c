@@ -725,6 +725,23 @@ dm_tls_session_end(DmTlsSession *session, GByteArray *out_wire)
     }
 }
 
+bool
+dm_tls_session_client_proves(const DmTlsSession *session, const char *name)
+{
+    X509 *certificate;
+    bool proved;
+
+    if (!session->is_server || session->state != DM_TLS_UP ||
+        session->context->verify_client == DM_VERIFY_NONE ||
+        SSL_get_verify_result(session->ssl) != X509_V_OK) {
+        return false;
+    }
+    certificate = SSL_get1_peer_certificate(session->ssl);
+    proved = certificate != NULL && proves(certificate, name);
+    X509_free(certificate);
+    return proved;
+}
+
 const char *
 dm_tls_session_describe(const DmTlsSession *session)
 {

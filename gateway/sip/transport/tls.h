@@ -82,6 +82,9 @@ bool dm_tls_session_send(DmTlsSession *session, const void *data, size_t len, GB
 void dm_tls_session_end(DmTlsSession *session, GByteArray *out_wire);
 /* After DM_TLS_FAILED: what it was, and a sentence for the log. */
 DmTlsFailure dm_tls_session_failure(const DmTlsSession *session, const char **out_text);
+/* Whether a client has shown a certificate for host @name (RFC 5922) that an authority we trust has
+ * signed; of a server's session, once up. */
+bool dm_tls_session_client_proves(const DmTlsSession *session, const char *name);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", once up; whether an earlier session was resumed. */
 const char *dm_tls_session_describe(const DmTlsSession *session);
 bool dm_tls_session_is_resumed(const DmTlsSession *session);
