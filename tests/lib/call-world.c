@@ -377,12 +377,24 @@ fake_local(const DmCallMedia *media, DmSide side)
     return &((const FakeMedia *)media)->local[side];
 }
 
+/* Both directions or none, under one suite; and no key of ours is said to both sides. */
+static void
+check_keys(const DmMediaSideSpec *side, const DmMediaSideSpec *other)
+{
+    g_assert_cmpuint(side->srtp_in.suite, ==, side->srtp_out.suite);
+    g_assert_true(side->srtp_out.suite == DM_SRTP_NONE ||
+                  memcmp(&side->srtp_out, &other->srtp_out, sizeof side->srtp_out) != 0);
+}
+
 static void
 fake_update(DmCallMedia *media, const DmMediaSpec *spec)
 {
     FakeMedia *fake = (FakeMedia *)media;
 
     g_assert_false(fake->closed);
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        check_keys(&spec->side[side], &spec->side[dm_side_other(side)]);
+    }
     fake->world->spec = *spec;
     fake->world->n_updates++;
 }
@@ -543,6 +555,12 @@ static const char *const media_lines[] = {
     "m=audio 0 RTP/AVP 8",
     "m=audio 4000 RTP/AVP 18",
     "m=audio 4000 RTP/SAVP 8",
+    "m=audio 4000 RTP/SAVP 0 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 "
+    "inline:MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0",
+    "m=audio 4000 RTP/SAVP 8\r\na=crypto:2 AES_CM_128_HMAC_SHA1_80 "
+    "inline:AAAyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0|2^31|1:1\r\na=sendonly",
+    "m=audio 4000 RTP/AVP 8 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 "
+    "inline:MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0",
     "m=video 4000 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 8",
     "m=audio 0 RTP/AVP 8\r\nm=image 4002 udptl t38",
     "m=audio 4000 RTP/AVP 8\r\nm=image 0 udptl t38",
