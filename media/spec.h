@@ -199,6 +199,7 @@ typedef struct {
     bool is_t38; /* fax over UDPTL where RTP was: no formats then */
     DmT38 t38;
     DmSrtpKey srtp_in, srtp_out; /* what comes from the peer, what goes to it; both or neither */
+    uint32_t peer; /* another number: another peer has taken this side, and counts from the start */
     bool rekey_resets_roc; /* with a new key the peer counts packets from the start (Teams); the
                               rollover counter goes on otherwise (RFC 3711, 3.3.1) */
 } DmMediaSideSpec;

@@ -25,6 +25,7 @@ dm_party_new(DmCall *call, DmSide side, DmTrunk *trunk, const DmTrunkConfig *con
     party->srtp = config->media.srtp;
     if (party->srtp != DM_SRTP_OFF) {
         dm_random_bytes(call->deps.random, party->keying.secret, sizeof party->keying.secret);
+        party->keying.leg = (uint32_t)dm_random_u64(call->deps.random);
     }
     g_ptr_array_add(call->parties, party);
     return party;

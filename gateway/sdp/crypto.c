@@ -392,6 +392,7 @@ dm_crypto_side(const DmSdpMedia *ours,
         find_pair(ours, theirs, false, &our_key, &their_key)) {
         out->srtp_in = their_key->key;
         out->srtp_out = our_key->key;
+        out->peer = policy->keying->leg;
         out->rekey_resets_roc = policy->rekey_resets_roc;
         return DM_SDP_OK;
     }

@@ -11,6 +11,7 @@
 /* What one leg's own keys follow from, and what they follow. */
 typedef struct {
     uint8_t secret[32]; /* random, the leg's alone */
+    uint32_t leg;       /* random too, and no secret: tells it from others */
     uint32_t generation;
     DmSrtpKey theirs; /* agreed last */
 } DmSdpKeying;

@@ -4,11 +4,21 @@
 #include <string.h>
 
 #include "media/net/socket.h"
+#include "media/rtp/bytes.h"
 #include "media/rtp/published.h"
+
+/* How often a peer's sequence number may have gone round before we hear of it: a call of three
+ * hours that was transferred here. */
+#define MAX_GUESSED_ROC 8
+/* Packets that may be tried so: whoever has no key makes us work no more than that. */
+#define MAX_GUESSES 20
 
 struct DmSecure {
     DmSrtp *in, *out;
-    DmSrtp *in_before; /* until @in has been used; NULL: none */
+    DmSrtp *in_before; /* until @in is proven; NULL: none */
+    uint32_t peer;     /* as agreed */
+    uint8_t n_guesses; /* left */
+    bool is_proven;    /* a packet has come under @in */
 };
 
 typedef DmSrtpVerdict (*Open)(DmSrtp *srtp, uint8_t *bytes, size_t *len);
@@ -16,6 +26,14 @@ typedef DmSrtpVerdict (*Open)(DmSrtp *srtp, uint8_t *bytes, size_t *len);
 /*
  * Keys
  */
+
+/* RFC 3711, 3.3.1: the count belongs to the source and not to the key, but another peer has not
+ * seen any of it. */
+static bool
+counts_on(const DmSecure *secure, const DmMediaSideSpec *agreed)
+{
+    return !agreed->rekey_resets_roc && agreed->peer == secure->peer;
+}
 
 static void
 take_in(DmStream *stream, const DmMediaSideSpec *agreed)
@@ -27,12 +45,14 @@ take_in(DmStream *stream, const DmMediaSideSpec *agreed)
     if (secure->in != NULL && dm_srtp_has_key(secure->in, &agreed->srtp_in)) {
         return;
     }
-    if (secure->in != NULL && !agreed->rekey_resets_roc) {
+    if (secure->in != NULL && counts_on(secure, agreed)) {
         roc = dm_srtp_roc(secure->in, ssrc);
     }
     dm_srtp_free(secure->in_before);
     secure->in_before = secure->in;
     secure->in = dm_srtp_new_receiver(&agreed->srtp_in, ssrc, roc);
+    secure->is_proven = false;
+    secure->n_guesses = MAX_GUESSES;
 }
 
 static void
@@ -45,7 +65,7 @@ take_out(DmStream *stream, const DmMediaSideSpec *agreed)
     if (secure->out != NULL && dm_srtp_has_key(secure->out, &agreed->srtp_out)) {
         return;
     }
-    if (secure->out != NULL && !agreed->rekey_resets_roc) {
+    if (secure->out != NULL && counts_on(secure, agreed)) {
         roc = dm_srtp_roc(secure->out, ssrc);
     }
     dm_srtp_free(secure->out);
@@ -65,6 +85,7 @@ dm_secure_update(DmStream *stream, const DmMediaSideSpec *agreed)
         }
         take_in(stream, agreed);
         take_out(stream, agreed);
+        stream->secure->peer = agreed->peer;
     }
     return stream->secured != was_secured;
 }
@@ -86,22 +107,62 @@ dm_secure_free(DmStream *stream)
  * What comes
  */
 
-/* GCM takes a packet apart before it knows: the old key needs a copy. */
-static DmSrtpVerdict
-open_either(DmSecure *secure, Open open, uint8_t *bytes, size_t *len)
+typedef struct {
+    uint8_t bytes[DM_DATAGRAM_MAX];
+    size_t len;
+} Copy;
+
+/* The same packet under another context; GCM takes it apart before it knows, so a copy each. */
+static bool
+try_other(DmSrtp *srtp, Open open, const Copy *packet, uint8_t *bytes, size_t *len)
 {
-    uint8_t copy[DM_DATAGRAM_MAX];
-    size_t copy_len = *len;
+    memcpy(bytes, packet->bytes, packet->len);
+    *len = packet->len;
+    return srtp != NULL && open(srtp, bytes, len) == DM_SRTP_OK;
+}
+
+/* A peer that came here in the middle of its count, or that began anew with a new key without our
+ * being told. */
+static bool
+guess_roc(DmSecure *secure, Open open, const Copy *packet, uint8_t *bytes, size_t *len)
+{
+    uint32_t ssrc = packet->len >= DM_RTP_HEADER_LEN ? dm_get_u32(packet->bytes + 8) : 0;
+
+    if (open != dm_srtp_unprotect_rtp || secure->n_guesses == 0) {
+        return false;
+    }
+    secure->n_guesses--;
+    for (uint32_t roc = 0; roc <= MAX_GUESSED_ROC; roc++) {
+        DmSrtp *guess = dm_srtp_new_receiver_like(secure->in, ssrc, roc);
+
+        if (try_other(guess, open, packet, bytes, len)) {
+            dm_srtp_free(secure->in);
+            secure->in = guess;
+            return true;
+        }
+        dm_srtp_free(guess);
+    }
+    return false;
+}
+
+/* Until a packet has come under the present key. */
+static DmSrtpVerdict
+open_unproven(DmSecure *secure, Open open, uint8_t *bytes, size_t *len)
+{
+    Copy packet = {.len = *len};
     DmSrtpVerdict verdict;
 
-    memcpy(copy, bytes, *len);
+    memcpy(packet.bytes, bytes, *len);
     verdict = open(secure->in, bytes, len);
-    if (verdict == DM_SRTP_OK) {
+    if (verdict == DM_SRTP_FOREIGN && try_other(secure->in_before, open, &packet, bytes, len)) {
+        return DM_SRTP_OK;
+    }
+    if (verdict == DM_SRTP_FOREIGN && guess_roc(secure, open, &packet, bytes, len)) {
+        verdict = DM_SRTP_OK;
+    }
+    if (verdict == DM_SRTP_OK && open == dm_srtp_unprotect_rtp) {
+        secure->is_proven = true;
         g_clear_pointer(&secure->in_before, dm_srtp_free);
-    } else if (verdict == DM_SRTP_FOREIGN) {
-        verdict = open(secure->in_before, copy, &copy_len);
-        memcpy(bytes, copy, copy_len);
-        *len = copy_len;
     }
     return verdict;
 }
@@ -115,8 +176,8 @@ open_with(DmStream *stream, Open open, uint8_t *bytes, size_t *len)
     if (secure->in == NULL || *len > DM_DATAGRAM_MAX) {
         return false;
     }
-    switch (secure->in_before == NULL ? open(secure->in, bytes, len)
-                                      : open_either(secure, open, bytes, len)) {
+    switch (secure->is_proven ? open(secure->in, bytes, len)
+                              : open_unproven(secure, open, bytes, len)) {
     case DM_SRTP_OK:
         return true;
     case DM_SRTP_FOREIGN:

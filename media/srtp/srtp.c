@@ -211,6 +211,12 @@ dm_srtp_new_receiver(const DmSrtpKey *key, uint32_t ssrc, uint32_t roc)
     return srtp;
 }
 
+DmSrtp *
+dm_srtp_new_receiver_like(const DmSrtp *other, uint32_t ssrc, uint32_t roc)
+{
+    return dm_srtp_new_receiver(&other->key, ssrc, roc);
+}
+
 void
 dm_srtp_free(DmSrtp *srtp)
 {

@@ -31,6 +31,8 @@ bool dm_srtp_init(GError **error);
 DmSrtp *dm_srtp_new_sender(const DmSrtpKey *key, uint32_t ssrc, uint32_t roc);
 /* What comes: any source; that of @ssrc begins at @roc. */
 DmSrtp *dm_srtp_new_receiver(const DmSrtpKey *key, uint32_t ssrc, uint32_t roc);
+/* A receiver with the key of @other. */
+DmSrtp *dm_srtp_new_receiver_like(const DmSrtp *other, uint32_t ssrc, uint32_t roc);
 void dm_srtp_free(DmSrtp *srtp);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmSrtp, dm_srtp_free)
 

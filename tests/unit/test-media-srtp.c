@@ -501,6 +501,45 @@ test_a_new_key_takes_over(void)
 }
 
 static void
+test_a_peer_in_the_middle_of_its_count(void)
+{
+    Call call;
+    Peer *a = &call.a;
+    DmMediaReport report;
+    uint8_t garbage[180] = {0x80};
+
+    g_test_summary(
+        "SEC-2: a peer whose number has gone round before it came here is heard; another "
+        "peer on the same side has seen nothing of our count");
+
+    call_open(&call);
+    peer_take_keys(a, DM_SRTP_AEAD_AES_128_GCM, 1, false);
+    dm_srtp_free(a->out);
+    a->out = dm_srtp_new_sender(&a->own_key, a->next.ssrc, 3);
+    call.spec.side[DM_SIDE_A].peer = 1;
+    call_update(&call);
+    for (unsigned i = 0; i < 5; i++) {
+        garbage[11] = (uint8_t)i;
+        send_bytes(a->fd, &a->gateway, garbage, sizeof garbage);
+    }
+    talk(a, &call.b, 12);
+    g_assert_cmpuint(dm_srtp_roc(a->out, a->next.ssrc), ==, 4);
+
+    /* Our own number goes round toward A. */
+    for (unsigned i = 0; i < 70000; i++) {
+        peer_send(&call.b, 0x33);
+        g_assert_cmphex(peer_receive(a), ==, 0x33);
+    }
+    peer_take_keys(a, DM_SRTP_AES_CM_128_HMAC_SHA1_80, 60, true);
+    call.spec.side[DM_SIDE_A].peer = 2;
+    call_update(&call);
+    talk(a, &call.b, 5);
+    talk(&call.b, a, 5);
+    report = call_close(&call);
+    g_assert_cmpuint(report.side[DM_SIDE_A].rx_srtp_auth, ==, 5);
+}
+
+static void
 test_packets_sent_again_are_dropped(void)
 {
     Call call;
@@ -591,6 +630,7 @@ main(int argc, char **argv)
     g_test_add_func("/media-srtp/plain-between",
                     test_plain_media_in_between_do_not_reset_the_count);
     g_test_add_func("/media-srtp/rekey", test_a_new_key_takes_over);
+    g_test_add_func("/media-srtp/count", test_a_peer_in_the_middle_of_its_count);
     g_test_add_func("/media-srtp/replay", test_packets_sent_again_are_dropped);
     g_test_add_func("/media-srtp/garbage", test_a_flood_of_garbage_changes_nothing);
     return g_test_run();
