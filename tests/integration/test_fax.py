@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real faxes through the real gateway, in real time: SpanDSP fax machines with a modem in G.711 or with T.38."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+import desk
+import lab
+
+MACHINE = lab.BINARY.parent / "tests" / "lib" / "fax-machine"
+# A page of 400 rows takes some ten seconds; DEMARC_FAX_PAGES=20 for the whole of it.
+PAGES = int(os.environ.get("DEMARC_FAX_PAGES", "2"))
+ROWS = 400
+FAX_S = 60 + 20 * PAGES
+
+pytestmark = pytest.mark.skipif(not MACHINE.exists(), reason="the fax machine is not built")
+
+T38 = (
+    "m=audio 0 RTP/AVP 8\r\nm=image {port} udptl t38\r\na=T38FaxVersion:0\r\na=T38MaxBitRate:14400\r\n"
+    "a=T38FaxRateManagement:transferredTCF\r\na=T38FaxMaxBuffer:1024\r\na=T38FaxMaxDatagram:400\r\n"
+    "a=T38FaxUdpEC:t38UDPRedundancy\r\n"
+)
+
+
+class FaxDesk(desk.Desk):
+    """A desk with a fax machine on it, whose port is in its descriptions."""
+
+    def __init__(self, directory, name, law, has_t38=True, **options):
+        super().__init__()
+        self.rtp.stop()
+        self.fax_port = lab.free_port()
+        self.law, self.has_t38 = law, has_t38
+        self.is_fax = False  # T.38 is agreed on
+        self.remote = None  # the gateway's port, as said last
+        args = [MACHINE, "--port", self.fax_port, "--law", law]
+        for key, value in options.items():
+            args += [f"--{key}"] if value is True else [f"--{key}", value]
+        self.machine = lab.Process(args, directory / f"{name}.json", stdin=subprocess.PIPE)
+        lab.wait_for(self.machine.running, "the fax machine")
+
+    def stop(self):
+        self.stopped = True
+        self.thread.join()
+        self.peer.close()
+        self.machine.child.stdin.close()
+        self.machine.stop()
+
+    def listen_to(self, text):
+        for port in re.findall(r"^m=(?:audio|image) ([1-9]\d*)", text, re.M):
+            self.remote = int(port)
+
+    def describe(self, dialog, direction="sendrecv"):
+        dialog.version += 1
+        head = f"v=0\r\no=- 1 {dialog.version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+        if self.is_fax:
+            return head + T38.format(port=self.fax_port)
+        image = "m=image 0 udptl t38\r\n" if dialog.version > 3 and self.has_t38 else ""
+        return head + f"m=audio {self.fax_port} RTP/AVP {self.law}\r\n{image}"
+
+    def respond(self, request, dialog, with_sdp):
+        if re.search(r"^m=image [1-9]", request, re.M):
+            if not self.has_t38:
+                self.refuse(request, dialog)
+                return
+            self.is_fax = True
+        super().respond(request, dialog, with_sdp)
+
+    def refuse(self, request, dialog):
+        vias = "".join(re.findall(r"^Via: .*\r\n", request, re.M))
+        self.peer.send(
+            f"SIP/2.0 488 Not Acceptable Here\r\n{vias}From: {desk.header(request, 'From')}\r\nTo: {dialog.local}\r\n"
+            f"Call-ID: {dialog.call_id}\r\nCSeq: {desk.header(request, 'CSeq')}\r\nContent-Length: 0\r\n\r\n",
+            self.gateway,
+        )
+
+    def ask_for_t38(self, dialog):
+        self.is_fax = True
+        answer = self.invite(dialog)
+        self.is_fax = answer.startswith("SIP/2.0 200")
+        return answer
+
+    def begin(self):
+        kind = "t38" if self.is_fax else "audio"
+        self.machine.child.stdin.write(f"{kind} {self.remote}\n".encode())
+        self.machine.child.stdin.flush()
+
+    def result(self):
+        assert self.machine.wait(FAX_S) == 0
+        return json.loads(self.machine.output())
+
+
+@pytest.fixture
+def office(gateways, tmp_path):
+    """Makes a gateway with a fax machine at the PBX and one at the carrier; the PBX's calls and sends."""
+    made = []
+
+    def make(pbx_fax=None, carrier_fax=None, pbx=None, carrier=None, ecm=True):
+        sent, received = tmp_path / "sent.tif", tmp_path / "received.tif"
+        subprocess.run([MACHINE, "write", sent, str(PAGES), str(ROWS)], check=True)
+        more = {"ecm": True} if ecm else {}
+        a = FaxDesk(tmp_path, "pbx", 0, caller=True, send=sent, **more, **(pbx or {}))
+        b = FaxDesk(tmp_path, "carrier", 8, receive=received, **more, **(carrier or {}))
+        made.extend([a, b])
+        document = lab.document(pbx=a.port, carrier=b.port)
+        for trunk, settings in zip(document["trunks"], (pbx_fax, carrier_fax)):
+            trunk["media"]["fax"] = settings or {}
+        gateway = gateways(trunks=document["trunks"])
+        a.gateway = b.gateway = ("127.0.0.1", gateway.sip_port)
+        return gateway, a, b, (sent, received)
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+def expect_pages(gateway, a, b, files, dialog):
+    for each in (a.result(), b.result()):
+        assert each["result"] == 0 and each["pages"] == PAGES, each
+    equal = subprocess.run([MACHINE, "compare", *files], check=True, capture_output=True, text=True)
+    assert int(equal.stdout) == PAGES
+    a.request(dialog, "BYE")
+    return gateway.cdr()
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+def test_modem_to_t38(office, ecm):
+    """FAX-3 FAX-6: a modem at the PBX, T.38 at the carrier, 1 % of its datagrams lost; every dot arrives"""
+    gateway, a, b, files = office(pbx_fax={"mode": "gateway"}, carrier={"loss": "0.01"}, ecm=ecm)
+    dialog = a.dial("4420")
+    a.begin()
+    answer = b.ask_for_t38(b.answered_call())
+    assert answer.startswith("SIP/2.0 200") and "m=image 0" not in answer
+    b.begin()
+    cdr = expect_pages(gateway, a, b, files, dialog)
+    t38 = cdr["media"]["t38"]
+    assert cdr["media"]["fax"] and t38["mode"] == "gateway" and t38["result"] == "complete", cdr["media"]
+    assert t38["pages"] == PAGES and t38["ecm"] == ecm and t38["bit_rate"] == 14400, t38
+    assert cdr["release"]["diagnosis"] is None
+
+
+def test_t38_is_relayed(office):
+    """FAX-5 FAX-6: T.38 on both sides, datagrams lost on both; the record counts the pages all the same"""
+    gateway, a, b, files = office(pbx={"loss": "0.01"}, carrier={"loss": "0.01"})
+    dialog = a.dial("4420")
+    answer = b.ask_for_t38(b.answered_call())
+    assert answer.startswith("SIP/2.0 200") and a.is_fax
+    b.begin()
+    a.begin()
+    cdr = expect_pages(gateway, a, b, files, dialog)
+    t38 = cdr["media"]["t38"]
+    assert t38["mode"] == "relay" and t38["result"] == "complete" and t38["pages"] == PAGES, t38
+    assert t38["bit_rate"] == 14400 and t38["ecm"], t38
+
+
+def test_gateway_asks_for_t38(office):
+    """FAX-1: the carrier has T.38 and never asks; the gateway hears its machine answer, and asks it"""
+    gateway, a, b, files = office(pbx_fax={"mode": "gateway"}, carrier_fax={"owner": "gateway"})
+    dialog = a.dial("4420")
+    b.answered_call()
+    b.begin()
+    a.begin()
+    lab.wait_for(lambda: b.is_fax, "T.38 to be asked for")
+    b.begin()
+    cdr = expect_pages(gateway, a, b, files, dialog)
+    assert cdr["media"]["t38"]["mode"] == "gateway" and cdr["media"]["t38"]["pages"] == PAGES, cdr["media"]
+
+
+def test_refused_t38_stays_in_g711(office):
+    """FAX-4: the PBX answers 488; the fax gets through in G.711, mu-law to A-law, and the record says why"""
+    gateway, a, b, files = office(pbx={"has_t38": False})
+    dialog = a.dial("4420")
+    answer = b.ask_for_t38(b.answered_call())
+    assert answer.startswith("SIP/2.0 488")
+    again = b.invite(b.answered_call())
+    assert again.startswith("SIP/2.0 200") and re.search(r"^m=audio [1-9]", again, re.M)
+    b.begin()
+    a.begin()
+    cdr = expect_pages(gateway, a, b, files, dialog)
+    assert cdr["media"]["fax"] and cdr["media"]["t38"] is None
+    assert cdr["release"]["diagnosis"] == "t38_rejected"
