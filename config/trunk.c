@@ -143,6 +143,18 @@ static const DmJsonChoice updates[] = {
     {NULL},
 };
 
+static const DmJsonChoice hold_modes[] = {
+    {"relay", DM_HOLD_RELAY},
+    {"local", DM_HOLD_LOCAL},
+    {NULL},
+};
+
+static const DmJsonChoice hold_audios[] = {
+    {"peer", DM_HOLD_AUDIO_PEER},
+    {"silence", DM_HOLD_AUDIO_SILENCE},
+    {NULL},
+};
+
 static const DmJsonChoice redirect_modes[] = {
     {"follow", DM_REDIRECT_FOLLOW},
     {"relay", DM_REDIRECT_RELAY},
@@ -1013,6 +1025,12 @@ static const DmJsonMember media_members[] = {
      DM_JSON_BOOL,
      DM_JSON_AT(DmTrunkConfig, media.record),
      .doc = "Whether its calls are recorded from the answer on; see `recording`."},
+    {"hold_audio",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, media.hold_audio),
+     .choices = hold_audios,
+     .doc = "What it hears while the other side holds it: what that one sends (`peer`), or "
+            "`silence`, which keeps audio flowing to peers that end calls without it."},
     {"tones",
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, media.country),
@@ -1117,6 +1135,12 @@ static const DmJsonMember sip_members[] = {
      .doc = "What we change a session with, where the peer lists UPDATE (RFC 3311). `auto`: UPDATE "
             "before the answer, re-INVITE afterwards. `prefer`: UPDATE always. `off`: never; "
             "changes wait for the answer."},
+    {"hold_mode",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, sip.hold_mode),
+     .choices = hold_modes,
+     .doc = "When the other side holds or resumes the call. `relay`: this trunk is told. `local`: "
+            "it is answered here, for peers that take a re-INVITE badly."},
     {"early_media",
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, sip.early_media),

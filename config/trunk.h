@@ -120,6 +120,18 @@ typedef enum {
     DM_UPDATE_OFF,
 } DmUpdateMode;
 
+/* Whether the peer hears of the other side's hold (SIG-16). */
+typedef enum {
+    DM_HOLD_RELAY,
+    DM_HOLD_LOCAL, /* it is answered here */
+} DmHoldMode;
+
+/* What the peer hears while the other side holds it. */
+typedef enum {
+    DM_HOLD_AUDIO_PEER, /* what the other side sends */
+    DM_HOLD_AUDIO_SILENCE,
+} DmHoldAudio;
+
 /* What becomes of a 300, 301 or 302 of the peer (SIG-20). */
 typedef enum {
     DM_REDIRECT_FOLLOW,
@@ -253,6 +265,7 @@ typedef struct {
             DmT38Correction ec; /* at most */
             uint32_t max_bit_rate;
         } fax;
+        DmHoldAudio hold_audio;
         DmCountry country; /* of the tones it hears */
         bool record;       /* its calls are written to files once answered */
     } media;
@@ -266,6 +279,7 @@ typedef struct {
         DmAbility rel100;        /* RFC 3262 */
         DmForking forking;
         DmDelayedOffer delayed_offer;
+        DmHoldMode hold_mode;
         DmUpdateMode update;
         DmEarlyMedia early_media;
         bool p_early_media; /* RFC 5009 is spoken */

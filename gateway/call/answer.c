@@ -11,6 +11,7 @@
 #include "gateway/call/negotiation.h"
 #include "gateway/call/party.h"
 #include "gateway/call/recording.h"
+#include "gateway/call/renegotiate.h"
 
 DM_LOG_TOPIC("call-answer");
 
@@ -50,6 +51,17 @@ refuse_answer(DmCall *call, const DmSdp *sdp, DmSdpVerdict verdict)
         dm_diagnose_sdp(call, verdict, "The called side", sdp, call->b->config);
     }
     dm_call_release(call, DM_RELEASED_BY_GATEWAY, &why);
+}
+
+/* SIG-9: a final answer that is not what the caller was told early cannot be told again in the same
+ * exchange (RFC 6337, 3.1.1). It goes into another: by UPDATE now, or once the call is up. */
+static void
+let_caller_catch_up(DmCall *call)
+{
+    if (call->caller_is_behind && !dm_renegotiate_is_pending(call)) {
+        call->caller_is_behind = false;
+        dm_renegotiate_tell(call->a, true);
+    }
 }
 
 static void
@@ -94,6 +106,7 @@ dm_answer_on_progress(DmParty *party, const DmLegEvent *event)
         pass_progress(party, event, false);
     } else {
         pass_progress(party, event, take_early_description(party->call, event->sdp));
+        let_caller_catch_up(party->call);
     }
 }
 
@@ -226,6 +239,7 @@ dm_answer_on_answered(DmParty *party, const DmLegEvent *event)
     dm_call_recording_by_policy(call);
     dm_party_move(call->a, DM_LEG_WAITS_FOR_ACK);
     call->a->leg->ops->answer(call->a->leg, call->a->ours);
+    let_caller_catch_up(call);
     arm_duration(call);
     call->deps.observer->started(call->record, call->deps.observer->user_data);
 }

@@ -132,6 +132,18 @@ check_bridge(const DmCall *call)
     return DM_SDP_NO_COMMON_CODEC;
 }
 
+/* The caller has been told of another codec than the callee now has, and may be offered that. */
+static bool
+may_catch_up(DmCall *call)
+{
+    g_autoptr(DmSdp) offer = NULL;
+
+    call->caller_is_behind =
+        call->early_told &&
+        dm_sdp_offer_across(call->b->theirs, &call->a->policy, call->a->ours, &offer) == DM_SDP_OK;
+    return call->caller_is_behind;
+}
+
 DmSdpVerdict
 dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool final)
 {
@@ -147,8 +159,8 @@ dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool final)
     if (verdict == DM_SDP_OK) {
         verdict = prepare_caller(call, final);
     }
-    if (verdict == DM_SDP_OK) {
-        verdict = check_bridge(call);
+    if (verdict == DM_SDP_OK && check_bridge(call) != DM_SDP_OK) {
+        verdict = may_catch_up(call) ? DM_SDP_OK : DM_SDP_NO_COMMON_CODEC;
     }
     if (verdict == DM_SDP_OK) {
         dm_diagnose_address(b);

@@ -5,6 +5,7 @@
 
 #include "gateway/call/call-media.h"
 #include "gateway/call/fax.h"
+#include "gateway/call/hold.h"
 
 DM_LOG_TOPIC("call-party");
 
@@ -180,5 +181,6 @@ dm_party_take(DmParty *party, const DmSdp *ours, const DmSdp *theirs, bool ours_
         return verdict;
     }
     dm_call_media_update(party->call, party->call->state >= DM_CALL_ANSWERED);
+    dm_hold_apply(party->call);
     return verdict;
 }

@@ -4,6 +4,7 @@
 #include "gateway/call/call-media.h"
 #include "gateway/call/cause.h"
 #include "gateway/call/fax.h"
+#include "gateway/call/hold.h"
 #include "gateway/call/party.h"
 #include "gateway/call/transfer-join.h"
 #include "gateway/sdp/format.h"
@@ -170,10 +171,11 @@ pass_across(DmParty *party, const DmSdp *offer)
 {
     DmCall *call = party->call;
     DmParty *other = other_party(party);
+    g_autoptr(DmSdp) told = dm_hold_as_told(offer, other);
     g_autoptr(DmSdp) sent = NULL;
 
     if (dm_sdp_judge_keys(offer, &party->policy) != DM_SDP_OK ||
-        dm_sdp_offer_across(offer, &other->policy, other->ours, &sent) != DM_SDP_OK) {
+        dm_sdp_offer_across(told, &other->policy, other->ours, &sent) != DM_SDP_OK) {
         refuse(party, 488);
         return;
     }
@@ -253,6 +255,7 @@ take_offer(DmParty *party, const DmSdp *offer)
 {
     /* A fax that is translated here: neither side's changes are the other's affair. */
     bool is_translated = party->spec.is_t38 != other_party(party)->spec.is_t38;
+    bool stays_here = is_translated || dm_hold_stays_here(party, other_party(party), offer);
 
     if (answer_refresh(party, offer) || answer_move(party, offer)) {
         return;
@@ -260,7 +263,7 @@ take_offer(DmParty *party, const DmSdp *offer)
     if (dm_t38_is_wanted(offer, true) && dm_fax_take_offer(party, offer)) {
         return;
     }
-    if (!is_translated || !answer_locally(party, offer)) {
+    if (!stays_here || !answer_locally(party, offer)) {
         pass_across(party, offer);
     }
 }
@@ -345,7 +348,8 @@ dm_renegotiate_on_reanswer(DmParty *party, const DmLegEvent *event)
 
     if (call->renegotiation.to == party) {
         finish(call, event->sdp);
-    } else if (!dm_renegotiate_is_pending(call) && event->sdp != NULL &&
+    } else if (call->state == DM_CALL_UP && !dm_renegotiate_is_pending(call) &&
+               event->sdp != NULL &&
                dm_party_take(party, party->ours, event->sdp, false) == DM_SDP_OK) {
         check_bridge(call); /* the answer to a refresh of the leg's own: the peer has moved */
     }
@@ -368,8 +372,10 @@ dm_renegotiate_on_failed(DmParty *party, const DmLegEvent *event)
     dm_renegotiation_clear(&call->renegotiation);
     if (from != NULL) {
         refuse(from, event->status == 491 ? 491 : 488);
-    } else {
+    } else if (call->joining.unsettled != 0) {
         dm_join_on_settled(call, party->side, false);
+    } else {
+        check_bridge(call);
     }
 }
 

@@ -118,6 +118,62 @@ test_many(void)
     world_free(world);
 }
 
+#define NO_TRANSCODING                                                                             \
+    "listeners: [{id: main, address: 127.0.0.1, port: 5060}]\n"                                    \
+    "media_pools: [{id: media, address: 127.0.0.1, port_min: 20000, port_max: 29999}]\n"           \
+    "trunks:\n"                                                                                    \
+    "  - {id: pbx, role: pbx, endpoints: [{uri: 'sip:192.0.2.10'}], media: {transcode: false}}\n"  \
+    "  - {id: first, role: carrier, endpoints: [{uri: 'sip:198.51.100.1'}]}\n"                     \
+    "routes:\n"                                                                                    \
+    "  - {id: out, match: {source_trunks: [pbx]}, action: {trunks: [first]}}\n"
+
+static World *
+another_codec(void)
+{
+    World *world = world_new(1, NO_TRANSCODING);
+    g_autofree char *story = NULL;
+
+    world_call(world, "pbx", "+442079461111", "m=audio 4000 RTP/AVP 0 8");
+    peer_does(world_leg(world, "b1"), DM_LEG_PROGRESS, 183, "m=audio 4000 RTP/AVP 0");
+    peer_does(world_leg(world, "b1"), DM_LEG_ANSWERED, 200, "m=audio 4000 RTP/AVP 8");
+    story = world_take_story(world);
+    g_assert_cmpstr(story,
+                    ==,
+                    "b1:dial(198.51.100.1) a1:progress(183,sdp) a1:answer a1:reoffer started");
+    return world;
+}
+
+static void
+test_another_codec(void)
+{
+    World *world = another_codec();
+
+    g_test_summary("SIG-9: where nothing may be transcoded, a caller that was told another codec "
+                   "early is offered the one of the answer");
+    peer_does(world_leg(world, "a1"), DM_LEG_ACKED, 0, NULL);
+    peer_does(world_leg(world, "a1"), DM_LEG_REANSWER, 200, "m=audio 4000 RTP/AVP 8");
+    g_assert_cmpint(world->spec.side[DM_SIDE_A].recv[0].codec, ==, DM_CODEC_PCMA);
+    g_assert_cmpint(world->spec.side[DM_SIDE_B].recv[0].codec, ==, DM_CODEC_PCMA);
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    world_free(world);
+}
+
+static void
+test_another_codec_refused(void)
+{
+    World *world = another_codec();
+    g_autofree char *story = NULL;
+
+    g_test_summary("SIG-9: a caller that does not take it has no call with two codecs");
+    peer_does(world_leg(world, "a1"), DM_LEG_ACKED, 0, NULL);
+    peer_does(world_leg(world, "a1"), DM_LEG_REOFFER_FAILED, 488, NULL);
+    world_run(world, 1000);
+    story = world_take_story(world);
+    g_assert_cmpstr(story, ==, "a1:close(488) b1:close(488) media:close ended(gateway,488)");
+    world_free(world);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -125,5 +181,7 @@ main(int argc, char **argv)
     g_test_add_func("/call/forks/losers-are-not-heard", test_losers_are_not_heard);
     g_test_add_func("/call/forks/first-to-be-heard", test_first_to_be_heard);
     g_test_add_func("/call/forks/many", test_many);
+    g_test_add_func("/call/forks/another-codec", test_another_codec);
+    g_test_add_func("/call/forks/another-codec-refused", test_another_codec_refused);
     return g_test_run();
 }
