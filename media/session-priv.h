@@ -12,6 +12,7 @@
 #include "media/path/latch.h"
 #include "media/path/plan.h"
 #include "media/quality.h"
+#include "media/rtp/bursts.h"
 #include "media/rtp/continuity.h"
 #include "media/rtp/rtcp.h"
 #include "media/rtp/sequence.h"
@@ -28,11 +29,13 @@ typedef struct {
     uint32_t prior_expected, prior_received;
     uint32_t reported_packets;
     bool mux;
+    bool xr; /* the peer wants VoIP metrics (RFC 3611) */
     char cname[17];
 } DmStreamRtcp;
 
 /* How one peer's two directions sound: path/judge.c's. */
 typedef struct {
+    DmRtpBursts bursts;
     uint32_t n_runs;                            /* of missing packets, so far */
     uint32_t n_received, n_lost, n_runs_before; /* when what comes was judged last */
     uint32_t out_highest;                       /* in the peer's report judged last */
@@ -104,7 +107,7 @@ typedef struct {
     _Atomic uint64_t rx_out_of_order, rx_duplicates, rx_foreign_source, rx_unknown_pt, rx_invalid;
     _Atomic uint64_t rx_srtp_auth, rx_srtp_replayed;
     _Atomic uint64_t rtcp_rx, rtcp_tx, dtmf_events, dtmf_duplicates;
-    _Atomic uint32_t rtt_us, rtt_max_us, ssrc_rx, tx_lost, tx_jitter_us;
+    _Atomic uint32_t rtt_us, rtt_max_us, peer_mos_x100, ssrc_rx, tx_lost, tx_jitter_us;
     _Atomic int64_t first_rx_us; /* 0: never */
 
     /* Where media really comes from. A new value goes into the other slot, so that a reader of the

@@ -384,6 +384,7 @@ report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
         .dtmf_duplicates = dm_published(stream->dtmf_duplicates),
         .jitter_us = dm_rtp_sequence_jitter_us(&stream->rx, clock_hz),
         .jitter_max_us = dm_rtp_sequence_jitter_max_us(&stream->rx, clock_hz),
+        .peer_mos_x100 = (uint16_t)dm_published(stream->peer_mos_x100),
         .tx_lost = dm_published(stream->tx_lost),
         .tx_jitter_us = dm_published(stream->tx_jitter_us),
         .rtt_us = dm_published(stream->rtt_us),

@@ -181,6 +181,7 @@ typedef struct {
     DmAddress remote_rtp;  /* not set, or port 0: nothing is sent there */
     DmAddress remote_rtcp; /* not set: the RTP port plus one (RFC 3605 otherwise) */
     bool rtcp_mux;         /* RFC 5761 */
+    bool rtcp_xr;          /* VoIP metrics go to the peer (RFC 3611) */
     DmMediaDirection direction;
     DmNatPolicy nat;
     DmKeyMethod keys;
@@ -297,8 +298,9 @@ typedef struct {
     DmAddress latched; /* where its media really came from; not set: as signalled */
     DmCodec codec;     /* last codec received */
     uint8_t pt;
-    DmMediaQuality in;  /* of what the peer sends, as it comes here */
-    DmMediaQuality out; /* of what we send to the peer, as its RTCP says; n is 0 without RTCP */
+    DmMediaQuality in;      /* of what the peer sends, as it comes here */
+    uint16_t peer_mos_x100; /* of what we send, as the peer itself judges (RFC 3611); 0: unknown */
+    DmMediaQuality out;     /* of what we send to the peer, as its RTCP says; n is 0 without RTCP */
 } DmMediaSideReport;
 
 /* How a fax went through the gateway. */

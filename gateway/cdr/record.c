@@ -560,6 +560,11 @@ add_media_quality(GString *out, const DmMediaSideReport *report)
     } else {
         dm_json_text_add_null(out, "rtt_max_ms");
     }
+    if (report->peer_mos_x100 != 0) {
+        add_hundredths(out, "mos_peer", report->peer_mos_x100);
+    } else {
+        dm_json_text_add_null(out, "mos_peer");
+    }
     add_quality(out, "quality_in", &report->in);
     add_quality(out, "quality_out", &report->out);
 }

@@ -210,6 +210,7 @@ take_attribute(DmSdpFilter *filter, char *line)
                                          "maxptime:",
                                          "rtcp:",
                                          "rtcp-mux",
+                                         "rtcp-xr:",
                                          "sendrecv",
                                          "sendonly",
                                          "recvonly",

@@ -394,6 +394,7 @@ fill_answer(Answer *answer)
 
     dm_line_open(answer->line, answer->policy, allowed & wanted);
     answer->line->rtcp_mux = answer->offered->rtcp_mux;
+    answer->line->rtcp_xr = answer->offered->rtcp_xr;
     answer->line->ptime_ms =
         first_set(answer->policy->ptime_ms, other_ptime_ms, answer->offered->ptime_ms);
     answer->line->maxptime_ms = answer->other != NULL ? answer->other->maxptime_ms : 0;

@@ -152,6 +152,13 @@ set_connection(DmSdpMedia *media, const sdp_connection_t *connection)
 
 /* "53020" or "53020 IN IP4 126.16.64.4" (RFC 3605, 2.1) */
 static void
+set_rtcp_xr(DmSdpMedia *media, const sdp_attribute_t *attribute)
+{
+    media->rtcp_xr = attribute != NULL && attribute->a_value != NULL &&
+                     strstr(attribute->a_value, "voip-metrics") != NULL;
+}
+
+static void
 set_rtcp(DmSdpMedia *media, const sdp_attribute_t *attribute)
 {
     g_autofree char *value = NULL;
@@ -203,6 +210,7 @@ fill_media(DmSdpMedia *media, const sdp_session_t *session, const sdp_media_t *f
                    from->m_connections != NULL ? from->m_connections : session->sdp_connection);
     set_rtcp(media, sdp_attribute_find(from->m_attributes, "rtcp"));
     media->rtcp_mux = sdp_attribute_find(from->m_attributes, "rtcp-mux") != NULL;
+    set_rtcp_xr(media, sdp_attribute_find(from->m_attributes, "rtcp-xr"));
     media->peer_direction = DM_MEDIA_BOTH;
     if (!find_direction(from->m_attributes, &media->peer_direction)) {
         find_direction(session->sdp_attributes, &media->peer_direction);

@@ -59,6 +59,9 @@ print_rtcp(GString *out, const DmSdpMedia *media)
     if (media->rtcp_mux) {
         dm_text_add(out, "a=rtcp-mux\r\n");
     }
+    if (media->rtcp_xr) {
+        dm_text_add(out, "a=rtcp-xr:voip-metrics\r\n");
+    }
 }
 
 static void

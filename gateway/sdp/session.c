@@ -95,7 +95,7 @@ same_transport(const DmSdpMedia *a, const DmSdpMedia *b)
            strcmp(a->proto_name, b->proto_name) == 0 && a->port == b->port &&
            dm_address_equal(&a->connection, &b->connection) &&
            a->connection_any == b->connection_any && dm_address_equal(&a->rtcp, &b->rtcp) &&
-           a->rtcp_mux == b->rtcp_mux && dm_t38_equal(&a->t38, &b->t38);
+           a->rtcp_mux == b->rtcp_mux && a->rtcp_xr == b->rtcp_xr && dm_t38_equal(&a->t38, &b->t38);
 }
 
 static bool

@@ -50,6 +50,7 @@ typedef struct {
     bool connection_any; /* c=0.0.0.0: hold as RFC 2543 did (SIG-16) */
     DmAddress rtcp; /* a=rtcp, with the connection's host when it names only a port; else not set */
     bool rtcp_mux;
+    bool rtcp_xr; /* a=rtcp-xr with voip-metrics (RFC 3611, 5.1) */
     DmMediaDirection
         peer_direction; /* the writer's own: DM_MEDIA_SEND is a=sendonly; default DM_MEDIA_BOTH */
     uint16_t ptime_ms, maxptime_ms; /* 0: not given */

@@ -92,6 +92,7 @@ dm_sdp_side_spec(const DmSdp *ours,
     }
     spec.remote_rtp = their_line->connection;
     spec.remote_rtcp = their_line->rtcp;
+    spec.rtcp_xr = our_line->rtcp_xr && their_line->rtcp_xr;
     spec.rtcp_mux = our_line->rtcp_mux && their_line->rtcp_mux;
     spec.direction = our_line->peer_direction & dm_direction_reverse(dm_line_direction(their_line));
     spec.ptime_ms = their_line->ptime_ms;

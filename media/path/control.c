@@ -44,6 +44,7 @@ dm_control_update(DmStream *stream, const DmMediaSideSpec *agreed, int64_t now_u
 {
     stream->rtcp.agreed = agreed->remote_rtcp;
     stream->rtcp.mux = agreed->rtcp_mux;
+    stream->rtcp.xr = agreed->rtcp_xr;
     if (stream->rtcp.due_us == 0) {
         stream->rtcp.due_us = now_us + next_interval_us(stream);
     }
@@ -102,6 +103,9 @@ dm_control_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *
     if (info.has_sr) {
         stream->rtcp.sr_ntp_middle = info.sr_ntp_middle;
         stream->rtcp.sr_arrived_us = now_us;
+    }
+    if (info.has_voip && info.voip.mos_cq_x10 <= 50) {
+        dm_publish(stream->peer_mos_x100, 10u * info.voip.mos_cq_x10);
     }
     if (info.has_block) {
         note_block(stream, &info.block, now_us);
@@ -184,6 +188,10 @@ make_report(DmStream *stream, bool is_bye, int64_t now_us)
     };
 
     g_strlcpy(report.cname, stream->rtcp.cname, sizeof report.cname);
+    report.has_voip = report.has_block && stream->rtcp.xr;
+    if (report.has_voip) {
+        dm_judge_voip(stream, &report.voip);
+    }
     if (report.has_block) {
         report.block = make_block(stream, now_us);
     }

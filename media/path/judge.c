@@ -90,3 +90,48 @@ dm_judge_out(DmStream *stream, const DmRtcpBlock *block, int64_t now_us)
         dm_quality_judge(&judge->out, &sample);
     }
 }
+
+static uint16_t
+ms_of(uint64_t ms)
+{
+    return (uint16_t)MIN(ms, UINT16_MAX);
+}
+
+/* A packet, as they come: by what the peer's payload types and lengths say it is 20 ms. */
+#define PACKET_MS 20
+
+void
+dm_judge_voip(DmStream *stream, DmRtcpVoip *out)
+{
+    uint32_t n_lost = dm_rtp_sequence_lost(&stream->rx);
+    uint32_t n_expected = dm_published(stream->rx_packets) + n_lost;
+    uint32_t n_late = (uint32_t)dm_published(stream->rx_out_of_order);
+    uint32_t jitter_us = dm_rtp_sequence_jitter_us(&stream->rx, dm_published(stream->clock_hz));
+    uint32_t rtt_us = dm_published(stream->rtt_us);
+    DmBurstFigures figures = dm_rtp_bursts_figures(&stream->judge.bursts, n_expected);
+    DmEmodel model = {
+        .codec = (DmCodec)(dm_published(stream->format) >> 8),
+        .loss_percent = n_expected > 0 ? 100.0 * n_lost / n_expected : 0,
+        .burst_ratio = dm_burst_ratio(n_lost, stream->judge.n_runs, n_expected),
+    };
+    double listening = dm_emodel_rating(&model);
+    double conversing;
+
+    model.delay_ms = dm_mouth_to_ear_ms(rtt_us, jitter_us, PACKET_MS);
+    conversing = dm_emodel_rating(&model);
+    *out = (DmRtcpVoip){
+        .ssrc = stream->rx.ssrc,
+        .loss_rate = (uint8_t)MIN(UINT64_C(256) * n_lost / MAX(n_expected, 1), 255),
+        .discard_rate = (uint8_t)MIN(UINT64_C(256) * n_late / MAX(n_expected, 1), 255),
+        .burst_density = figures.burst_density,
+        .gap_density = figures.gap_density,
+        .burst_ms = ms_of(UINT64_C(1) * PACKET_MS * figures.burst_packets),
+        .gap_ms = ms_of(UINT64_C(1) * PACKET_MS * figures.gap_packets),
+        .round_trip_ms = ms_of(rtt_us / 1000),
+        .r_factor = (uint8_t)conversing,
+        .mos_lq_x10 = (uint8_t)(10 * dm_emodel_mos(listening)),
+        .mos_cq_x10 = (uint8_t)(10 * dm_emodel_mos(conversing)),
+        .buffer_nominal_ms = ms_of(2 * jitter_us / 1000),
+        .buffer_max_ms = 200,
+    };
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "media/rtp/published.h"
 #include "media/session-priv.h"
 
 /* When the streams of a session are judged (MED-8, quality.h): what comes every 5 s, what goes
@@ -14,12 +15,18 @@ void dm_judge_in(DmStream *stream);
 /* What the peer says of the stream we send it. */
 void dm_judge_out(DmStream *stream, const DmRtcpBlock *block, int64_t now_us);
 
+/* The metrics of what comes from the peer, for the peer. */
+void dm_judge_voip(DmStream *stream, DmRtcpVoip *out);
+
 /* Of a packet's outcome: how many runs of losses there were. */
 static inline void
 dm_judge_note_gap(DmStream *stream, DmSequenceOutcome outcome)
 {
     if (outcome == DM_SEQUENCE_GAP) {
         stream->judge.n_runs++;
+        dm_rtp_bursts_input(&stream->judge.bursts,
+                            dm_published(stream->rx.highest) - stream->rx.n_missing,
+                            stream->rx.n_missing);
     } else if (outcome == DM_SEQUENCE_LATE) {
         stream->judge.n_runs += (uint32_t)stream->rx.run_change;
     }

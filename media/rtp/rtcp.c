@@ -4,6 +4,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include "media/rtp/bursts.h"
 #include "media/rtp/bytes.h"
 
 #define VERSION     2
@@ -14,6 +15,12 @@
 #define PT_RR   201
 #define PT_SDES 202
 #define PT_BYE  203
+#define PT_XR   207
+
+#define XR_VOIP       7
+#define XR_VOIP_WORDS 8 /* behind its first */
+/* Enhanced concealment, adaptive jitter buffer: what the quality is judged by. */
+#define XR_CONFIG (2 << 6 | 3 << 4)
 
 #define SDES_CNAME 1
 
@@ -96,6 +103,50 @@ read_report(const Packet *packet, uint32_t our_ssrc, DmRtcpInfo *info)
     return DM_RTCP_OK;
 }
 
+static DmRtcpVoip
+read_voip(const uint8_t *bytes)
+{
+    return (DmRtcpVoip){
+        .ssrc = dm_get_u32(bytes + 4),
+        .loss_rate = bytes[8],
+        .discard_rate = bytes[9],
+        .burst_density = bytes[10],
+        .gap_density = bytes[11],
+        .burst_ms = dm_get_u16(bytes + 12),
+        .gap_ms = dm_get_u16(bytes + 14),
+        .round_trip_ms = dm_get_u16(bytes + 16),
+        .end_system_ms = dm_get_u16(bytes + 18),
+        .r_factor = bytes[24],
+        .mos_lq_x10 = bytes[26],
+        .mos_cq_x10 = bytes[27],
+        .buffer_nominal_ms = dm_get_u16(bytes + 30),
+        .buffer_max_ms = dm_get_u16(bytes + 32),
+    };
+}
+
+/* Blocks of types and lengths we do not know are passed over (RFC 3611, 3). */
+static DmRtcpVerdict
+read_extended(const Packet *packet, uint32_t our_ssrc, DmRtcpInfo *info)
+{
+    size_t at = HEADER_LEN + 4;
+
+    while (at + 4 <= packet->len) {
+        const uint8_t *block = packet->bytes + at;
+        size_t len = 4 + 4u * dm_get_u16(block + 2);
+
+        if (at + len > packet->len) {
+            return DM_RTCP_TOO_SHORT;
+        }
+        if (block[0] == XR_VOIP && len == 4 + 4 * XR_VOIP_WORDS &&
+            dm_get_u32(block + 4) == our_ssrc) {
+            info->has_voip = true;
+            info->voip = read_voip(block);
+        }
+        at += len;
+    }
+    return DM_RTCP_OK;
+}
+
 static bool
 is_report(const Packet *packet)
 {
@@ -117,6 +168,8 @@ dm_rtcp_parse(const uint8_t *bytes, size_t len, uint32_t our_ssrc, DmRtcpInfo *o
         }
         if (verdict == DM_RTCP_OK && is_report(&packet)) {
             verdict = read_report(&packet, our_ssrc, &info);
+        } else if (verdict == DM_RTCP_OK && packet.type == PT_XR) {
+            verdict = read_extended(&packet, our_ssrc, &info);
         }
         if (verdict != DM_RTCP_OK) {
             return verdict;
@@ -196,12 +249,49 @@ put_sdes(uint8_t *bytes, const DmRtcpReport *report)
     return padded;
 }
 
+static size_t
+put_extended(uint8_t *bytes, const DmRtcpReport *report)
+{
+    const DmRtcpVoip *voip = &report->voip;
+    uint8_t *block = bytes + HEADER_LEN + 4;
+    size_t len = HEADER_LEN + 4 + 4 + 4 * XR_VOIP_WORDS;
+
+    memset(bytes, 0, len);
+    put_header(bytes, 0, PT_XR, len);
+    dm_put_u32(bytes + HEADER_LEN, report->ssrc);
+    block[0] = XR_VOIP;
+    dm_put_u16(block + 2, XR_VOIP_WORDS);
+    dm_put_u32(block + 4, voip->ssrc);
+    block[8] = voip->loss_rate;
+    block[9] = voip->discard_rate;
+    block[10] = voip->burst_density;
+    block[11] = voip->gap_density;
+    dm_put_u16(block + 12, voip->burst_ms);
+    dm_put_u16(block + 14, voip->gap_ms);
+    dm_put_u16(block + 16, voip->round_trip_ms);
+    dm_put_u16(block + 18, voip->end_system_ms);
+    memset(block + 20, DM_RTCP_UNKNOWN, 3); /* levels of signal, noise and echo */
+    block[23] = DM_BURST_GMIN;
+    block[24] = voip->r_factor;
+    block[25] = DM_RTCP_UNKNOWN; /* the other end's network */
+    block[26] = voip->mos_lq_x10;
+    block[27] = voip->mos_cq_x10;
+    block[28] = XR_CONFIG;
+    dm_put_u16(block + 30, voip->buffer_nominal_ms);
+    dm_put_u16(block + 32, voip->buffer_max_ms);
+    dm_put_u16(block + 34, voip->buffer_max_ms);
+    return len;
+}
+
 size_t
 dm_rtcp_build(uint8_t bytes[DM_RTCP_MAX], const DmRtcpReport *report)
 {
     size_t len = put_report(bytes, report);
 
     len += put_sdes(bytes + len, report);
+    if (report->has_voip) {
+        len += put_extended(bytes + len, report);
+    }
     if (report->is_bye) {
         dm_put_u32(bytes + len + HEADER_LEN, report->ssrc);
         put_header(bytes + len, 1, PT_BYE, HEADER_LEN + 4);

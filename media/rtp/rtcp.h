@@ -28,6 +28,17 @@ typedef struct {
     uint8_t fraction_lost; /* of 256, since the last report */
 } DmRtcpBlock;
 
+/* VoIP metrics of one stream (RFC 3611, 4.7). */
+typedef struct {
+    uint32_t ssrc;                                               /* of the stream */
+    uint8_t loss_rate, discard_rate, burst_density, gap_density; /* in 256ths */
+    uint16_t burst_ms, gap_ms, round_trip_ms, end_system_ms;
+    uint8_t r_factor;               /* 127: not known */
+    uint8_t mos_lq_x10, mos_cq_x10; /* 127: not known */
+    uint16_t buffer_nominal_ms, buffer_max_ms;
+} DmRtcpVoip;
+#define DM_RTCP_UNKNOWN 127
+
 /* What a compound packet says. */
 typedef struct {
     uint32_t sender; /* SSRC of whoever sent the first report */
@@ -36,6 +47,8 @@ typedef struct {
     bool has_block;         /* there is one about our stream */
     DmRtcpBlock block;
     bool has_bye;
+    bool has_voip; /* about our stream */
+    DmRtcpVoip voip;
 } DmRtcpInfo;
 
 /* @our_ssrc: of the stream whose report block is wanted. @out_info is written on DM_RTCP_OK only.
@@ -46,9 +59,10 @@ DmRtcpVerdict dm_rtcp_parse(const uint8_t *bytes,
                             DmRtcpInfo *out_info);
 
 #define DM_RTCP_CNAME_MAX 32
-#define DM_RTCP_MAX       (28 + 24 + 12 + DM_RTCP_CNAME_MAX + 4 + 8)
+#define DM_RTCP_MAX       (28 + 24 + 12 + DM_RTCP_CNAME_MAX + 4 + 44 + 8)
 
-/* What we say: SR or RR, SDES with nothing but CNAME, and BYE at the end. */
+/* What we say: SR or RR, SDES with nothing but CNAME, XR where it was agreed, and BYE at the end.
+ */
 typedef struct {
     uint32_t ssrc;
     bool is_sender; /* sent since the last report: SR */
@@ -58,6 +72,8 @@ typedef struct {
     uint32_t octets;
     bool has_block;
     DmRtcpBlock block;
+    bool has_voip;
+    DmRtcpVoip voip;
     bool is_bye;
     char cname[DM_RTCP_CNAME_MAX]; /* with NUL */
 } DmRtcpReport;

@@ -28,6 +28,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     report.has_block = info.has_block;
     report.block = info.block;
     report.is_bye = info.has_bye;
+    report.has_voip = info.has_voip;
+    report.voip = info.voip;
     len = dm_rtcp_build(bytes, &report);
     g_assert_cmpuint(len, <=, sizeof bytes);
     g_assert_cmpint(dm_rtcp_parse(bytes, len, ssrc, &again), ==, DM_RTCP_OK);
@@ -35,6 +37,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_assert_cmpint(again.has_sr, ==, info.has_sr);
     g_assert_cmpint(again.has_block, ==, info.has_block);
     g_assert_cmpint(again.has_bye, ==, info.has_bye);
+    g_assert_cmpint(again.has_voip, ==, info.has_voip);
+    g_assert_cmpuint(again.voip.gap_ms, ==, info.voip.gap_ms);
+    g_assert_cmpuint(again.voip.mos_cq_x10, ==, info.voip.mos_cq_x10);
     g_assert_cmpint(again.block.lost, ==, info.block.lost);
     g_assert_cmpuint(again.block.since_sr, ==, info.block.since_sr);
     return 0;

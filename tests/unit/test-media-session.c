@@ -783,6 +783,7 @@ test_rtcp_ends_here(void)
                    "says, BYE last");
 
     call_open(&call);
+    call.spec.side[DM_SIDE_B].rtcp_xr = true;
     peer_open(&control, "127.0.0.1", &call.b.gateway);
     dm_address_set_port(&control.gateway, (uint16_t)(dm_address_port(&control.gateway) + 1));
     call.spec.side[DM_SIDE_B].remote_rtcp = control.address;
@@ -802,6 +803,10 @@ test_rtcp_ends_here(void)
     g_assert_cmpint(dm_rtcp_parse(bytes, (size_t)MAX(n, 0), 0, &info), ==, DM_RTCP_OK);
     g_assert_true(info.has_sr);
     g_assert_true(info.has_bye);
+    g_assert_cmpint(dm_rtcp_parse(bytes, (size_t)n, call.b.next.ssrc, &info), ==, DM_RTCP_OK);
+    g_assert_true(info.has_voip); /* RFC 3611: this peer asked for it */
+    g_assert_cmpuint(info.voip.mos_cq_x10, ==, 43);
+    g_assert_cmpuint(info.voip.loss_rate, ==, 0);
     g_assert_cmphex(info.sender, ==, end.side[DM_SIDE_B].ssrc_tx);
     /* Sender information, then the one block: of the stream the peer sends us. */
     g_assert_cmpuint(dm_get_u32(bytes + 20), ==, 1);

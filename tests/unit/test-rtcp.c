@@ -72,6 +72,46 @@ test_broken_compounds_are_told_apart(void)
 }
 
 static void
+test_voip_metrics_cross(void)
+{
+    DmRtcpReport report = {.ssrc = 7, .has_block = true, .has_voip = true, .cname = "c"};
+    uint8_t bytes[DM_RTCP_MAX];
+    DmRtcpInfo info;
+    size_t len;
+
+    g_test_summary("RFC 3611, 4.7: after SR or RR and SDES; about our stream only; blocks of other "
+                   "types are passed over, and one that is too long is refused");
+
+    report.voip = (DmRtcpVoip){
+        .ssrc = OURS,
+        .loss_rate = 13,
+        .burst_ms = 240,
+        .round_trip_ms = 81,
+        .r_factor = 78,
+        .mos_cq_x10 = 39,
+        .buffer_max_ms = 200,
+    };
+    len = dm_rtcp_build(bytes, &report);
+    g_assert_cmpuint(len % 4, ==, 0);
+    g_assert_cmpint(dm_rtcp_parse(bytes, len, OURS, &info), ==, DM_RTCP_OK);
+    g_assert_true(info.has_voip);
+    g_assert_cmpuint(info.voip.loss_rate, ==, 13);
+    g_assert_cmpuint(info.voip.burst_ms, ==, 240);
+    g_assert_cmpuint(info.voip.round_trip_ms, ==, 81);
+    g_assert_cmpuint(info.voip.r_factor, ==, 78);
+    g_assert_cmpuint(info.voip.mos_cq_x10, ==, 39);
+    g_assert_cmpuint(info.voip.buffer_max_ms, ==, 200);
+    g_assert_cmpint(dm_rtcp_parse(bytes, len, 5, &info), ==, DM_RTCP_OK);
+    g_assert_false(info.has_voip);
+
+    bytes[len - 36] = 4; /* another type of block */
+    g_assert_cmpint(dm_rtcp_parse(bytes, len, OURS, &info), ==, DM_RTCP_OK);
+    g_assert_false(info.has_voip);
+    bytes[len - 33] = 9; /* words more than there are */
+    g_assert_cmpint(dm_rtcp_parse(bytes, len, OURS, &info), ==, DM_RTCP_TOO_SHORT);
+}
+
+static void
 test_what_we_build_we_understand(void)
 {
     DmRtcpReport report = {
@@ -131,6 +171,7 @@ main(int argc, char **argv)
     g_test_add_func("/rtcp/parse", test_block_about_us_is_found);
     g_test_add_func("/rtcp/broken", test_broken_compounds_are_told_apart);
     g_test_add_func("/rtcp/build", test_what_we_build_we_understand);
+    g_test_add_func("/rtp/rtcp/voip-metrics", test_voip_metrics_cross);
     g_test_add_func("/rtcp/round-trip", test_round_trip);
     g_test_add_func("/rtcp/ntp", test_ntp_time);
     return g_test_run();

@@ -98,6 +98,36 @@ assert_answer_across(const char *offer_text,
 }
 
 static void
+test_rtcp_is_as_the_peer_asks(void)
+{
+    static const char line[] = "m=audio 4000 RTP/AVP 8\r\n";
+    static const char asked[] = "m=audio 4000 RTP/AVP 8\r\na=rtcp-mux\r\n"
+                                "a=rtcp-xr:rcvr-rtt=all:100 voip-metrics\r\n";
+    DmSdpPolicy policy = POLICY(both_laws);
+    g_autoptr(DmSdp) offer = parse(asked);
+    g_autoptr(DmSdp) plain = parse(line);
+    g_autoptr(DmSdp) answer = NULL;
+    g_autoptr(DmSdp) plain_answer = NULL;
+    DmMediaSideSpec spec;
+
+    g_test_summary("MED-8: one port (RFC 5761) and VoIP metrics (RFC 3611) where the peer offers "
+                   "them, and only there");
+
+    g_assert_cmpint(dm_sdp_answer_across(offer, &policy, NULL, &answer), ==, DM_SDP_OK);
+    g_assert_true(dm_sdp_media(answer, 0)->rtcp_mux);
+    g_assert_true(dm_sdp_media(answer, 0)->rtcp_xr);
+    g_assert_cmpint(dm_sdp_side_spec(answer, offer, &policy, &spec), ==, DM_SDP_OK);
+    g_assert_true(spec.rtcp_mux);
+    g_assert_true(spec.rtcp_xr);
+
+    g_assert_cmpint(dm_sdp_answer_across(plain, &policy, NULL, &plain_answer), ==, DM_SDP_OK);
+    g_assert_false(dm_sdp_media(plain_answer, 0)->rtcp_xr);
+    g_assert_cmpint(dm_sdp_side_spec(plain_answer, offer, &policy, &spec), ==, DM_SDP_OK);
+    g_assert_false(spec.rtcp_xr);
+    g_assert_false(spec.rtcp_mux);
+}
+
+static void
 test_offer_keeps_the_callers_order(void)
 {
     DmSdpPolicy policy = POLICY(both_laws);
@@ -524,6 +554,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/sdp/offer/keeps-the-callers-order", test_offer_keeps_the_callers_order);
+    g_test_add_func("/sdp/offer/rtcp", test_rtcp_is_as_the_peer_asks);
     g_test_add_func("/sdp/offer/adds-what-can-be-transcoded",
                     test_offer_adds_what_can_be_transcoded);
     g_test_add_func("/sdp/offer/preference", test_offer_in_the_order_preferred);

@@ -33,6 +33,7 @@ static const char *const attributes[] = {
     "a=ptime:30",
     "a=maxptime:40",
     "a=rtcp-mux",
+    "a=rtcp-xr:voip-metrics",
     "a=rtcp:9",
     "c=IN IP4 0.0.0.0",
     "c=IN IP6 2001:db8::1",
