@@ -16,11 +16,21 @@ DM_LOG_TOPIC("call-fax");
  * Decisions
  */
 
+/* T.38 has no encryption: where SRTP is a must, only modem tones go. */
+static DmFaxTrunkMode
+mode_of(const DmTrunkConfig *trunk)
+{
+    bool is_secret = trunk->media.srtp == DM_SRTP_REQUIRE;
+
+    return trunk->media.fax.mode == DM_FAX_MODE_T38 && is_secret ? DM_FAX_MODE_GATEWAY
+                                                                 : trunk->media.fax.mode;
+}
+
 /* May the peer on @side change the call to T.38? */
 static bool
 may_start(const DmTrunkConfig *trunk, DmSide side)
 {
-    if (trunk->media.fax.mode != DM_FAX_MODE_T38) {
+    if (mode_of(trunk) != DM_FAX_MODE_T38) {
         return false;
     }
     switch (trunk->media.fax.owner) {
@@ -38,13 +48,13 @@ may_start(const DmTrunkConfig *trunk, DmSide side)
 static bool
 may_be_asked(const DmTrunkConfig *trunk)
 {
-    return trunk->media.fax.mode == DM_FAX_MODE_T38 && trunk->media.fax.owner != DM_FAX_OWNER_NEVER;
+    return mode_of(trunk) == DM_FAX_MODE_T38 && trunk->media.fax.owner != DM_FAX_OWNER_NEVER;
 }
 
 DmFaxDecision
 dm_fax_decide(const DmTrunkConfig *from, DmSide side, const DmTrunkConfig *to, bool other_has_g711)
 {
-    if (!may_start(from, side) || to->media.fax.mode == DM_FAX_MODE_PASSTHROUGH) {
+    if (!may_start(from, side) || mode_of(to) == DM_FAX_MODE_PASSTHROUGH) {
         return DM_FAX_REFUSE;
     }
     if (may_be_asked(to)) {
@@ -56,9 +66,8 @@ dm_fax_decide(const DmTrunkConfig *from, DmSide side, const DmTrunkConfig *to, b
 bool
 dm_fax_asks(const DmTrunkConfig *trunk, const DmTrunkConfig *other)
 {
-    return trunk->media.fax.mode == DM_FAX_MODE_T38 &&
-           trunk->media.fax.owner == DM_FAX_OWNER_GATEWAY &&
-           other->media.fax.mode != DM_FAX_MODE_PASSTHROUGH;
+    return mode_of(trunk) == DM_FAX_MODE_T38 && trunk->media.fax.owner == DM_FAX_OWNER_GATEWAY &&
+           mode_of(other) != DM_FAX_MODE_PASSTHROUGH;
 }
 
 bool
@@ -81,7 +90,7 @@ dm_fax_has_g711(const DmMediaSideSpec *side)
 void
 dm_fax_set_policy(const DmTrunkConfig *trunk, DmSdpPolicy *policy)
 {
-    policy->has_t38 = trunk->media.fax.mode == DM_FAX_MODE_T38;
+    policy->has_t38 = mode_of(trunk) == DM_FAX_MODE_T38;
     policy->t38 = (DmT38){
         .ec = (uint8_t)trunk->media.fax.ec,
         .max_bit_rate = trunk->media.fax.max_bit_rate,

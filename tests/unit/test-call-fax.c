@@ -271,6 +271,24 @@ trunk_with(DmFaxTrunkMode mode, DmFaxOwner owner)
 }
 
 static void
+test_no_fax_in_the_clear(void)
+{
+    DmTrunkConfig secret = trunk_with(DM_FAX_MODE_T38, DM_FAX_OWNER_RELAY);
+    DmTrunkConfig open = trunk_with(DM_FAX_MODE_T38, DM_FAX_OWNER_GATEWAY);
+    DmSdpPolicy policy = {0};
+
+    g_test_summary("SEC-2: T.38 has no encryption; a trunk that must have it gets modem tones");
+    secret.media.srtp = DM_SRTP_REQUIRE;
+    g_assert_cmpint(dm_fax_decide(&open, DM_SIDE_B, &secret, true), ==, DM_FAX_ALONE);
+    g_assert_cmpint(dm_fax_decide(&secret, DM_SIDE_B, &open, true), ==, DM_FAX_REFUSE);
+    g_assert_true(dm_fax_asks(&open, &secret));
+    secret.media.fax.owner = DM_FAX_OWNER_GATEWAY;
+    g_assert_false(dm_fax_asks(&secret, &open));
+    dm_fax_set_policy(&secret, &policy);
+    g_assert_false(policy.has_t38);
+}
+
+static void
 test_who_may_start(void)
 {
     static const struct {
@@ -373,6 +391,7 @@ main(int argc, char **argv)
     g_test_add_func("/call-fax/asks-both", test_gateway_asks_both);
     g_test_add_func("/call-fax/asks-refused", test_gateway_is_refused);
     g_test_add_func("/call-fax/first", test_fax_from_the_first);
+    g_test_add_func("/call-fax/secret", test_no_fax_in_the_clear);
     g_test_add_func("/call-fax/decisions", test_who_may_start);
     return g_test_run();
 }

@@ -109,6 +109,34 @@ test_we_refresh_by_invite(void)
 }
 
 static void
+test_we_refresh_a_fax(void)
+{
+    static const char body[] = "v=0\r\no=- 1 2 IN IP4 192.0.2.20\r\ns=-\r\n"
+                               "c=IN IP4 192.0.2.20\r\nt=0 0\r\nm=audio 0 RTP/AVP 8\r\n"
+                               "m=image 4002 udptl t38\r\na=T38FaxUdpEC:t38UDPRedundancy\r\n";
+    SipLab lab;
+    g_autoptr(DmSdp) fax = dm_sdp_parse(body, strlen(body), NULL);
+    g_autofree char *said = NULL;
+
+    g_test_summary("SIG-15: a refresh during T.38 says T.38 again, to the byte");
+    sip_lab_set_up(&lab, "{}");
+    sip_lab_carrier_up(&lab, "Allow: INVITE, BYE\r\nSession-Expires: 100\r\n");
+    sip_lab_carrier_says(&lab,
+                         "INVITE",
+                         "ct",
+                         5,
+                         TIMER "Allow: INVITE\r\nSession-Expires: 100;refresher=uas\r\n",
+                         body);
+    sip_lab_run_ms(&lab, 10);
+    lab.gateway->leg->ops->reanswer(lab.gateway->leg, fax);
+    said = g_strdup(dm_sim_body(dm_sim_peer_expect(lab.carrier, "SIP/2.0 200 ")));
+    sip_lab_carrier_says(&lab, "ACK", "ct", 5, "", NULL);
+    g_assert_nonnull(strstr(said, "m=image 4002 udptl t38"));
+    g_assert_cmpstr(dm_sim_body(sip_lab_carrier_invited(&lab)), ==, said);
+    sip_lab_tear_down(&lab);
+}
+
+static void
 test_update_refused(void)
 {
     SipLab lab;
@@ -308,6 +336,7 @@ main(int argc, char **argv)
     g_test_add_func("/sip-session/unknown-to-the-peer", test_unknown_to_the_peer);
     g_test_add_func("/sip-session/we-refresh/update", test_we_refresh_by_update);
     g_test_add_func("/sip-session/we-refresh/invite", test_we_refresh_by_invite);
+    g_test_add_func("/sip-session/we-refresh/fax", test_we_refresh_a_fax);
     g_test_add_func("/sip-session/we-refresh/update-refused", test_update_refused);
     g_test_add_func("/sip-session/we-refresh/fails", test_refresh_fails);
     g_test_add_func("/sip-session/we-refresh/waits", test_refresh_waits);
