@@ -6,7 +6,9 @@ import re
 import pytest
 
 import lab
-from test_audio import expect_tone, flows, phones, talk  # noqa: F401 (a fixture)
+import streams
+from test_audio import expect_tone, flows, phones  # noqa: F401 (a fixture)
+from test_audio_streams import CARRIER_HOST, certificates, tls_lines  # noqa: F401 (a fixture)
 
 baresip = pytest.mark.skipif(not lab.have("baresip"), reason="baresip is not installed")
 sipp_only = pytest.mark.skipif(not lab.have("sipp"), reason="SIPp is not installed")
@@ -131,3 +133,59 @@ def test_required_and_plain_is_refused(gateways, phones):  # noqa: F811
     cdr = gateway.cdr()
     assert cdr["release"]["code"] == 488 and cdr["release"]["diagnosis"] == "srtp_mismatch"
     assert any("no SRTP suite" in each for each in cdr["release"]["evidence"])
+
+
+@baresip
+def test_keys_over_tls_are_not_exposed(gateways, phones, certificates):  # noqa: F811
+    """SEC-1 SEC-2: TLS and SRTP on both sides, as carriers that insist on them have it"""
+    a = phones("pcmu", 1000, extra=MANDATORY, settings=tls_lines(certificates, "pbx"))
+    b = phones("pcmu", 440, extra=MANDATORY, host=CARRIER_HOST, settings=tls_lines(certificates, "carrier"))
+    # baresip takes the port above its SIP port for TLS
+    document = streams.config("tls", a.port + 1, b.port + 1, tls_profiles=[streams.profile(certificates)])
+    for trunk, host, port in zip(document["trunks"], ("127.0.0.1", CARRIER_HOST), (a.port, b.port)):
+        trunk["endpoints"] = [{"uri": f"sip:{host}:{port + 1};transport=tls"}]
+        trunk["media"].update(codecs=["PCMU"], srtp="require")
+    gateway = gateways(**document)
+    a.dial(f"sip:phone@127.0.0.1:{gateway.sip_port};transport=tls")
+    a.wait_established()
+    b.wait_established()
+    lab.wait_for(lambda: flows(gateway, 250), "five seconds of audio each way")
+    a.hang_up()
+    b.wait_ended()
+    expect_tone(b.heard(), 1000)
+    expect_tone(a.heard(), 440)
+    expect_no_key(gateway, a, b)
+    media = gateway.cdr()["media"]
+    for side in "ab":
+        assert media[side]["srtp_suite"] == CM and media[side]["srtp_key_exposed"] is False
+
+
+@sipp_only
+def test_a_trunk_that_requires_srtp_says_so(gateways, sipp):
+    """SEC-2: plain RTP where SRTP is required gets 488 with a Warning that says why"""
+    pbx = lab.free_port()
+    document = lab.document(pbx=pbx)
+    document["trunks"][0]["media"]["srtp"] = "require"
+    gateway = gateways(trunks=document["trunks"])
+    caller = sipp("uac-expect-488", pbx, remote=f"127.0.0.1:{gateway.sip_port}", args=("-s", "+442079461111"))
+    caller.expect_success()
+    assert "SRTP is required" in caller.messages()
+    assert gateway.cdr()["release"]["diagnosis"] == "srtp_mismatch"
+
+
+@sipp_only
+def test_a_carrier_that_refuses_keys_is_offered_none(gateways, sipp):
+    """SEC-2 RTE-6: 488 to RTP/SAVP, one more INVITE with RTP/AVP, and the call is up; the caller hears nothing of it"""
+    pbx, carrier = lab.free_port(), lab.free_port()
+    document = lab.document(pbx=pbx, carrier=carrier)
+    document["trunks"][1]["media"]["srtp"] = "offer"
+    gateway = gateways(trunks=document["trunks"])
+    called = sipp("uas-refuses-srtp", carrier, calls=2)
+    caller = sipp("uac-call", pbx, remote=f"127.0.0.1:{gateway.sip_port}", args=("-s", "+442079461111", "-d", "500"))
+    caller.expect_success()
+    called.expect_success()
+    invites = [m for m in called.received() if m.startswith("INVITE")]
+    assert ["RTP/SAVP" in m for m in invites] == [True, False]
+    cdr = gateway.cdr()
+    assert cdr["release"]["code"] == 200
+    assert [attempt["code"] for attempt in cdr["attempts"]] == [488, 200]
