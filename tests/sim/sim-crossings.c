@@ -382,6 +382,9 @@ test_crossing(gconstpointer data)
     const Crossing *crossing = data;
     unsigned n = 0;
 
+    g_test_summary("SIG-5 SIG-7 SIG-8 SIG-12 SIG-13 SIG-14: both sides at once, in every order and "
+                   "with every loss");
+
     for (int later_ms = -WINDOW_MS; later_ms <= WINDOW_MS; later_ms += STEP_MS) {
         for (int lost_one = -1; lost_one < N_LOSSES; lost_one++) {
             g_test_message("%s: caller %d ms later, datagram %d lost",

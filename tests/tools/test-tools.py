@@ -18,9 +18,65 @@ def load(name):
     return module
 
 
+acceptance = load("acceptance-table")
 check_layers = load("check-layers")
 count_results = load("count-results")
 shape = load("shape")
+
+
+class Acceptance(unittest.TestCase):
+    SOURCE = """/* Fax (FAX-1). */
+static void
+test_hold_and_resume(void)
+{
+    g_test_summary("SIG-16: hold; MED-3 as well");
+}
+
+static void
+helper(void)
+{
+    /* SIG-8 */
+}
+"""
+
+    def found(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "tests/unit/test-call.c")
+            file.parent.mkdir(parents=True)
+            file.write_text(self.SOURCE)
+            return acceptance.read_tests(pathlib.Path(folder))
+
+    def test_ids_belong_to_the_test_that_names_them(self):
+        file = "tests/unit/test-call.c"
+        self.assertEqual(
+            {
+                "FAX-1": {file: []},
+                "SIG-16": {file: ["test_hold_and_resume"]},
+                "MED-3": {file: ["test_hold_and_resume"]},
+                "SIG-8": {file: []},
+            },
+            self.found(),
+        )
+
+    def test_a_true_page_passes_and_a_false_one_does_not(self):
+        found = self.found()
+        page = acceptance.make_page(found)
+        self.assertEqual([], list(acceptance.find_lies(acceptance.read_page(page), found)))
+        self.assertIn("Without a test: SIG-1,", page)
+        for old, new in {
+            "hold and resume": "hold for ever",
+            "test-call.c": "test-gone.c",
+            "| SIG-16 |": "| SIG-1 |",
+            "`tests/unit/test-call.c`: hold and resume": "**none**",
+        }.items():
+            lies = list(acceptance.find_lies(acceptance.read_page(page.replace(old, new)), found))
+            self.assertNotEqual([], lies, new)
+
+    def test_the_page_may_lag_behind(self):
+        found = self.found()
+        page = acceptance.make_page(found)
+        found["SIG-16"]["tests/unit/test-new.c"] = ["test_more"]
+        self.assertEqual([], list(acceptance.find_lies(acceptance.read_page(page), found)))
 
 
 class Layers(unittest.TestCase):
