@@ -101,6 +101,14 @@ on_incoming(const DmIncoming *incoming, void *user_data)
 }
 
 static void
+on_transferred(bool done, void *user_data)
+{
+    DmExchange *exchange = user_data;
+
+    dm_count(&exchange->options.call_counters[done ? CALL_transfers_done : CALL_transfers_failed]);
+}
+
+static void
 on_foreign(unsigned worker, const DmSipFlow *flow, const char *data, size_t len, void *user_data)
 {
     DmExchange *exchange = user_data;
@@ -182,6 +190,7 @@ dm_exchange_new(const DmExchangeOptions *options, DmConfig *config)
         .started = on_call_started,
         .ended = on_call_ended,
         .arrives = on_incoming,
+        .transferred = on_transferred,
         .over = on_call_over,
         .user_data = exchange,
     };

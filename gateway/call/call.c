@@ -495,7 +495,11 @@ dm_call_to_json(DmCall *call)
 {
     json_t *json;
 
-    dm_call_media_refresh(call);
+    if (call->joining.host != NULL) {
+        dm_join_refresh_media(call);
+    } else {
+        dm_call_media_refresh(call);
+    }
     json = dm_record_to_json(call->record);
     json_object_set_new(json, "state", json_string(dm_call_state_name(call)));
     return json;

@@ -17,6 +17,8 @@ typedef struct {
     void (*ended)(const DmRecord *record, void *user_data);   /* exactly once a call */
     /* A call of ours, made for a transfer: to be taken in like one that arrives. */
     void (*arrives)(const DmIncoming *incoming, void *user_data);
+    /* A transfer of a call is over. */
+    void (*transferred)(bool done, void *user_data);
     /* The call holds nothing any more; free it with dm_call_free() now or later. */
     void (*over)(DmCall *call, void *user_data);
     void *user_data;

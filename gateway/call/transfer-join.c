@@ -325,9 +325,27 @@ dm_join_release_guests(DmCall *host, DmReleasedBy by, const DmRelease *why)
     }
 }
 
-/* A guest has had no media of its own since it joined. */
+void
+dm_join_refresh_media(DmCall *guest)
+{
+    DmRecord *record = guest->record;
+    const DmRecord *host = guest->joining.host->record;
+    bool swapped = guest->joining.swapped;
+
+    dm_call_media_refresh(guest->joining.host);
+    record->has_media = true;
+    record->spec = host->spec;
+    for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
+        DmSide theirs = swapped ? dm_side_other(side) : side;
+
+        record->spec.side[side] = host->spec.side[theirs];
+        record->report.side[side] = host->report.side[theirs];
+    }
+    record->report.transcoded = host->report.transcoded;
+}
+
 static void
-copy_media(DmCall *guest, DmCall *host)
+keep_media(DmCall *guest)
 {
     static const DmAudioVerdict mirrored[] = {
         [DM_AUDIO_NONE] = DM_AUDIO_NONE,
@@ -336,28 +354,16 @@ copy_media(DmCall *guest, DmCall *host)
         [DM_AUDIO_BOTH] = DM_AUDIO_BOTH,
         [DM_AUDIO_UNKNOWN] = DM_AUDIO_UNKNOWN,
     };
-    bool swapped = guest->joining.swapped;
-    DmMediaReport report;
+    DmAudioVerdict audio = guest->joining.host->record->audio;
 
-    dm_call_media_refresh(host);
-    report = host->record->report;
-    guest->record->spec = host->record->spec;
-    if (swapped) {
-        report.side[DM_SIDE_A] = host->record->report.side[DM_SIDE_B];
-        report.side[DM_SIDE_B] = host->record->report.side[DM_SIDE_A];
-        guest->record->spec.side[DM_SIDE_A] = host->record->spec.side[DM_SIDE_B];
-        guest->record->spec.side[DM_SIDE_B] = host->record->spec.side[DM_SIDE_A];
-    }
-    guest->record->has_media = true;
-    dm_call_record_media(guest,
-                         &report,
-                         swapped ? mirrored[host->record->audio] : host->record->audio);
+    dm_join_refresh_media(guest);
+    dm_call_record_media(guest, NULL, guest->joining.swapped ? mirrored[audio] : audio);
 }
 
 static void
 let_go(DmCall *guest)
 {
-    copy_media(guest, guest->joining.host);
+    keep_media(guest);
     unlink_guest(guest);
     dm_call_check_over(guest);
 }

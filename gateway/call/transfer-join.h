@@ -23,6 +23,8 @@ void dm_join_come_back(DmCall *call, DmSide place);
 /* Who is at @party's place leaves the conversation: the record about it ends now. */
 void dm_join_leave(DmParty *party);
 
+/* Numbers as of now, of the media it shares with its host, into the record of a guest. */
+void dm_join_refresh_media(DmCall *guest);
 /* The conversation ends: records of guests say so too. */
 void dm_join_release_guests(DmCall *host, DmReleasedBy by, const DmRelease *why);
 /* @host holds nothing any more: its guests may be over as well. */

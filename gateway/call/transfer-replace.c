@@ -78,6 +78,7 @@ dm_transfer_take_place(DmCall *call, DmLeg *replaced)
     }
     note_answered(call, stays);
     dm_call_record_transfer(host, call, "replaced");
+    call->deps.observer->transferred(true, call->deps.observer->user_data);
     dm_party_move(in, DM_LEG_WAITS_FOR_ACK);
     host->transfer.place = out->side;
     host->transfer.n++;

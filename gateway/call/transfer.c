@@ -66,6 +66,7 @@ fail(DmCall *call, uint16_t status)
     DmParty *from = *dm_call_place(call, call->transfer.place);
 
     dm_info(&call->log, "the transfer failed with %u", status);
+    call->deps.observer->transferred(false, call->deps.observer->user_data);
     dm_record_add_evidence(call->record, "A transfer failed with %u", status);
     notify(from, status >= 300 ? status : 503);
     if (from == NULL) {
@@ -85,6 +86,7 @@ join(DmCall *call, DmParty *in)
     DmParty *out;
 
     dm_call_record_transfer(call, in->home, "joined");
+    call->deps.observer->transferred(true, call->deps.observer->user_data);
     out = dm_join_take_place(call, place, in);
     notify(out, 200);
     if (out != NULL) {
@@ -407,6 +409,7 @@ dm_transfer_on_refer_progress(DmParty *party, const DmLegEvent *event)
     dm_timer_disarm(&transfer->timer);
     move(transfer, DM_TRANSFER_NONE);
     if (event->status < 300) {
+        call->deps.observer->transferred(true, call->deps.observer->user_data);
         notify(other_party(party), event->status); /* both hang up by themselves now */
     } else {
         fail(call, event->status);

@@ -157,13 +157,15 @@ void
 dm_sip_leg_refer(DmSipLeg *leg, const DmReferral *referral)
 {
     DmLegReferOut *refer = &leg->refer_out;
+    const DmSipLeg *replaced = (const DmSipLeg *)referral->replaced;
 
-    if (leg->state != DM_SIP_LEG_UP || leg->ending || refer->active) {
+    if (leg->state != DM_SIP_LEG_UP || leg->ending || refer->active ||
+        (replaced != NULL && replaced->dialog == NULL)) {
         return;
     }
     g_free(refer->to);
     g_free(refer->by);
-    refer->to = make_address(leg, referral->number, (const DmSipLeg *)referral->replaced);
+    refer->to = make_address(leg, referral->number, replaced);
     refer->by =
         *referral->referred_by != '\0' ? make_address(leg, referral->referred_by, NULL) : NULL;
     refer->active = true;

@@ -19,6 +19,7 @@ typedef struct {
     DmSimHost *peer;
     DmSdp *sdp;
     char *tag, *branch, *call_id; /* as last seen from the gateway */
+    unsigned n_referred;
 } World;
 
 static const char yaml[] =
@@ -26,7 +27,7 @@ static const char yaml[] =
     "trunks:\n"
     "  - {id: pbx, role: pbx, endpoints: [{uri: 192.0.2.10}]}\n"
     "  - {id: reg, role: carrier, endpoints: [{uri: 192.0.2.10}], domain: carrier.example,\n"
-    "     auth: {mode: register, user: me, password: pw}}\n";
+    "     auth: {mode: register, user: me, password: pw}, identity: {owned_numbers: ['+999']}}\n";
 
 static void
 keep(char **text, DmSpan span)
@@ -54,6 +55,41 @@ on_receive(const DmSipFlow *flow, const char *data, size_t len, void *user_data)
     keep(&w->call_id, scan.call_id);
     if (scan.is_request) {
         keep(&w->branch, scan.branch);
+    }
+}
+
+/* Every second transfer is taken. */
+static void
+on_event(DmLeg *leg, const DmLegEvent *event, void *user_data)
+{
+    World *w = user_data;
+
+    if (event->type == DM_LEG_REFERRED) {
+        const DmReferral *referral = event->referral;
+
+        g_assert_true(*referral->number != '\0' || referral->replaced != NULL ||
+                      *referral->replaces != '\0');
+        g_assert_null(strpbrk(referral->replaces, "\r\n"));
+        leg->ops->answer_refer(leg, w->n_referred++ % 2 == 0 ? 202 : 603);
+    }
+}
+
+static void
+transfer(World *w, DmLeg *leg, char what)
+{
+    const DmReferral referral = {
+        .number = what == 'f' ? "+442" : "",
+        .replaced = what == 'F' ? g_ptr_array_index(w->gateway->legs, 0) : NULL,
+        .replaces = "",
+        .referred_by = "+441",
+    };
+
+    if (what == 't') {
+        leg->ops->notify(leg, 180);
+    } else if (what == 'T') {
+        leg->ops->notify(leg, 200);
+    } else if (what == 'f' || leg != referral.replaced) {
+        leg->ops->refer(leg, &referral);
     }
 }
 
@@ -86,6 +122,8 @@ order(World *w, char what)
         leg->ops->reanswer(leg, w->sdp);
     } else if (what == 'x') {
         leg->ops->refuse_reoffer(leg, 488);
+    } else if (strchr("tTfF", what) != NULL) {
+        transfer(w, leg, what);
     } else if (what == 'c') {
         leg->ops->close(leg, &(DmRelease){.status = 486, .q850 = 17, .reason = "\"busy\""});
     }
@@ -171,6 +209,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.call_id = g_strdup("none");
     w.sdp = dm_sim_sdp(20000);
     w.gateway = dm_sim_gateway_new(w.network, "192.0.2.1:5060", yaml);
+    w.gateway->on_event = on_event;
+    w.gateway->user_data = &w;
     w.peer = dm_sim_host_new(w.network, "192.0.2.10:5060", on_receive, NULL, &w);
     run_steps(&w, text, text + size);
     end(&w);

@@ -752,6 +752,14 @@ on_arrives(const DmIncoming *incoming, void *user_data)
 }
 
 static void
+on_transferred(bool done, void *user_data)
+{
+    World *world = user_data;
+
+    *(done ? &world->n_transferred : &world->n_not_transferred) += 1;
+}
+
+static void
 on_over(DmCall *call, void *user_data)
 {
     World *world = user_data;
@@ -813,7 +821,14 @@ world_new(uint64_t seed, const char *config)
     world->has_story = true;
     world->final_verdict = DM_AUDIO_BOTH;
     world->factory = (DmLegFactory){fake_dial, world};
-    world->observer = (DmCallObserver){on_started, on_ended, on_arrives, on_over, world};
+    world->observer = (DmCallObserver){
+        .started = on_started,
+        .ended = on_ended,
+        .arrives = on_arrives,
+        .transferred = on_transferred,
+        .over = on_over,
+        .user_data = world,
+    };
     world->deps = (DmCallDeps){
         .loop = world->loop,
         .random = world->random,

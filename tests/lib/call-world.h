@@ -71,6 +71,7 @@ struct World {
 
     unsigned n_calls, n_started, n_ended, n_over;
     unsigned n_ended_answered;
+    unsigned n_transferred, n_not_transferred;
     json_t *last_record; /* of the call that ended last */
     unsigned n_refused_moves;
     void (*on_dial)(FakeLeg *leg, void *user_data); /* nullable: drives new legs */
