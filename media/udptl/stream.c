@@ -5,8 +5,8 @@
 
 /* A first packet with such a number has lost some before it; a higher one joins in the middle. */
 #define MAX_FIRST DM_UDPTL_FEC_REACH
-/* Further back is another stream that begins anew. */
-#define MAX_LATE 1000
+/* Further back or ahead is another stream, or the same begun anew. */
+#define MAX_JUMP 1000
 
 static void
 keep(DmUdptlKept *kept, uint16_t sequence, const uint8_t *bytes, size_t len)
@@ -140,7 +140,7 @@ dm_udptl_receive(DmUdptlReceiver *receiver,
 {
     int16_t ahead = (int16_t)(packet->sequence - receiver->next);
 
-    if (!receiver->started || ahead < -MAX_LATE) {
+    if (!receiver->started || ahead < -MAX_JUMP || ahead > MAX_JUMP) {
         start(receiver, packet);
     } else if (ahead < 0) {
         receiver->n_late++;

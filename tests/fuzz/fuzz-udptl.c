@@ -61,6 +61,7 @@ take(Sink *sink, const uint8_t *data, size_t size)
 {
     g_autofree uint8_t *bytes = g_memdup2(data, size);
     DmUdptlPacket packet;
+    int ahead;
 
     if (dm_udptl_parse(bytes, size, &packet) != DM_UDPTL_OK) {
         return;
@@ -73,7 +74,8 @@ take(Sink *sink, const uint8_t *data, size_t size)
         check_inside(&packet.fec[i], bytes, size);
     }
     check_building(&packet);
-    if (sink->receiver.started && (int16_t)(packet.sequence - sink->receiver.next) < -1000) {
+    ahead = (int16_t)(packet.sequence - sink->receiver.next);
+    if (sink->receiver.started && ABS(ahead) > 1000) {
         sink->has_last = false; /* another stream */
     }
     dm_udptl_receive(&sink->receiver, &packet, on_ifp, sink);

@@ -185,6 +185,7 @@ test_numbers_wrap_and_start_anew(void)
     receive(receiver, second, sizeof second, got);
     g_assert_cmpstr(got->str, ==, "65535:a0 0:a1 1:a2 ");
     receive(receiver, far, sizeof far, got);
+    g_assert_cmpuint(receiver->n_missed, ==, 0);
     g_string_truncate(got, 0);
     receive(receiver, again, sizeof again, got);
     g_assert_cmpstr(got->str, ==, "0:c0 1:c1 ");
