@@ -397,6 +397,12 @@ static const DmJsonMember system_members[] = {
      .min = 1,
      .text = "/var/lib/demarc",
      .doc = "Folder of the database."},
+    {"key_file",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmConfig, system.key_file),
+     .shown = "`secret.key` in `data_dir`",
+     .doc = "File with the key that passwords in the database are sealed with; made when missing. "
+            "Elsewhere than the database, a copy of that tells no password."},
     {"node",
      DM_JSON_STRING,
      DM_JSON_AT(DmConfig, system.node),
@@ -966,6 +972,7 @@ clear_config(DmConfig *config)
     g_clear_pointer(&config->routes, g_ptr_array_unref);
     g_clear_pointer(&config->trunks, g_ptr_array_unref);
     g_free(config->system.data_dir);
+    g_free(config->system.key_file);
     g_free(config->system.node);
     g_free(config->admin.tls_cert);
     g_free(config->admin.tls_key);

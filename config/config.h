@@ -67,7 +67,8 @@ typedef struct {
         unsigned workers;       /* signalling threads */
         unsigned media_workers; /* 0: by cores */
         char *data_dir;
-        char *node; /* this gateway's name in records; "": host name */
+        char *key_file; /* "": secret.key in data_dir */
+        char *node;     /* this gateway's name in records; "": host name */
         unsigned drain_s;
         unsigned watchdog_ms;
     } system;

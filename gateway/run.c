@@ -143,6 +143,7 @@ open_store(Run *run, GError **error)
     g_autoptr(DmSettings) file_only = dm_settings_open(run->options->config_file, NULL, error);
     g_autoptr(DmConfig) config = NULL;
     g_autofree char *path = NULL;
+    g_autofree char *key = NULL;
     const char *dir;
 
     if (file_only == NULL) {
@@ -159,8 +160,10 @@ open_store(Run *run, GError **error)
         return false;
     }
     path = g_build_filename(dir, "demarc.db", NULL);
+    key = *config->system.key_file != '\0' ? g_strdup(config->system.key_file)
+                                           : g_build_filename(dir, "secret.key", NULL);
     run->store = dm_store_open(path, error);
-    return run->store != NULL;
+    return run->store != NULL && dm_store_use_key(run->store, key, error);
 }
 
 static bool

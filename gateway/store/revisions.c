@@ -107,7 +107,8 @@ dm_store_revision_add(DmStore *store,
                       uint64_t *out_number,
                       GError **error)
 {
-    NewRevision revision = {base, actor, summary, document};
+    g_autofree char *stored = dm_store_close_text(store, DM_STORE_SEAL_REVISION, document);
+    NewRevision revision = {base, actor, summary, stored};
 
     if (!dm_store_transaction(store, add_and_forget, &revision, error)) {
         return false;
@@ -116,6 +117,25 @@ dm_store_revision_add(DmStore *store,
         *out_number = base + 1;
     }
     return true;
+}
+
+/* Takes @revision over; NULL is passed on. */
+static DmStoreRevision *
+opened(const DmStore *store, DmStoreRevision *revision, GError **error)
+{
+    char *document;
+
+    if (revision == NULL) {
+        return NULL;
+    }
+    document = dm_store_open_text(store, DM_STORE_SEAL_REVISION, revision->document, error);
+    if (document == NULL) {
+        dm_store_revision_free(revision);
+        return NULL;
+    }
+    g_free(revision->document);
+    revision->document = document;
+    return revision;
 }
 
 DmStoreRevision *
@@ -135,7 +155,7 @@ dm_store_revision(DmStore *store, uint64_t number, GError **error)
                        error)) {
         return NULL;
     }
-    return dm_store_found(revision, "revision", name, error);
+    return opened(store, dm_store_found(revision, "revision", name, error), error);
 }
 
 DmStoreRevision *
@@ -153,7 +173,7 @@ dm_store_revision_last(DmStore *store, GError **error)
                        error)) {
         return NULL;
     }
-    return dm_store_found(revision, "revision", "last", error);
+    return opened(store, dm_store_found(revision, "revision", "last", error), error);
 }
 
 GPtrArray *

@@ -227,6 +227,7 @@ dm_store_close(DmStore *store)
     if (store->lock_fd >= 0) {
         close(store->lock_fd);
     }
+    dm_seal_free(store->seal);
     g_free(store);
 }
 
@@ -236,7 +237,40 @@ dm_store_check(DmStore *store, GError **error)
     return dm_store_read(store, "SELECT 1", NULL, 0, NULL, NULL, error);
 }
 
-/* --- Named values --- */
+/* --- Sealing --- */
+
+char *
+dm_store_close_text(const DmStore *store, const char *purpose, const char *text)
+{
+    return store->seal != NULL ? dm_seal_close(store->seal, purpose, text) : g_strdup(text);
+}
+
+char *
+dm_store_open_text(const DmStore *store, const char *purpose, const char *text, GError **error)
+{
+    if (!dm_seal_is_sealed(text)) {
+        return g_strdup(text);
+    }
+    if (store->seal == NULL) {
+        g_set_error(error, DM_ERROR, DM_ERROR_CONFIG, "%s is sealed, and there is no key", purpose);
+        return NULL;
+    }
+    return dm_seal_open(store->seal, purpose, text, error);
+}
+
+/* Where text is sealed. */
+static const struct {
+    const char *purpose, *one_sealed, *in_clear, *update;
+} sealed_columns[] = {
+    {DM_STORE_SEAL_REVISION,
+     "SELECT document FROM revisions WHERE document LIKE 'sealed:%' LIMIT 1",
+     "SELECT number, document FROM revisions WHERE document NOT LIKE 'sealed:%'",
+     "UPDATE revisions SET document = ?2 WHERE number = ?1"},
+    {DM_STORE_SEAL_VALUE,
+     "SELECT value FROM named_values WHERE value LIKE 'sealed:%' LIMIT 1",
+     "SELECT name, value FROM named_values WHERE value NOT LIKE 'sealed:%'",
+     "UPDATE named_values SET value = ?2 WHERE name = ?1"},
+};
 
 static void
 take_text(const DmSqlRow *row, void *user_data)
@@ -246,6 +280,128 @@ take_text(const DmSqlRow *row, void *user_data)
     g_free(*text);
     *text = g_strdup(dm_sql_text(row, 0));
 }
+
+/* (transfer full: @out_text); NULL: nothing in it is sealed. */
+static bool
+find_sealed(DmStore *store, unsigned column, char **out_text, GError **error)
+{
+    *out_text = NULL;
+    return dm_store_read(store,
+                         sealed_columns[column].one_sealed,
+                         NULL,
+                         0,
+                         take_text,
+                         out_text,
+                         error);
+}
+
+static bool
+is_any_sealed(DmStore *store, bool *out_any, GError **error)
+{
+    *out_any = false;
+    for (unsigned i = 0; i < G_N_ELEMENTS(sealed_columns); i++) {
+        g_autofree char *text = NULL;
+
+        if (!find_sealed(store, i, &text, error)) {
+            return false;
+        }
+        *out_any = *out_any || text != NULL;
+    }
+    return true;
+}
+
+/* Key and text one after the other. */
+static void
+add_pair(const DmSqlRow *row, void *user_data)
+{
+    g_ptr_array_add(user_data, g_strdup(dm_sql_text(row, 0)));
+    g_ptr_array_add(user_data, g_strdup(dm_sql_text(row, 1)));
+}
+
+static bool
+seal_one(DmStore *store, unsigned column, const char *key, const char *text, GError **error)
+{
+    g_autofree char *sealed = dm_store_close_text(store, sealed_columns[column].purpose, text);
+    const DmSqlValue values[] = {DM_SQL_TEXT(key), DM_SQL_TEXT(sealed)};
+
+    return dm_store_write(store,
+                          sealed_columns[column].update,
+                          values,
+                          G_N_ELEMENTS(values),
+                          NULL,
+                          error);
+}
+
+static bool
+seal_column(DmStore *store, unsigned column, unsigned *n_sealed, GError **error)
+{
+    g_autoptr(GPtrArray) pairs = g_ptr_array_new_with_free_func(g_free);
+
+    if (!dm_store_read(store, sealed_columns[column].in_clear, NULL, 0, add_pair, pairs, error)) {
+        return false;
+    }
+    for (guint i = 0; i < pairs->len; i += 2) {
+        if (!seal_one(store, column, pairs->pdata[i], pairs->pdata[i + 1], error)) {
+            return false;
+        }
+        (*n_sealed)++;
+    }
+    return true;
+}
+
+/* Whether it opens what was sealed before. */
+static bool
+is_right_key(DmStore *store, GError **error)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(sealed_columns); i++) {
+        g_autofree char *sealed = NULL;
+        g_autofree char *text = NULL;
+
+        if (!find_sealed(store, i, &sealed, error)) {
+            return false;
+        }
+        if (sealed != NULL) {
+            text = dm_store_open_text(store, sealed_columns[i].purpose, sealed, error);
+        }
+        if (sealed != NULL && text == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+seal_all(DmStore *store, GError **error)
+{
+    unsigned n_sealed = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(sealed_columns); i++) {
+        if (!seal_column(store, i, &n_sealed, error)) {
+            return false;
+        }
+    }
+    return n_sealed == 0 ||
+           (dm_store_write(store, "VACUUM", NULL, 0, NULL, error) &&
+            dm_store_write(store, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, 0, NULL, error));
+}
+
+bool
+dm_store_use_key(DmStore *store, const char *path, GError **error)
+{
+    bool any;
+
+    if (!is_any_sealed(store, &any, error)) {
+        return false;
+    }
+    store->seal = dm_seal_new(path, !any, error);
+    if (store->seal == NULL) {
+        g_prefix_error(error, "key of the database: ");
+        return false;
+    }
+    return is_right_key(store, error) && seal_all(store, error);
+}
+
+/* --- Named values --- */
 
 char *
 dm_store_value(DmStore *store, const char *key, GError **error)
@@ -262,13 +418,19 @@ dm_store_value(DmStore *store, const char *key, GError **error)
                        error)) {
         return NULL;
     }
-    return dm_store_found(value, "value", key, error);
+    if (value != NULL) {
+        g_autofree char *stored = value;
+
+        return dm_store_open_text(store, DM_STORE_SEAL_VALUE, stored, error);
+    }
+    return dm_store_found(NULL, "value", key, error);
 }
 
 bool
 dm_store_set_value(DmStore *store, const char *key, const char *value, GError **error)
 {
-    DmSqlValue values[] = {DM_SQL_TEXT(key), DM_SQL_TEXT(value)};
+    g_autofree char *stored = dm_store_close_text(store, DM_STORE_SEAL_VALUE, value);
+    DmSqlValue values[] = {DM_SQL_TEXT(key), DM_SQL_TEXT(stored)};
 
     return dm_store_write(store,
                           "INSERT INTO named_values (name, value) VALUES (?1, ?2)"

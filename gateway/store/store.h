@@ -36,6 +36,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmStore, dm_store_close)
 /* Whether the database answers: for /readyz. */
 bool dm_store_check(DmStore *store, GError **error);
 
+/**
+ * dm_store_use_key:
+ * @path: file of the key; made when missing, unless something was sealed before
+ *
+ * From now on documents of revisions and named values are sealed: they hold passwords. Those there
+ * in clear are sealed first, and nothing of them is left in the file. To be called before anyone
+ * else uses the store. Errors: also DM_ERROR_CONFIG, the key is missing, or another.
+ */
+bool dm_store_use_key(DmStore *store, const char *path, GError **error);
+
 /* --- Records of calls --- */
 
 /* A row to write. Everything is borrowed for the call; NULL is as "". Members other than @json are

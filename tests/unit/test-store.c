@@ -528,6 +528,119 @@ test_readers_and_writer(void)
     place_clear(&place);
 }
 
+/* --- sealing --- */
+
+#define PASSWORD "open-sesame-1001"
+
+static DmStore *
+open_with_key(const char *path, const char *key)
+{
+    g_autoptr(GError) error = NULL;
+    DmStore *store = dm_store_open(path, &error);
+
+    g_assert_no_error(error);
+    g_assert_true(dm_store_use_key(store, key, &error));
+    g_assert_no_error(error);
+    return store;
+}
+
+static bool
+file_has(const char *path, const char *text)
+{
+    g_autofree char *bytes = NULL;
+    gsize len = 0;
+
+    return g_file_get_contents(path, &bytes, &len, NULL) &&
+           memmem(bytes, len, text, strlen(text)) != NULL;
+}
+
+static void
+assert_hidden(const Place *place)
+{
+    g_autofree char *log = g_strconcat(place->path, "-wal", NULL);
+
+    g_assert_false(file_has(place->path, PASSWORD));
+    g_assert_false(file_has(log, PASSWORD));
+}
+
+static void
+passwords_are_sealed(void)
+{
+    Place place;
+    g_autofree char *key = NULL;
+    g_autofree char *value = NULL;
+    g_autoptr(DmStoreRevision) revision = NULL;
+    struct stat status;
+    DmStore *store;
+
+    g_test_summary(
+        "SEC-6: what the API wrote is unreadable in the database, and read back with its "
+        "key; what was there in clear is sealed, and its trace gone");
+    place_init(&place);
+    key = dm_temp_dir_file(&place.dir, "secret.key");
+    store = dm_store_open(place.path, NULL);
+    g_assert_true(
+        dm_store_revision_add(store, 0, "a", "s", "{\"old\": \"" PASSWORD "\"}", NULL, NULL));
+    dm_store_close(store);
+    g_assert_true(file_has(place.path, PASSWORD));
+    store = open_with_key(place.path, key);
+    assert_hidden(&place);
+    g_assert_true(
+        dm_store_revision_add(store, 1, "a", "s", "{\"new\": \"" PASSWORD "\"}", NULL, NULL));
+    g_assert_true(dm_store_set_value(store, "name", PASSWORD, NULL));
+    dm_store_close(store);
+    assert_hidden(&place);
+    g_assert_cmpint(stat(key, &status), ==, 0);
+    g_assert_cmpint(status.st_mode & 0777, ==, 0600);
+    store = open_with_key(place.path, key);
+    revision = dm_store_revision(store, 1, NULL);
+    g_assert_cmpstr(revision->document, ==, "{\"old\": \"" PASSWORD "\"}");
+    value = dm_store_value(store, "name", NULL);
+    g_assert_cmpstr(value, ==, PASSWORD);
+    dm_store_close(store);
+    place_clear(&place);
+}
+
+static void
+assert_refused(const char *path, const char *key, const char *said)
+{
+    g_autoptr(GError) error = NULL;
+    DmStore *store = dm_store_open(path, NULL);
+
+    g_assert_false(dm_store_use_key(store, key, &error));
+    g_assert_nonnull(strstr(error->message, said));
+    dm_store_close(store);
+}
+
+static void
+keys_are_not_guessed(void)
+{
+    Place place;
+    g_autofree char *key = NULL;
+    g_autofree char *other = NULL;
+    DmStore *store;
+
+    g_test_summary("SEC-6: without its key, or with another, the database is refused; none is made "
+                   "in its place");
+    place_init(&place);
+    key = dm_temp_dir_file(&place.dir, "secret.key");
+    other = dm_temp_dir_file(&place.dir, "other.key");
+    store = open_with_key(place.path, key);
+    g_assert_true(dm_store_set_value(store, "name", PASSWORD, NULL));
+    dm_store_close(store);
+    assert_refused(place.path, other, "other.key");
+    g_assert_false(g_file_test(other, G_FILE_TEST_EXISTS));
+    g_assert_true(g_file_set_contents(other, "nonsense", -1, NULL));
+    assert_refused(place.path, other, "is no key");
+    g_assert_true(g_file_set_contents(other,
+                                      "00112233445566778899aabbccddeeff"
+                                      "00112233445566778899aabbccddeeff\n",
+                                      -1,
+                                      NULL));
+    assert_refused(place.path, other, "another key");
+    place_clear(&place);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -549,5 +662,7 @@ main(int argc, char **argv)
     g_test_add_func("/store/audit", test_audit);
     g_test_add_func("/store/idempotency", test_idempotency);
     g_test_add_func("/store/readers-and-writer", test_readers_and_writer);
+    g_test_add_func("/store/seal/passwords", passwords_are_sealed);
+    g_test_add_func("/store/seal/keys", keys_are_not_guessed);
     return g_test_run();
 }
