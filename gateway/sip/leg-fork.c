@@ -22,8 +22,12 @@ dm_sip_fork_free(void *data)
 {
     DmSipFork *fork = data;
 
+    if (fork->prack != NULL) {
+        dm_client_tx_forget_user(fork->prack);
+    }
     dm_dialog_free(fork->dialog);
     g_clear_pointer(&fork->sdp, dm_sdp_unref);
+    g_clear_pointer(&fork->prack_sdp, dm_sdp_unref);
     g_free(fork);
 }
 
@@ -67,6 +71,7 @@ find_or_make(DmSipLeg *leg, const DmSipMessage *response)
     if (fork == NULL && *tag_of(response->sip->sip_to) != '\0' &&
         leg->forks->len < DM_SIP_MAX_FORKS) {
         fork = g_new0(DmSipFork, 1);
+        fork->leg = leg;
         fork->dialog = dm_dialog_new_uac(response);
         g_ptr_array_add(leg->forks, fork);
     }
@@ -153,9 +158,51 @@ dm_sip_fork_stopped(DmSipLeg *leg, const DmSipMessage *response)
 
 /* --- PRACK --- */
 
+static void start_prack(DmSipFork *fork);
+
+/* AUTH-1: the same again with what was missing. */
 static void
-send_prack(DmSipLeg *leg, DmSipFork *fork, const DmSdp *sdp)
+on_prack_response(DmClientTx *tx, DmSipMessage *response, void *user_data)
 {
+    g_autoptr(DmSipMessage) owned = response;
+    DmSipFork *fork = user_data;
+    DmSipLeg *leg = fork->leg;
+    int status = response->sip->sip_status->st_status;
+
+    if (status < 200) {
+        return;
+    }
+    dm_client_tx_forget_user(tx);
+    fork->prack = NULL;
+    if ((status == 401 || status == 407) && leg->digest != NULL && leg->invite != NULL &&
+        dm_auth_take(leg->digest, response) == DM_DIGEST_RETRY) {
+        start_prack(fork);
+    }
+}
+
+static void
+on_prack_failed(DmClientTx *tx, DmTxFailure failure, void *user_data)
+{
+    dm_client_tx_forget_user(tx);
+    ((DmSipFork *)user_data)->prack = NULL;
+}
+
+static void
+on_prack_ended(DmClientTx *tx, void *user_data)
+{
+    ((DmSipFork *)user_data)->prack = NULL;
+}
+
+static const DmClientTxUser prack_user = {
+    .on_response = on_prack_response,
+    .on_failed = on_prack_failed,
+    .on_ended = on_prack_ended,
+};
+
+static void
+start_prack(DmSipFork *fork)
+{
+    DmSipLeg *leg = fork->leg;
     g_autoptr(DmSipMessage) prack = dm_dialog_request(fork->dialog, DM_METHOD_PRACK, 0);
     char text[48];
     DmSipFlow flow;
@@ -163,12 +210,27 @@ send_prack(DmSipLeg *leg, DmSipFork *fork, const DmSdp *sdp)
     g_snprintf(text, sizeof text, "%u %u INVITE", fork->rseq, leg->invite->cseq);
     dm_sip_message_add(prack, "RAck", text);
     dm_sip_message_add(prack, "User-Agent", DM_SIP_USER_AGENT);
-    dm_sip_leg_write_sdp(leg, prack, sdp);
+    dm_sip_leg_write_sdp(leg, prack, fork->prack_sdp);
     if (leg->digest != NULL) {
         dm_auth_apply(leg->digest, leg->core->random, prack);
     }
     dm_dialog_flow(fork->dialog, &leg->core->wire, &flow);
-    dm_client_tx_start(leg->core->tx, prack, &flow, NULL, NULL);
+    fork->prack = dm_client_tx_start(leg->core->tx, prack, &flow, &prack_user, fork);
+}
+
+static void
+send_prack(DmSipLeg *leg, DmSipFork *fork, const DmSdp *sdp)
+{
+    if (fork->prack != NULL) { /* of an earlier answer: nobody waits for it any more */
+        dm_client_tx_forget_user(fork->prack);
+        fork->prack = NULL;
+    }
+    g_clear_pointer(&fork->prack_sdp, dm_sdp_unref);
+    fork->prack_sdp = sdp != NULL ? dm_sdp_ref(sdp) : NULL;
+    if (leg->digest != NULL) {
+        dm_digest_client_begin(leg->digest);
+    }
+    start_prack(fork);
 }
 
 static bool
@@ -226,7 +288,7 @@ dm_sip_fork_take(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *respons
     dm_dialog_refresh_target(fork->dialog, response);
     if (sdp != NULL && !fork->agreed) {
         fork->agreed = true;
-        fork->sdp = dm_sdp_ref((DmSdp *)sdp);
+        fork->sdp = dm_sdp_ref(sdp);
         if (!invite->offered) {
             take_offer(leg, fork, response, sdp);
             return false;

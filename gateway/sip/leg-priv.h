@@ -102,6 +102,9 @@ typedef struct {
     uint32_t rseq; /* the last that was acknowledged */
     bool agreed;   /* it has answered our offer, or made one, for good */
     DmSdp *sdp;
+    DmSipLeg *leg;
+    DmClientTx *prack; /* ours, without a final answer */
+    DmSdp *prack_sdp;  /* what is in it */
 } DmSipFork;
 #define DM_SIP_MAX_FORKS 8
 
