@@ -33,6 +33,12 @@ RTP_PORTS = (30000, 65499)
 SOCKET_OBJECTS = ("UDP", "sock_inode_cache", "dentry", "filp", "eventpoll_epi", "eventpoll_pwq")
 
 
+# What the called side speaks when the caller speaks PCMA, and under which payload type: the first dynamic one is what
+# both systems offer.
+CODECS = {"PCMA": "8", "PCMU": "0", "G722": "9", "opus": "96"}
+RTPMAPS = {"G722": "G722/8000", "opus": "opus/48000/2"}
+
+
 class Failed(Exception):
     """The load did not go through, so there is nothing to compare."""
 
@@ -104,12 +110,15 @@ class Demarc:
     name = "demarc"
     top_rate = 100000
 
-    def __init__(self, directory, pbx, carrier):
+    def __init__(self, directory, pbx, carrier, codec="PCMA"):
         document = lab.document(pbx=pbx, carrier=carrier, media=RTP_PORTS[0])
         document["media_pools"][0]["port_max"] = RTP_PORTS[1]
         document["log"] = {"level": "warning"}
         for trunk in document["trunks"]:
             trunk["media"]["codecs"] = ["PCMA", "PCMU"]
+        if codec != "PCMA":
+            document["trunks"][0]["media"]["codecs"] = ["PCMA"]
+            document["trunks"][1]["media"]["codecs"] = [codec]
         self.gateway = lab.Gateway(directory, document)
         self.sip = self.gateway.sip_port
 
@@ -129,12 +138,13 @@ class KamailioRtpengine:
     # Beyond it there is no core left for SIPp on a machine with two.
     top_rate = 600
 
-    def __init__(self, directory, pbx, carrier):
+    def __init__(self, directory, pbx, carrier, codec="PCMA"):
         del pbx  # it answers whoever calls
         directory.mkdir()
         self.sip, self.ng, cli = lab.free_port(), lab.free_port(), lab.free_port()
         text = (HERE / "kamailio.cfg").read_text()
-        for mark, value in (("@SIP@", self.sip), ("@NG@", self.ng), ("@CARRIER@", carrier)):
+        flags = "" if codec == "PCMA" else f"codec-mask-PCMA codec-transcode-{codec}"
+        for mark, value in (("@SIP@", self.sip), ("@NG@", self.ng), ("@CARRIER@", carrier), ("@CODEC@", flags)):
             text = text.replace(mark, str(value))
         (directory / "kamailio.cfg").write_text(text)
         self.commands = {
@@ -171,8 +181,10 @@ KINDS = {kind.name: kind for kind in (Demarc, KamailioRtpengine)}
 class Load:
     """SIPp on both sides of a system. Whatever happens, nothing of it is left running."""
 
-    def __init__(self, system, directory, ports):
+    def __init__(self, system, directory, ports, codec="PCMA"):
         self.system, self.directory, self.ports = system, directory, ports
+        self.codec = ["-key", "pt", CODECS[codec],
+                      "-key", "codec", RTPMAPS.get(codec, f"{codec}/8000")]
         self.called = self.caller = None
 
     def __enter__(self):
@@ -194,7 +206,7 @@ class Load:
             cwd=self.directory)
 
     def call(self, scenario, calls, rate, hold_ms, *called_args):
-        self.called = self.sipp("uas", self.ports[1], "-m", calls, *called_args, "127.0.0.1")
+        self.called = self.sipp("uas", self.ports[1], "-m", calls, *self.codec, *called_args, "127.0.0.1")
         lab.wait_for(lambda: listens(self.ports[1]), "the called side to listen")
         self.caller = self.sipp(scenario, self.ports[0], "-m", calls, "-r", rate, "-d", hold_ms, "-s", CALLED,
                                 "-l", 100000, "-trace_rtt", "-rtt_freq", calls, f"127.0.0.1:{self.system.sip}")
@@ -290,6 +302,23 @@ def run_round(kind, directory, options):
     return figures
 
 
+def run_transcoding(kind, directory, codec, options):
+    """Like the relay, with a called side that speaks another codec than the caller; a system of its own."""
+    ports = (lab.free_port(), lab.free_port())
+    system = kind(directory, *ports, codec=codec)
+    traffic = directory / "load"
+    traffic.mkdir(parents=True)
+    write_audio(traffic / "audio.al")
+    try:
+        system.start()
+        with Load(system, traffic, ports, codec) as load:
+            found = relay(load, options.transcoded, options.seconds)
+    finally:
+        system.stop()
+    say(f"{kind.name}, {options.transcoded} calls PCMA to {codec}: {found['ns']:.0f} ns a packet, {found['threads']}")
+    return {(f"cpu_per_packet_pcma_{codec.lower()}", "ns"): found["ns"]}
+
+
 def report(results):
     """name value unit, a line each; then ours over theirs, for what both did."""
     medians = {}
@@ -310,6 +339,9 @@ def parse_options():
     parser.add_argument("--calls", type=int, default=3000, help="at most so many in one run")
     parser.add_argument("--call-seconds", type=float, default=8, help="at most so long is one run")
     parser.add_argument("--sessions", type=int, default=200, help="calls up at once for the relay; 0 leaves it out")
+    parser.add_argument("--transcoded", type=int, default=50, help="calls up at once for each pair of codecs; 0: none")
+    parser.add_argument("--codecs", type=lambda text: text.split(","), default=["PCMU", "G722", "opus"],
+                        help="what the called side speaks when the caller speaks PCMA")
     parser.add_argument("--seconds", type=int, default=10, help="of relaying")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=KINDS)
@@ -329,7 +361,10 @@ def main():
         for number in range(options.rounds):
             for kind in kinds:
                 say(f"round {number + 1} of {options.rounds}: {kind.name}")
-                results[kind.name].append(run_round(kind, work / f"{kind.name}-{number}", options))
+                figures = run_round(kind, work / f"{kind.name}-{number}", options)
+                for codec in options.codecs if options.transcoded else []:
+                    figures |= run_transcoding(kind, work / f"{kind.name}-{number}-{codec}", codec, options)
+                results[kind.name].append(figures)
     except (Failed, AssertionError) as error:
         raise SystemExit(f"{error}\nLogs and SIPp's output are in {work}") from None
     report(results)
