@@ -155,6 +155,14 @@ static const DmJsonChoice hold_audios[] = {
     {NULL},
 };
 
+static const DmJsonChoice diversion_modes[] = {
+    {"diversion", DM_DIVERSION_HEADER},
+    {"history_info", DM_DIVERSION_HISTORY},
+    {"both", DM_DIVERSION_BOTH},
+    {"off", DM_DIVERSION_OFF},
+    {NULL},
+};
+
 static const DmJsonChoice redirect_modes[] = {
     {"follow", DM_REDIRECT_FOLLOW},
     {"relay", DM_REDIRECT_RELAY},
@@ -830,6 +838,12 @@ static const DmJsonMember identity_members[] = {
      .max = 32,
      .convert = check_number,
      .doc = "Main number, presented instead of a caller that may not be."},
+    {"diversion_mode",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, identity.diversion_mode),
+     .choices = diversion_modes,
+     .doc = "How the trunk is told who sent a call on: `diversion` (RFC 5806), `history_info` (RFC "
+            "7044), `both`, or `off`."},
     {"screening",
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, identity.screening),
@@ -1132,9 +1146,10 @@ static const DmJsonMember sip_members[] = {
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, sip.update),
      .choices = updates,
-     .doc = "What we change a session with, where the peer lists UPDATE (RFC 3311). `auto`: UPDATE "
-            "before the answer, re-INVITE afterwards. `prefer`: UPDATE always. `off`: never; "
-            "changes wait for the answer."},
+     .doc =
+         "What we change a session with, where the peer lists UPDATE (RFC 3311). `auto`: UPDATE "
+         "before the answer, re-INVITE afterwards. `prefer`: UPDATE always. `off`: never, and it "
+         "is not in our Allow; changes wait for the answer."},
     {"hold_mode",
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, sip.hold_mode),

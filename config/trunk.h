@@ -132,6 +132,14 @@ typedef enum {
     DM_HOLD_AUDIO_SILENCE,
 } DmHoldAudio;
 
+/* How the trunk is told who sent the call on (SIG-20, ID-4). */
+typedef enum {
+    DM_DIVERSION_HEADER,  /* Diversion (RFC 5806) */
+    DM_DIVERSION_HISTORY, /* History-Info (RFC 7044) */
+    DM_DIVERSION_BOTH,
+    DM_DIVERSION_OFF,
+} DmDiversionMode;
+
 /* What becomes of a 300, 301 or 302 of the peer (SIG-20). */
 typedef enum {
     DM_REDIRECT_FOLLOW,
@@ -228,6 +236,7 @@ typedef struct {
     struct {
         DmCallerHeader caller_source; /* where the caller's number is taken from */
         bool emit_pai, emit_ppi, emit_rpid;
+        DmDiversionMode diversion_mode;
         DmNumberFormat number_format;
         char *pilot_number; /* "": none */
         DmScreening screening;

@@ -82,8 +82,12 @@ dm_sip_add_contact(const DmSipCore *core,
 const char *
 dm_sip_allow(const DmTrunkConfig *trunk)
 {
-    return trunk != NULL && trunk->sip.refer_mode != DM_REFER_REJECT ? DM_SIP_ALLOW DM_SIP_TRANSFERS
-                                                                     : DM_SIP_ALLOW;
+    bool transfers = trunk != NULL && trunk->sip.refer_mode != DM_REFER_REJECT;
+
+    if (trunk != NULL && trunk->sip.update == DM_UPDATE_OFF) {
+        return transfers ? DM_SIP_NO_UPDATE DM_SIP_TRANSFERS : DM_SIP_NO_UPDATE;
+    }
+    return transfers ? DM_SIP_ALLOW DM_SIP_TRANSFERS : DM_SIP_ALLOW;
 }
 
 void

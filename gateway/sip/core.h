@@ -35,6 +35,7 @@ typedef struct DmSipCore {
 
 /* What this gateway understands, as header values. */
 #define DM_SIP_ALLOW      "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO"
+#define DM_SIP_NO_UPDATE  "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, INFO"
 #define DM_SIP_TRANSFERS  ", REFER, NOTIFY"
 #define DM_SIP_ACCEPT     "application/sdp"
 #define DM_SIP_USER_AGENT "Demarc"
@@ -49,7 +50,7 @@ void dm_sip_add_contact(const DmSipCore *core,
                         DmSipMessage *message,
                         const DmTrunkConfig *trunk,
                         const DmSipFlow *flow);
-/* The methods a trunk may use: its mode of transfers decides. @trunk NULL: not known. */
+/* The methods a trunk may use, as its configuration has them. @trunk NULL: not known. */
 const char *dm_sip_allow(const DmTrunkConfig *trunk);
 /* Allow, and who we are. */
 void dm_sip_add_abilities(DmSipMessage *message, const DmTrunkConfig *trunk);

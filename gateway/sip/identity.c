@@ -361,14 +361,61 @@ diversion_reason(const char *reason)
     return "unknown";
 }
 
+/* RFC 4458, as RFC 7544 has it for those reasons. */
+static unsigned
+diversion_cause(const char *reason)
+{
+    static const struct {
+        const char *reason;
+        unsigned cause;
+    } causes[] = {
+        {"unconditional", 302},
+        {"no-answer", 408},
+        {"user-busy", 486},
+        {"deflection", 480},
+        {"unavailable", 503},
+        {"out-of-service", 503},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(causes); i++) {
+        if (g_ascii_strcasecmp(reason, causes[i].reason) == 0) {
+            return causes[i].cause;
+        }
+    }
+    return 404;
+}
+
+/* Who had the call first, and who was called instead, and why. */
+static void
+add_history(DmSipMessage *request, const DmRouteTarget *target, const char *host)
+{
+    const DmIdentity *id = &target->identity;
+    g_autoptr(GString) value = g_string_new("<");
+
+    dm_identity_append_uri(value, id->diversion_user, host, 0, false);
+    g_string_append(value, ">;index=1, <");
+    dm_identity_append_uri(value, id->ruri_user, host, 0, false);
+    g_string_append_printf(value,
+                           ";cause=%u>;index=1.1;mp=1",
+                           diversion_cause(id->diversion_reason));
+    dm_sip_message_add(request, "History-Info", value->str);
+}
+
 static void
 add_diversion(DmSipMessage *request, const DmRouteTarget *target, const char *host)
 {
     const DmIdentity *id = &target->identity;
     g_autoptr(GString) value = g_string_sized_new(96);
     g_autoptr(GString) uri = g_string_sized_new(64);
+    DmDiversionMode mode = target->trunk->identity.diversion_mode;
 
-    if (*id->diversion_user != '\0') {
+    if (*id->diversion_user == '\0') {
+        return;
+    }
+    if (mode == DM_DIVERSION_HISTORY || mode == DM_DIVERSION_BOTH) {
+        add_history(request, target, host);
+    }
+    if (mode == DM_DIVERSION_HEADER || mode == DM_DIVERSION_BOTH) {
         dm_identity_append_uri(uri, id->diversion_user, host, 0, false);
         dm_identity_append_address(value, "", uri->str);
         g_string_append_printf(value, ";reason=%s", diversion_reason(id->diversion_reason));

@@ -199,6 +199,44 @@ test_ipv6(void)
     g_assert_cmpstr(uri->str, ==, "sip:1@[2001:db8::1]:5070 sip:[2001:db8::1]");
 }
 
+static void
+test_diversion_modes(void)
+{
+    static const struct {
+        DmDiversionMode mode;
+        bool diversion, history;
+    } cases[] = {
+        {DM_DIVERSION_HEADER, true, false},
+        {DM_DIVERSION_HISTORY, false, true},
+        {DM_DIVERSION_BOTH, true, true},
+        {DM_DIVERSION_OFF, false, false},
+    };
+
+    g_test_summary("SIG-20: a call that was sent on says so as its trunk wants it, with the cause "
+                   "of RFC 4458, and names nobody's host but the trunk's");
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        DmTrunkConfig trunk = {.identity = {.diversion_mode = cases[i].mode}};
+        DmRouteTarget target = target_for(&trunk);
+        g_autofree char *text = NULL;
+
+        put(&target.identity.ruri_user, "+44200");
+        put(&target.identity.diversion_user, "+44400");
+        put(&target.identity.diversion_reason, "user-busy");
+        text = write_all(&target);
+        g_assert_cmpint(
+            strstr(text, "\r\nDiversion: <sip:+44400@carrier.example>;reason=user-busy\r\n") !=
+                NULL,
+            ==,
+            cases[i].diversion);
+        g_assert_cmpint(strstr(text,
+                               "\r\nHistory-Info: <sip:+44400@carrier.example>;index=1, "
+                               "<sip:+44200@carrier.example;cause=486>;index=1.1;mp=1\r\n") != NULL,
+                        ==,
+                        cases[i].history);
+        dm_identity_clear(&target.identity);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -210,5 +248,6 @@ main(int argc, char **argv)
     g_test_add_func("/identity/withheld", test_withheld);
     g_test_add_func("/identity/escapes", test_escapes);
     g_test_add_func("/identity/ipv6", test_ipv6);
+    g_test_add_func("/identity/diversion-modes", test_diversion_modes);
     return g_test_run();
 }
