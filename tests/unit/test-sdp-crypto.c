@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gateway/sdp/crypto.h"
+#include "gateway/sdp/t38.h"
 
 #define KEY_30 "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0"
 #define KEY_46 "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6QUJDREVGR0hJSg=="
@@ -328,6 +329,29 @@ test_our_key_changes_with_the_peers(void)
 }
 
 static void
+test_speech_after_fax_has_its_key_again(void)
+{
+    DmSdpKeying keying = {.secret = {9}};
+    DmSdpPolicy policy = make_policy(DM_SRTP_OFFER, &keying);
+    g_autoptr(DmSdp) answer = NULL;
+    g_autoptr(DmSdp) fax = NULL;
+    g_autoptr(DmSdp) speech = NULL;
+    g_autoptr(DmSdp) other = offer_of("RTP/AVP", "");
+    DmSrtpKey first = answer_and_agree(&keying, CRYPTO("1", CM_80, KEY_30), &answer);
+
+    g_test_summary("SEC-2, FAX-2: SRTP, then T.38 in its place, then SRTP as it was: the same key, "
+                   "so that the count can go on");
+
+    policy.has_t38 = true;
+    fax = dm_t38_offer_from_policy(&policy, answer);
+    g_assert_cmpuint(dm_sdp_media(fax, 0)->port, ==, 0);
+    g_assert_cmpint(dm_sdp_offer_across(other, &policy, fax, &speech), ==, DM_SDP_OK);
+    g_assert_cmpstr(dm_sdp_media(speech, 0)->proto_name, ==, "RTP/SAVP");
+    g_assert_cmpuint(dm_sdp_media(speech, 0)->n_crypto, ==, G_N_ELEMENTS(all_suites));
+    g_assert_cmpmem(&dm_sdp_media(speech, 0)->crypto[0].key, sizeof first, &first, sizeof first);
+}
+
+static void
 test_a_new_key_is_a_change(void)
 {
     g_autoptr(DmSdp) a = offer_of("RTP/SAVP", CRYPTO("1", CM_80, KEY_30));
@@ -351,6 +375,7 @@ main(int argc, char **argv)
     g_test_add_func("/sdp-crypto/offers", test_policies_in_our_offer);
     g_test_add_func("/sdp-crypto/best", test_the_best_that_was_offered_is_taken);
     g_test_add_func("/sdp-crypto/rekey", test_our_key_changes_with_the_peers);
+    g_test_add_func("/sdp-crypto/after-fax", test_speech_after_fax_has_its_key_again);
     g_test_add_func("/sdp-crypto/same", test_a_new_key_is_a_change);
     return g_test_run();
 }
