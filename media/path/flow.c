@@ -417,6 +417,23 @@ dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *fro
     pass_on(stream, &packet, stats);
 }
 
+/* Another phone that rings has a key of its own, which we learn when its description is taken up
+ * because it was heard: until then its address, which was signalled, is all there is to go by. */
+static void
+hear_rival(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from)
+{
+    DmWorker *worker = dm_stream_session(stream)->worker;
+    DmPacket packet = {
+        .bytes = bytes,
+        .len = len,
+        .now_us = dm_loop_now_us(dm_worker_loop(worker)),
+    };
+
+    if (dm_rtp_parse(bytes, len, &packet.rtp) == DM_RTP_OK) {
+        pass_latch(stream, &packet, from, dm_worker_stats(worker));
+    }
+}
+
 void
 dm_flow_input_secured(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from)
 {
@@ -426,6 +443,9 @@ dm_flow_input_secured(DmStream *stream, uint8_t *bytes, size_t len, const DmAddr
 
     if (!is_dropped && dm_rtp_is_rtcp(bytes, len)) {
         dm_control_input(stream, bytes, len, from);
+    } else if (!stream->pinned && stream->latch.hear_rivals &&
+               dm_latch_is_rival(&stream->latch, from)) {
+        hear_rival(stream, bytes, len, from);
     } else if (is_dropped || dm_secure_open_rtp(stream, bytes, &len)) {
         dm_flow_input(stream, bytes, len, from);
     }

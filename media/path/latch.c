@@ -37,8 +37,8 @@ dm_latch_set_rivals(DmLatch *latch, const DmMediaSideSpec *spec)
     memcpy(latch->rivals, spec->rivals, spec->n_rivals * sizeof(DmAddress));
 }
 
-static bool
-is_rival(const DmLatch *latch, const DmAddress *from)
+bool
+dm_latch_is_rival(const DmLatch *latch, const DmAddress *from)
 {
     for (unsigned i = 0; i < latch->n_rivals; i++) {
         if (dm_address_equal(&latch->rivals[i], from)) {
@@ -54,7 +54,7 @@ may_be_learned(const DmLatch *latch, const DmAddress *from, int64_t now_us)
     if (latch->pinned) {
         return false;
     }
-    if (is_rival(latch, from)) {
+    if (dm_latch_is_rival(latch, from)) {
         return latch->hear_rivals;
     }
     if (now_us > latch->open_until_us) {

@@ -47,6 +47,7 @@ bool dm_latch_update(DmLatch *latch, const DmAddress *signalled, DmNatPolicy nat
 
 /* Who else may send here, as @spec has it: after each update. */
 void dm_latch_set_rivals(DmLatch *latch, const DmMediaSideSpec *spec);
+bool dm_latch_is_rival(const DmLatch *latch, const DmAddress *from);
 
 /* A packet that is valid RTP of a payload type agreed on. */
 DmLatchOutcome dm_latch_input(DmLatch *latch,

@@ -401,6 +401,43 @@ test_only_the_keys_owner_is_latched_on(void)
 }
 
 static void
+test_another_phone_with_another_key(void)
+{
+    Call call;
+    Peer rival;
+    DmMediaSideSpec *b = &call.spec.side[DM_SIDE_B];
+    DmMediaEvent event;
+
+    g_test_summary(
+        "SEC-2, SIG-9: of several phones that ring, each with a key, one is heard first: "
+        "it is told of, and heard once its key is known");
+
+    call_open(&call);
+    peer_take_keys(&call.b, DM_SRTP_AES_CM_128_HMAC_SHA1_80, 1, false);
+    peer_open(&rival, &call.b.gateway);
+    peer_take_keys(&rival, DM_SRTP_AES_CM_128_HMAC_SHA1_80, 50, false);
+    b->hear_rivals = true;
+    b->rivals[b->n_rivals++] = rival.address;
+    call_update(&call);
+    for (unsigned i = 0; i < 3; i++) {
+        peer_send(&rival, 0x44);
+    }
+    event = wait_for(call.events, DM_MEDIA_EVENT_LATCHED);
+    g_assert_true(dm_address_equal(&event.address, &rival.address));
+
+    b->remote_rtp = rival.address;
+    b->rivals[0] = call.b.address;
+    dm_srtp_free(call.b.in);
+    dm_srtp_free(call.b.out);
+    close(call.b.fd);
+    call.b = rival;
+    call_update(&call);
+    talk(&call.b, &call.a, 3);
+    talk(&call.a, &call.b, 3);
+    g_assert_cmpuint(call_close(&call).side[DM_SIDE_B].rx_srtp_auth, ==, 0);
+}
+
+static void
 test_hold_keeps_the_count(void)
 {
     Call call;
@@ -626,6 +663,7 @@ main(int argc, char **argv)
     g_test_add_func("/media-srtp/transcoded", test_speech_is_transcoded_between_keys);
     g_test_add_func("/media-srtp/rtcp", test_reports_are_protected);
     g_test_add_func("/media-srtp/latch", test_only_the_keys_owner_is_latched_on);
+    g_test_add_func("/media-srtp/rival", test_another_phone_with_another_key);
     g_test_add_func("/media-srtp/hold", test_hold_keeps_the_count);
     g_test_add_func("/media-srtp/plain-between",
                     test_plain_media_in_between_do_not_reset_the_count);
