@@ -124,6 +124,21 @@ stay_in_g711(DmCall *call)
     }
 }
 
+/* MED-11: fax was offered beside speech, which is there all the same. */
+static bool
+answer_speech(DmParty *party, const DmSdp *offer)
+{
+    g_autoptr(DmSdp) answer = NULL;
+
+    if (dm_sdp_answer_across(offer, &party->policy, other_of(party)->theirs, &answer) !=
+            DM_SDP_OK ||
+        dm_party_take(party, answer, offer, true) != DM_SDP_OK) {
+        return false;
+    }
+    party->leg->ops->reanswer(party->leg, party->ours);
+    return true;
+}
+
 static void
 refuse_offer(DmParty *party)
 {
@@ -173,7 +188,10 @@ dm_fax_take_offer(DmParty *party, const DmSdp *offer)
         party->call->record->has_fax = true;
         return false;
     }
-    if (decision == DM_FAX_REFUSE || !answer_alone(party, offer)) {
+    if (decision == DM_FAX_ALONE && answer_alone(party, offer)) {
+        return true;
+    }
+    if (!answer_speech(party, offer)) {
         refuse_offer(party);
     }
     return true;

@@ -168,6 +168,28 @@ test_trunk_without_t38(void)
 }
 
 static void
+test_fax_beside_speech(void)
+{
+    World *world = world_with_call(TRUNKS("mode: passthrough", "mode: t38"));
+    const DmSdp *said;
+
+    g_test_summary("MED-11: fax beside speech, where there is no T.38: the speech is taken");
+    peer_does(world_leg(world, "b1"),
+              DM_LEG_REOFFER,
+              0,
+              "m=audio 4010 RTP/AVP 8\r\nm=image 4002 udptl t38");
+    assert_story(world, "b1:reanswer");
+    said = world_leg(world, "b1")->said;
+    g_assert_cmpuint(dm_sdp_media(said, 0)->port, !=, 0);
+    g_assert_cmpuint(dm_sdp_media(said, 1)->port, ==, 0);
+    g_assert_false(world->spec.modem_tones);
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    g_assert_true(json_is_false(member(world, "media", "fax")));
+    world_free(world);
+}
+
+static void
 test_t38_on_one_side(void)
 {
     World *world = world_with_call(TRUNKS("mode: gateway", "mode: t38"));
@@ -386,6 +408,7 @@ main(int argc, char **argv)
     g_test_add_data_func("/call-fax/refused/606", GUINT_TO_POINTER(606), test_refused_t38);
     g_test_add_func("/call-fax/emptied", test_accepted_without_t38);
     g_test_add_func("/call-fax/passthrough", test_trunk_without_t38);
+    g_test_add_func("/call-fax/beside", test_fax_beside_speech);
     g_test_add_func("/call-fax/one-side", test_t38_on_one_side);
     g_test_add_func("/call-fax/asks", test_gateway_asks);
     g_test_add_func("/call-fax/asks-both", test_gateway_asks_both);
