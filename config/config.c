@@ -131,6 +131,54 @@ make_tls_profile(const json_t *element, DmJsonReader *reader)
     return profile;
 }
 
+/* --- sounds --- */
+
+static const DmJsonMember sound_members[] = {
+    {"id",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmSoundConfig, id),
+     .required = true,
+     .min = 1,
+     .max = 64,
+     .doc = "Unique name."},
+    {"file",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmSoundConfig, file),
+     .required = true,
+     .min = 1,
+     .max = 4096,
+     .doc =
+         "Path of a WAV file of 5 minutes at most: one channel, 16 bit linear at 8000 or 16000 Hz, "
+         "or G.711. Read again on reload."},
+    {NULL},
+};
+
+static void
+free_sound(gpointer data)
+{
+    DmSoundConfig *sound = data;
+
+    if (sound != NULL) {
+        if (sound->sound != NULL) {
+            sound->free_sound(sound->sound);
+        }
+        g_free(sound->id);
+        g_free(sound->file);
+        g_free(sound);
+    }
+}
+
+static void *
+make_sound(const json_t *element, DmJsonReader *reader)
+{
+    DmSoundConfig *sound = g_new0(DmSoundConfig, 1);
+
+    if (!dm_json_read(reader, element, sound_members, sound)) {
+        g_clear_pointer(&sound, free_sound);
+    }
+    return sound;
+}
+
 /* --- listeners --- */
 
 static const DmJsonChoice transports[] = {
@@ -725,6 +773,14 @@ const DmJsonMember dm_config_members[] = {
      .free = free_pool,
      .shown = "one, `default`, on the address of the first listener",
      .doc = "Where audio is received."},
+    {"sounds",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmConfig, sounds),
+     .max = 32,
+     .members = sound_members,
+     .make = make_sound,
+     .free = free_sound,
+     .doc = "Music and announcements."},
     {"trunks",
      DM_JSON_ARRAY,
      DM_JSON_AT(DmConfig, trunks),
@@ -895,6 +951,7 @@ check_whole(const DmConfig *config, const json_t *document, bool sound, DmJsonRe
         "tls_profiles",
         "listeners",
         "media_pools",
+        "sounds",
         "trunks",
         "routes",
     };
@@ -967,6 +1024,7 @@ clear_config(DmConfig *config)
     }
     g_clear_pointer(&config->trunks_by_id, g_hash_table_unref);
     g_clear_pointer(&config->tls_profiles, g_ptr_array_unref);
+    g_clear_pointer(&config->sounds, g_ptr_array_unref);
     g_clear_pointer(&config->listeners, g_ptr_array_unref);
     g_clear_pointer(&config->media_pools, g_ptr_array_unref);
     g_clear_pointer(&config->routes, g_ptr_array_unref);
@@ -1049,6 +1107,31 @@ dm_config_listener(const DmConfig *config, const char *id)
         const DmListenerConfig *listener = config->listeners->pdata[i];
         if (id == NULL || *id == '\0' || strcmp(listener->id, id) == 0) {
             return listener;
+        }
+    }
+    return NULL;
+}
+
+void
+dm_config_set_sound(DmConfig *config, unsigned index, DmSound *sound, GDestroyNotify free_it)
+{
+    DmSoundConfig *place;
+
+    g_return_if_fail(index < config->sounds->len);
+    place = config->sounds->pdata[index];
+    g_return_if_fail(place->sound == NULL);
+    place->sound = sound;
+    place->free_sound = free_it;
+}
+
+DmSound *
+dm_config_sound(const DmConfig *config, const char *id)
+{
+    for (guint i = 0; id != NULL && i < config->sounds->len; i++) {
+        const DmSoundConfig *sound = config->sounds->pdata[i];
+
+        if (strcmp(sound->id, id) == 0) {
+            return sound->sound;
         }
     }
     return NULL;

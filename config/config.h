@@ -52,6 +52,14 @@ typedef struct {
     uint8_t dscp;
 } DmMediaPoolConfig;
 
+/* A recording. The file is read by the gateway when it takes the configuration. */
+typedef struct {
+    char *id;
+    char *file;     /* path (WAV) */
+    DmSound *sound; /* NULL: it could not be read, or nobody has; set by dm_config_set_sound() */
+    GDestroyNotify free_sound;
+} DmSoundConfig;
+
 /* Everything configured, as one immutable value. Calls keep the snapshot they started with. */
 typedef struct {
     uint64_t revision; /* 0: the file alone */
@@ -59,6 +67,7 @@ typedef struct {
     GPtrArray *tls_profiles;  /* DmTlsProfileConfig */
     GPtrArray *listeners;     /* DmListenerConfig */
     GPtrArray *media_pools;   /* DmMediaPoolConfig */
+    GPtrArray *sounds;        /* DmSoundConfig */
     GPtrArray *trunks;        /* DmTrunkConfig */
     GPtrArray *routes;        /* DmRoute, sorted for display by order, id */
     GHashTable *trunks_by_id; /* borrowed keys and values */
@@ -169,6 +178,14 @@ extern const DmJsonMember dm_config_members[]; /* of the document */
  * (@index is freed then). */
 gpointer dm_config_set_route_index(DmConfig *config, gpointer index, GDestroyNotify free_index);
 gpointer dm_config_route_index(const DmConfig *config); /* NULL: none yet */
+
+/* Before anybody but its maker has seen the configuration; @sound (transfer full): NULL is ignored.
+ */
+void dm_config_set_sound(DmConfig *config,
+                         unsigned index,
+                         DmSound *sound,
+                         GDestroyNotify free_sound);
+DmSound *dm_config_sound(const DmConfig *config, const char *id); /* NULL: none, or not read */
 
 const DmTrunkConfig *dm_config_trunk(const DmConfig *config, const char *id);
 const DmListenerConfig *dm_config_listener(const DmConfig *config,

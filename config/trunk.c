@@ -152,6 +152,7 @@ static const DmJsonChoice hold_modes[] = {
 static const DmJsonChoice hold_audios[] = {
     {"peer", DM_HOLD_AUDIO_PEER},
     {"silence", DM_HOLD_AUDIO_SILENCE},
+    {"gateway", DM_HOLD_AUDIO_GATEWAY},
     {NULL},
 };
 
@@ -1043,8 +1044,17 @@ static const DmJsonMember media_members[] = {
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, media.hold_audio),
      .choices = hold_audios,
-     .doc = "What it hears while the other side holds it: what that one sends (`peer`), or "
-            "`silence`, which keeps audio flowing to peers that end calls without it."},
+     .doc = "What it hears while the other side holds it: what that one sends (`peer`), `silence`, "
+            "which keeps audio flowing to peers that end calls without it, or, `gateway`, "
+            "`hold_sound`."},
+    {"hold_sound",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmTrunkConfig, media.hold_sound),
+     .max = 64,
+     .reference = "sounds",
+     .doc =
+         "The recording for `hold_audio: gateway`, again and again; empty, or one that cannot be "
+         "read: silence."},
     {"tones",
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, media.country),
@@ -1621,6 +1631,7 @@ dm_trunk_config_free(DmTrunkConfig *trunk)
     g_clear_pointer(&trunk->numbering.out_rules, g_ptr_array_unref);
     g_clear_pointer(&trunk->media.codecs, g_array_unref);
     g_clear_pointer(&trunk->media.srtp_suites, g_array_unref);
+    g_free(trunk->media.hold_sound);
     g_clear_pointer(&trunk->failover_codes, g_ptr_array_unref);
     json_decref(trunk->source);
     g_free(trunk);

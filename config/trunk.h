@@ -130,6 +130,7 @@ typedef enum {
 typedef enum {
     DM_HOLD_AUDIO_PEER, /* what the other side sends */
     DM_HOLD_AUDIO_SILENCE,
+    DM_HOLD_AUDIO_GATEWAY, /* a recording */
 } DmHoldAudio;
 
 /* How the trunk is told who sent the call on (SIG-20, ID-4). */
@@ -275,6 +276,7 @@ typedef struct {
             uint32_t max_bit_rate;
         } fax;
         DmHoldAudio hold_audio;
+        char *hold_sound;  /* id; "": none */
         DmCountry country; /* of the tones it hears */
         bool record;       /* its calls are written to files once answered */
     } media;

@@ -16,6 +16,7 @@
 #include "gateway/sip/resolver.h"
 #include "gateway/sip/transport/streams.h"
 #include "gateway/sip/transport/udp.h"
+#include "gateway/sounds.h"
 
 DM_LOG_TOPIC("gateway");
 
@@ -260,6 +261,13 @@ take_secret(DmGateway *gateway, GError **error)
     return dm_store_set_value(gateway->store, "token_secret", token, error);
 }
 
+/* Calls go on without it: whoever was to hear it hears silence. */
+static void
+on_bad_sound(const char *id, const char *why, void *user_data)
+{
+    dm_error(NULL, "sound '%s': %s; silence takes its place", id, why);
+}
+
 static void
 warn_if_old(const char *profile, int64_t expires_s, void *user_data)
 {
@@ -310,6 +318,7 @@ dm_gateway_start(const DmGatewayOptions *options, GError **error)
     gateway->started_mono_us = dm_clock_mono_us(dm_clock_system());
     gateway->registry = dm_trunk_registry_new();
     dm_route_prepare(gateway->config);
+    dm_sounds_load(gateway->config, on_bad_sound, NULL);
     if (!start_all(gateway, error)) {
         dm_gateway_stop(gateway);
         return NULL;
@@ -475,6 +484,7 @@ dm_gateway_apply(DmGateway *gateway, DmConfig *config, json_t **out_needs_restar
 
     /* Here, and not at the first call on a signalling thread. */
     dm_route_prepare(config);
+    dm_sounds_load(config, on_bad_sound, NULL);
     g_mutex_lock(&gateway->lock);
     old = gateway->config;
     gateway->config = dm_config_ref(config);

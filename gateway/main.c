@@ -6,6 +6,7 @@
 #include "gateway/health.h"
 #include "gateway/run.h"
 #include "gateway/settings.h"
+#include "gateway/sounds.h"
 
 #ifndef DEMARC_VERSION
 #define DEMARC_VERSION "unknown"
@@ -41,12 +42,24 @@ read_config(const Arguments *arguments)
     return dm_settings_config(settings);
 }
 
+static void
+on_bad_sound(const char *id, const char *why, void *user_data)
+{
+    fprintf(stderr, "sound '%s': %s\n", id, why);
+    (*(unsigned *)user_data)++;
+}
+
 static DmExit
 check(const Arguments *arguments)
 {
     g_autoptr(DmConfig) config = read_config(arguments);
+    unsigned n_bad = 0;
 
     if (config == NULL) {
+        return DM_EXIT_CONFIG;
+    }
+    dm_sounds_load(config, on_bad_sound, &n_bad);
+    if (n_bad > 0) {
         return DM_EXIT_CONFIG;
     }
     printf("%s: fine: %u listeners, %u trunks, %u routes\n",

@@ -22,6 +22,7 @@
 #include "media/record/recorder.h"
 #include "media/rtp/published.h"
 #include "media/session-priv.h"
+#include "media/sound.h"
 #include "media/verdict.h"
 
 DM_LOG_TOPIC("media");
@@ -248,6 +249,9 @@ dm_media_session_play(DmMediaSession *session, DmSide side, const DmPlay *what)
 
     command->side = side;
     command->play = *what;
+    if (what->sound != NULL) {
+        dm_sound_ref(what->sound);
+    }
     dm_worker_post(session->worker, base);
 }
 
@@ -608,6 +612,7 @@ command_free(SessionCommand *command)
         explicit_bzero(command->spec, sizeof *command->spec); /* keys */
     }
     g_free(command->spec);
+    dm_sound_unref(command->play.sound);
     g_free(command);
 }
 

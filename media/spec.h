@@ -231,8 +231,13 @@ typedef enum {
 } DmCountry;
 #undef COUNTRY
 
+/* A recording (sound.h). */
+typedef struct DmSound DmSound;
+
 /* What to play to one side. */
 typedef struct {
+    DmSound *sound; /* NULL: a tone */
+    bool repeats;   /* the sound, from its end to its beginning; tones always do */
     DmTone tone;
     DmCountry country;
     uint32_t duration_ms; /* 0: until it is stopped */

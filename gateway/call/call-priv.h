@@ -137,7 +137,7 @@ struct DmCall {
     unsigned max_forwards;
     bool fax_in_g711;            /* T.38 was to be, and is not: what is heard is modem tones */
     bool early_told;             /* the caller has been told a description before the answer */
-    bool plays_hold[DM_N_SIDES]; /* silence of ours, to a side that is held */
+    bool plays_hold[DM_N_SIDES]; /* something of ours, to a side that is held */
     bool caller_is_behind; /* it was told of codecs that the answer has not: to be offered them */
     bool ringback;         /* and hears, or may hear, our ringing */
     bool early_offer;      /* the caller has made no offer, and takes ours before the answer */

@@ -46,7 +46,7 @@ dm_hold_as_told(const DmSdp *offer, const DmParty *other)
 
 /* Held, and willing to hear something that nobody else sends, or shall send. */
 static bool
-hears_silence(const DmParty *party, const DmParty *other)
+hears_ours(const DmParty *party, const DmParty *other)
 {
     bool is_held = (other->wish & DM_MEDIA_RECV) == 0;
     bool peer_speaks =
@@ -57,17 +57,28 @@ hears_silence(const DmParty *party, const DmParty *other)
 }
 
 static void
+play(const DmParty *party)
+{
+    const DmTrunkConfig *trunk = party->config;
+    DmPlay music = {.tone = DM_TONE_SILENCE, .repeats = true};
+
+    if (trunk->media.hold_audio == DM_HOLD_AUDIO_GATEWAY) {
+        music.sound = dm_config_sound(party->call->config, trunk->media.hold_sound);
+    }
+    dm_call_media_play(party->call, party->side, &music);
+}
+
+static void
 apply(DmCall *call, const DmParty *party, const DmParty *other)
 {
-    static const DmPlay silence = {.tone = DM_TONE_SILENCE};
-    bool wanted = hears_silence(party, other);
+    bool wanted = hears_ours(party, other);
 
     if (wanted == call->plays_hold[party->side]) {
         return;
     }
     call->plays_hold[party->side] = wanted;
     if (wanted) {
-        dm_call_media_play(call, party->side, &silence);
+        play(party);
     } else {
         dm_call_media_stop(call, party->side);
     }

@@ -8,6 +8,7 @@
 #include "media/dsp/tones.h"
 #include "media/path/flow.h"
 #include "media/rtp/bytes.h"
+#include "media/sound.h"
 
 /* Players of one worker do their work together, so that it wakes once for all of them. */
 #define GRID_US (20 * INT64_C(1000))
@@ -53,8 +54,9 @@ struct DmPlayer {
     int64_t due_us; /* of the next packet */
 
     /* what is played */
-    DmPlay play;
+    DmPlay play; /* its sound is ours */
     DmToneMaker tone;
+    size_t at; /* in the sound */
     bool is_on;
     bool sounds; /* and does not wait for silence */
     bool was_told;
@@ -282,6 +284,7 @@ end(DmPlayer *player)
 {
     player->is_on = false;
     player->sounds = false;
+    g_clear_pointer(&player->play.sound, dm_sound_unref);
     if (player->keys.n == 0) {
         player->to->played = false;
         dm_timer_disarm(&player->timer);
@@ -300,13 +303,38 @@ begin(DmPlayer *player)
     }
 }
 
+/* What comes next of it, and silence behind its end. */
+static void
+read_sound(DmPlayer *player, int16_t *samples, size_t n)
+{
+    size_t n_read = 0;
+
+    while (n_read < n) {
+        size_t n_now = dm_sound_read(player->play.sound, player->at, samples + n_read, n - n_read);
+
+        player->at += n_now;
+        n_read += n_now;
+        if (n_now == 0 && !player->play.repeats) {
+            memset(samples + n_read, 0, (n - n_read) * sizeof *samples);
+            return;
+        }
+        if (n_now == 0) {
+            player->at = 0;
+        }
+    }
+}
+
 static void
 play_frame(DmPlayer *player, int64_t now_us)
 {
     int16_t samples[DM_CODEC_MAX_SAMPLES];
     size_t n = (size_t)player->ptime_ms * (DM_NARROW_HZ / 1000);
 
-    dm_tone_maker_make(&player->tone, samples, n);
+    if (player->play.sound != NULL) {
+        read_sound(player, samples, n);
+    } else {
+        dm_tone_maker_make(&player->tone, samples, n);
+    }
     send_frame(player, samples, n, now_us);
     player->played_ms += player->ptime_ms;
 }
@@ -314,7 +342,12 @@ play_frame(DmPlayer *player, int64_t now_us)
 static bool
 is_over(const DmPlayer *player)
 {
-    return player->play.duration_ms != 0 && player->played_ms >= player->play.duration_ms;
+    const DmPlay *play = &player->play;
+
+    if (play->sound != NULL && !play->repeats && player->played_ms >= dm_sound_ms(play->sound)) {
+        return true;
+    }
+    return play->duration_ms != 0 && player->played_ms >= play->duration_ms;
 }
 
 /* What was due has been made, and was @ms long. */
@@ -405,7 +438,12 @@ dm_player_play(DmStream *to, const DmPlay *play)
     int64_t now_us = dm_loop_now_us(loop_of(to));
 
     ensure_player(to);
+    dm_sound_unref(to->player->play.sound);
     to->player->play = *play;
+    to->player->at = 0;
+    if (play->sound != NULL) {
+        dm_sound_ref(play->sound);
+    }
     dm_tone_maker_init(&to->player->tone, play->tone, play->country);
     to->player->is_on = true;
     to->player->sounds = false;
@@ -457,6 +495,7 @@ dm_player_free(DmStream *to)
     }
     dm_timer_disarm(&to->player->timer);
     dm_encoder_free(to->player->encoder);
+    dm_sound_unref(to->player->play.sound);
     g_clear_pointer(&to->player, g_free);
 }
 

@@ -11,7 +11,7 @@ import re
 import sys
 
 BASE = "gateway/base/"
-MEDIA_PUBLIC = ["media/media.h", "media/session.h", "media/spec.h", "media/stats.h", "media/stats.def"]
+MEDIA_PUBLIC = ["media/media.h", "media/session.h", "media/sound.h", "media/spec.h", "media/stats.h", "media/stats.def"]
 
 # media/spec.h is plain values without a function: what a codec or a direction is called, everywhere.
 # Folder or file -> the prefixes it may include, besides itself. The longest match on the left counts.

@@ -16,6 +16,7 @@
 #include "media/rtp/packet.h"
 #include "media/rtp/rtcp.h"
 #include "media/session.h"
+#include "media/sound.h"
 #include "media/stats.h"
 
 #define WATCHDOG_MS 10000
@@ -1063,6 +1064,41 @@ test_a_tone_takes_the_place_of_the_other_side(void)
 }
 
 static void
+test_a_recording_is_played_again_and_again(void)
+{
+    static uint8_t wav[44 + 2 * 240] = "RIFF....WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0"
+                                       "\2\0\x10\0data";
+    g_autoptr(DmSound) sound = NULL;
+    DmPlay music = {.repeats = true, .duration_ms = 100};
+    Call call;
+    Received last;
+
+    g_test_summary("SIG-16: 30 ms of recording, from its end to its beginning for 100 ms; nobody "
+                   "need keep it meanwhile");
+
+    dm_put_u16(wav + 40, 0xe001); /* 480, the low byte first */
+    for (unsigned i = 0; i < 240; i++) {
+        wav[44 + 2 * i + 1] = (uint8_t)(i / 80 + 1);
+    }
+    sound = dm_sound_new_from_wav(wav, sizeof wav, NULL);
+    g_assert_nonnull(sound);
+    music.sound = sound;
+    call_open(&call);
+    call_update(&call);
+    dm_media_session_play(call.session, DM_SIDE_A, &music);
+    dm_sound_unref(g_steal_pointer(&sound));
+    for (unsigned i = 0; i < 5; i++) {
+        peer_receive(&call.a, &last);
+        g_assert_cmphex(last.payload[0], ==, dm_g711_to_ulaw((int16_t)(((i * 2) % 3 + 1) << 8)));
+        g_assert_cmphex(last.payload[159],
+                        ==,
+                        dm_g711_to_ulaw((int16_t)(((i * 2 + 1) % 3 + 1) << 8)));
+    }
+    wait_for(&call, DM_MEDIA_EVENT_PLAY_ENDED);
+    call_close(&call);
+}
+
+static void
 test_ringing_gives_way_to_what_arrives(void)
 {
     Call call;
@@ -1258,6 +1294,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/signalled-events", test_signalled_keys_become_events);
     g_test_add_func("/media/session/signalled-tones", test_signalled_keys_become_tones);
     g_test_add_func("/media/session/key-once", test_a_key_told_twice_is_passed_on_once);
+    g_test_add_func("/media/session/recording", test_a_recording_is_played_again_and_again);
     g_test_add_func("/media/session/ringing", test_ringing_gives_way_to_what_arrives);
     return g_test_run();
 }
