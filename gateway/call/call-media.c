@@ -139,7 +139,18 @@ has_pools(const DmCallSession *session, const unsigned pool[DM_N_SIDES])
     return session != NULL && memcmp(session->pool, pool, sizeof(session->pool)) == 0;
 }
 
-/* In place of the one there is; false: none, and that one stays. */
+/* In place of the one there is. */
+static void
+take_session(DmCall *call, DmCallSession *session)
+{
+    dm_call_media_close(call);
+    session->call = call;
+    call->session = session;
+    memset(call->plays_hold, 0, sizeof(call->plays_hold));
+    g_ptr_array_add(call->sessions, session);
+}
+
+/* False: none, and the one there is stays. */
 static bool
 open_session(DmCall *call, const unsigned pool[DM_N_SIDES])
 {
@@ -157,9 +168,7 @@ open_session(DmCall *call, const unsigned pool[DM_N_SIDES])
         g_free(session);
         return false;
     }
-    dm_call_media_close(call);
-    call->session = session;
-    g_ptr_array_add(call->sessions, session);
+    take_session(call, session);
     call->record->has_media = true;
     return true;
 }
@@ -205,11 +214,8 @@ adopt_session(DmCall *host, DmCall *from)
     DmCallSession *session = g_steal_pointer(&from->session);
 
     g_ptr_array_steal_index_fast(from->sessions, index_of(from->sessions, session));
-    dm_call_media_close(host);
-    session->call = host;
     session->is_beside = false;
-    host->session = session;
-    g_ptr_array_add(host->sessions, session);
+    take_session(host, session);
 }
 
 bool

@@ -130,6 +130,24 @@ dm_call_recording_by_policy(DmCall *call)
 }
 
 static bool
+is_wanted(const DmCall *call)
+{
+    return call->plan != NULL && call->plan->record;
+}
+
+void
+dm_call_recording_goes_on(DmCall *call, const DmCall *joined)
+{
+    g_autoptr(GError) error = NULL;
+    bool wanted = is_wanted(call) || is_wanted(joined) || call->a->config->media.record ||
+                  call->b->config->media.record;
+
+    if (wanted && call->session != NULL && call->session->media != NULL && !begin(call, &error)) {
+        dm_debug(&call->log, "no new recording: %s", error->message); /* it goes on already */
+    }
+}
+
+static bool
 change(DmCall *call, DmRecordingAction action)
 {
     const DmMediaOps *ops = call->deps.media;

@@ -7,6 +7,9 @@
 
 /* Begins if the caller's or the called trunk or the route wants it; when the call is answered. */
 void dm_call_recording_by_policy(DmCall *call);
+/* A transfer has joined @call with @joined: recorded from here on when either is to be, unless it
+ * is already. */
+void dm_call_recording_goes_on(DmCall *call, const DmCall *joined);
 
 /* The name of a file, relative to the folder of recordings: @pattern with {id}, {date}, {time},
  * {from}, {to}, {trunk_a} and {trunk_b} filled in. What is filled in consists of letters, digits,

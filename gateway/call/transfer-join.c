@@ -4,8 +4,10 @@
 #include "gateway/call/call-media.h"
 #include "gateway/call/call-record.h"
 #include "gateway/call/cause.h"
+#include "gateway/call/hold.h"
 #include "gateway/call/negotiation.h"
 #include "gateway/call/party.h"
+#include "gateway/call/recording.h"
 #include "gateway/call/renegotiate.h"
 
 DM_LOG_TOPIC("call-join");
@@ -219,6 +221,8 @@ dm_join_take_place(DmCall *host, DmSide place, DmParty *in)
     clear_out(old, in);
     note_unsettled(host, place);
     dm_call_media_update(host, true);
+    dm_hold_apply(host);
+    dm_call_recording_goes_on(host, in->home);
     dm_info(&host->log, "joined with call %s", in->home->record->id);
     return out;
 }

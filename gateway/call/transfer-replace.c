@@ -3,6 +3,7 @@
 #include "gateway/call/call-record.h"
 #include "gateway/call/cause.h"
 #include "gateway/call/diagnosis.h"
+#include "gateway/call/hold.h"
 #include "gateway/call/party.h"
 #include "gateway/call/renegotiate.h"
 #include "gateway/call/transfer-join.h"
@@ -103,6 +104,7 @@ dm_transfer_on_acked(DmParty *party, const DmLegEvent *event)
             return;
         }
         dm_call_media_update(call, true);
+        dm_hold_apply(call);
     }
     dm_join_settle(call);
 }

@@ -433,6 +433,60 @@ test_replaces_refused(void)
     world_free(world);
 }
 
+/* The carrier is not told of a hold, and hears silence of ours; or the PBX's calls are recorded. */
+#define WITH(carrier, pbx)                                                                         \
+    "listeners: [{id: main, address: 127.0.0.1, port: 5060}]\n"                                    \
+    "media_pools: [{id: media, address: 127.0.0.1, port_min: 20000, port_max: 24999}]\n"           \
+    "trunks:\n"                                                                                    \
+    "  - {id: carrier, role: carrier, endpoints: [{uri: 'sip:198.51.100.1'}], " carrier "}\n"      \
+    "  - {id: pbx, role: pbx, endpoints: [{uri: 'sip:192.0.2.10'}]}\n"                             \
+    "  - {id: third, role: carrier, endpoints: [{uri: 'sip:198.51.100.9'}], " pbx "}\n"            \
+    "routes:\n"                                                                                    \
+    "  - {id: in, match: {source_trunks: [carrier]}, action: {trunks: [pbx]}}\n"                   \
+    "  - {id: out, match: {source_trunks: [pbx]}, action: {trunks: [third]}}\n"
+
+static void
+test_silence_ends(void)
+{
+    World *world =
+        world_new(1,
+                  WITH("sip: {hold_mode: local}, media: {hold_audio: silence}", "enabled: true"));
+
+    g_test_summary("SIG-16 SIG-18: who was on hold without being told hears silence until the "
+                   "newcomer is there, and not after");
+    up(world, "carrier", "a1", "b1");
+    peer_does(world_leg(world, "b1"), DM_LEG_REOFFER, 0, HOLD);
+    assert_story(world, "media:play(a,silence) b1:reanswer");
+    peer_refers(world_leg(world, "b1"), "+442079462222", NULL, NULL);
+    peer_does(world_leg(world, "b2"), DM_LEG_ANSWERED, 200, ALAW);
+    forget_story(world);
+    world_run(world, 10);
+    assert_story(world, "media:stop(a) b1:notify(200) b1:close(0)");
+    assert_both_ways(world);
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    world_free(world);
+}
+
+static void
+test_recorded_from_then_on(void)
+{
+    World *world = world_new(1, WITH("enabled: true", "media: {record: true}"));
+    g_autofree char *story = NULL;
+
+    g_test_summary("A newcomer whose trunk is to be recorded is, from the transfer on");
+    up(world, "carrier", "a1", "b1");
+    peer_refers(world_leg(world, "b1"), "+442079462222", NULL, NULL);
+    peer_does(world_leg(world, "b2"), DM_LEG_ANSWERED, 200, ALAW);
+    forget_story(world);
+    world_run(world, 10);
+    story = world_take_story(world);
+    g_assert_true(g_str_has_prefix(story, "media:record("));
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    world_free(world);
+}
+
 static void
 test_operator(void)
 {
@@ -472,6 +526,8 @@ main(int argc, char **argv)
     g_test_add_func("/call-transfer/replaces", test_replaces);
     g_test_add_func("/call-transfer/replaces-without-offer", test_replaces_without_offer);
     g_test_add_func("/call-transfer/replaces-refused", test_replaces_refused);
+    g_test_add_func("/call-transfer/silence-ends", test_silence_ends);
+    g_test_add_func("/call-transfer/recorded-from-then-on", test_recorded_from_then_on);
     g_test_add_func("/call-transfer/operator", test_operator);
     return g_test_run();
 }
