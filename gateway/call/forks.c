@@ -49,8 +49,8 @@ dm_forks_note(DmParty *callee, const DmSdp *sdp)
 {
     DmAddress address = address_of(callee, sdp);
 
-    if (!dm_address_is_set(&address) || is_known(callee, &address) ||
-        n_rivals(callee) >= DM_MEDIA_MAX_RIVALS) {
+    if (!dm_address_is_set(&address) || dm_address_equal(&address, &callee->spec.remote_rtp) ||
+        is_known(callee, &address) || n_rivals(callee) >= DM_MEDIA_MAX_RIVALS) {
         return;
     }
     if (callee->rivals == NULL) {

@@ -164,7 +164,7 @@ dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool final)
     }
     if (verdict == DM_SDP_OK) {
         dm_diagnose_address(b);
-        if (before != NULL) {
+        if (before != NULL && !dm_sdp_same_media(before, sdp)) {
             dm_forks_note(b, before);
         }
         return verdict;
