@@ -63,6 +63,9 @@ def test_a_tone_in_is_a_tone_out(gateways, phones, codec_a, codec_b):
     assert cdr["media"]["audio"] == "both"
     assert cdr["media"]["a"]["codec"].lower() == codec_a and cdr["media"]["b"]["codec"].lower() == codec_b
     assert cdr["media"]["a"]["lost"] == 0
+    for side in "ab":  # MED-8
+        assert 4 < cdr["media"][side]["quality_in"]["mos_avg"] <= 4.41
+        assert cdr["media"][side]["quality_in"]["loss_percent"] == 0
 
 
 # G.726 is not here: baresip 1.0.0 packs its codes from the left, as ATM does (I.366.2), under the names that RFC 3551,

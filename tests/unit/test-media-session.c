@@ -18,6 +18,7 @@
 #include "media/session.h"
 #include "media/sound.h"
 #include "media/stats.h"
+#include "tests/lib/temp-dir.h"
 
 #define WATCHDOG_MS 10000
 #define PORT_MIN    40000
@@ -767,6 +768,51 @@ test_every_direction_is_judged(void)
 }
 
 static void
+test_a_session_is_recorded(void)
+{
+    DmTempDir folder;
+    Call call;
+    DmRecordSpec spec = {.rate_hz = 8000};
+    DmMediaReport report;
+    g_autofree char *path = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_test_summary("One file at a time, four a session; each has its place in the report; the "
+                   "folder is the engine's");
+
+    dm_temp_dir_init(&folder);
+    call_open(&call);
+    dm_media_keep_recordings(call.media, folder.path, 0);
+    call_update(&call);
+    g_assert_false(dm_media_session_end_recording(call.session));
+    for (unsigned i = 0; i < DM_MEDIA_MAX_RECORDINGS; i++) {
+        g_snprintf(spec.path, sizeof spec.path, "call-%u.wav", i);
+        g_assert_true(dm_media_session_record(call.session, &spec, &error));
+        g_assert_false(dm_media_session_record(call.session, &spec, &error));
+        g_assert_error(error, DM_ERROR, DM_ERROR_CONFLICT);
+        g_clear_error(&error);
+        send_through(&call.a, &call.b);
+        g_assert_true(dm_media_session_pause_recording(call.session, true));
+        send_through(&call.b, &call.a);
+        g_assert_true(dm_media_session_pause_recording(call.session, false));
+        g_assert_true(dm_media_session_end_recording(call.session));
+        dm_media_session_report(call.session, &report);
+        g_assert_cmpuint(report.n_recordings, ==, i + 1);
+    }
+    g_assert_false(dm_media_session_record(call.session, &spec, &error));
+    g_assert_error(error, DM_ERROR, DM_ERROR_CONFLICT);
+    report = call_close(&call);
+    g_assert_cmpuint(report.n_recordings, ==, DM_MEDIA_MAX_RECORDINGS);
+    for (unsigned i = 0; i < DM_MEDIA_MAX_RECORDINGS; i++) {
+        g_assert_cmpint(report.recordings[i].state, ==, DM_RECORDING_DONE);
+        g_assert_cmpuint(report.recordings[i].n_dropped, ==, 0);
+    }
+    path = dm_temp_dir_file(&folder, "call-3.wav");
+    g_assert_true(g_file_test(path, G_FILE_TEST_IS_REGULAR));
+    dm_temp_dir_clear(&folder);
+}
+
+static void
 test_rtcp_ends_here(void)
 {
     /* A receiver report of a peer that has seen nothing of ours, and a name. */
@@ -1285,6 +1331,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/silence", test_silent_peer_is_told_once);
     g_test_add_func("/media/session/rtcp", test_rtcp_ends_here);
     g_test_add_func("/media/session/quality", test_every_direction_is_judged);
+    g_test_add_func("/media/session/recorded", test_a_session_is_recorded);
     g_test_add_func("/media/session/no-port", test_no_port_left_is_a_limit);
     g_test_add_func("/media/session/threads", test_threads_share_the_workers);
     g_test_add_func("/media/session/ipv6", test_ipv6_on_one_side);
