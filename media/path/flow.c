@@ -211,7 +211,8 @@ note_arrival(DmStream *stream, const DmPacket *packet)
 static void
 account(DmStream *stream, const DmPacket *packet, int64_t *stats)
 {
-    bool is_event = (packet->rule.ops & DM_PATH_EVENT) != 0;
+    /* Neither is speech, and the codec of speech stays what it was. */
+    bool is_event = (packet->rule.ops & (DM_PATH_EVENT | DM_PATH_NOISE)) != 0;
     DmSequenceOutcome outcome =
         dm_rtp_sequence_input(&stream->rx, packet->rtp.ssrc, packet->rtp.sequence);
 
@@ -334,6 +335,10 @@ pass_on(DmStream *stream, DmPacket *packet, int64_t *stats)
     }
     if (!stream->forward) {
         dm_worker_count(stats, rtp_held);
+        return;
+    }
+    if ((packet->rule.ops & DM_PATH_NOISE) && packet->rtp.payload_len > 0) {
+        dm_player_noise(to, dm_packet_payload(packet)[0]);
         return;
     }
     if ((packet->rule.ops & DM_PATH_FORWARD) == 0) {

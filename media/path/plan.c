@@ -8,6 +8,7 @@
 #include "media/dsp/codec.h"
 
 #define DEFAULT_CLOCK_HZ 8000
+#define STATIC_CN_PT     13 /* RFC 3551, 6 */
 
 static bool
 is_same_codec(const DmMediaFormat *a, const DmMediaFormat *b)
@@ -150,8 +151,28 @@ make_rule(const DmMediaFormat *format, const DmMediaFormat *made, const DmMediaS
     }
     if (format->codec == DM_CODEC_TELEPHONE_EVENT) {
         rule.ops |= DM_PATH_EVENT;
+    } else if (format->codec == DM_CODEC_CN && target == NULL) {
+        rule.ops = DM_PATH_NOISE;
     }
     return rule;
+}
+
+/* Some send comfort noise under its static number without having said so: what it means is plain,
+ * and nobody else can use that number (MED-9). */
+static void
+plan_noise(DmPathPlan *plan)
+{
+    if (plan->n == 0 || plan->n == DM_MEDIA_MAX_FORMATS ||
+        dm_path_plan_rule(plan, STATIC_CN_PT) != NULL) {
+        return;
+    }
+    plan->rule[plan->n++] = (DmPathRule){
+        .pt_in = STATIC_CN_PT,
+        .codec = DM_CODEC_CN,
+        .ops = DM_PATH_NOISE,
+        .clock_in_hz = DEFAULT_CLOCK_HZ,
+        .clock_out_hz = DEFAULT_CLOCK_HZ,
+    };
 }
 
 static bool
@@ -215,6 +236,7 @@ dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSid
         out_plan->rule[i] = make_rule(&from->recv[i], made, to);
     }
     plan_keys(out_plan, from, to);
+    plan_noise(out_plan);
 }
 
 static unsigned

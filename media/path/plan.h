@@ -16,6 +16,7 @@ typedef enum {
     DM_PATH_DECODE = 16, /* through samples (decoded.h) into the plan's @made */
     DM_PATH_TONES = 32,  /* events: heard by the other side as tones in its speech */
     DM_PATH_HUSH = 64,   /* speech: silenced while such a tone sounds */
+    DM_PATH_NOISE = 128, /* comfort noise: heard by the other side as noise in its speech */
 } DmPathOps;
 
 typedef struct {

@@ -5,6 +5,7 @@
 
 #include "media/dsp/codec.h"
 #include "media/dsp/keys.h"
+#include "media/dsp/noise.h"
 #include "media/dsp/tones.h"
 #include "media/path/flow.h"
 #include "media/rtp/bytes.h"
@@ -16,6 +17,9 @@
 #define MAX_LATE_US (200 * INT64_C(1000))
 
 #define MS INT64_C(1000)
+
+/* A peer that is silent for longer says so again. */
+#define MAX_NOISE_MS 60000
 
 /* Keys that wait; more are dropped. */
 #define MAX_KEYS 32
@@ -57,6 +61,8 @@ struct DmPlayer {
     DmPlay play; /* its sound is ours */
     DmToneMaker tone;
     size_t at; /* in the sound */
+    DmNoise noise;
+    bool is_noise; /* nobody asked for it, nobody is told */
     bool is_on;
     bool sounds; /* and does not wait for silence */
     bool was_told;
@@ -330,7 +336,9 @@ play_frame(DmPlayer *player, int64_t now_us)
     int16_t samples[DM_CODEC_MAX_SAMPLES];
     size_t n = (size_t)player->ptime_ms * (DM_NARROW_HZ / 1000);
 
-    if (player->play.sound != NULL) {
+    if (player->is_noise) {
+        dm_noise_make(&player->noise, samples, n);
+    } else if (player->play.sound != NULL) {
         read_sound(player, samples, n);
     } else {
         dm_tone_maker_make(&player->tone, samples, n);
@@ -373,8 +381,12 @@ go_on_playing(DmPlayer *player, int64_t now_us)
         begin(player);
     }
     if (is_over(player)) {
+        bool is_told = !player->is_noise;
+
         end(player);
-        tell(player, DM_MEDIA_EVENT_PLAY_ENDED);
+        if (is_told) {
+            tell(player, DM_MEDIA_EVENT_PLAY_ENDED);
+        }
         return;
     }
     play_frame(player, now_us);
@@ -438,6 +450,7 @@ dm_player_play(DmStream *to, const DmPlay *play)
     int64_t now_us = dm_loop_now_us(loop_of(to));
 
     ensure_player(to);
+    to->player->is_noise = false;
     dm_sound_unref(to->player->play.sound);
     to->player->play = *play;
     to->player->at = 0;
@@ -454,6 +467,23 @@ dm_player_play(DmStream *to, const DmPlay *play)
     if (to->player->keys.n == 0) {
         arm(to->player, next_grid_us(now_us));
     }
+}
+
+void
+dm_player_noise(DmStream *to, unsigned level)
+{
+    static const DmPlay noise = {.duration_ms = MAX_NOISE_MS};
+
+    if (to->player != NULL && to->player->is_on && !to->player->is_noise) {
+        return;
+    }
+    if (to->player == NULL || !to->player->is_noise || !to->player->is_on) {
+        dm_player_play(to, &noise);
+        to->player->is_noise = true;
+        to->player->was_told = true;
+    }
+    dm_noise_init(&to->player->noise, level & 0x7f);
+    to->player->played_ms = 0;
 }
 
 void
@@ -504,6 +534,10 @@ dm_player_takes_over(DmStream *to, const DmPacket *packet)
 {
     DmPlayer *player = to->player;
 
+    if (player->is_on && player->is_noise) {
+        end(player);
+        return player->keys.n_made_ms > 0;
+    }
     if (player->keys.n_made_ms > 0 || (player->is_on && player->play.yield_ms == 0)) {
         return true;
     }

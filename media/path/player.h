@@ -14,6 +14,9 @@ void dm_player_play(DmStream *to, const DmPlay *play);
 void dm_player_stop(DmStream *to);
 /* A key, behind those that wait, as events or as a tone, whichever was agreed. @ms: 0: not said. */
 void dm_player_press(DmStream *to, char key, unsigned ms);
+/* The other peer has fallen silent, over noise of @level (RFC 3389): the same, until it is heard
+ * again or for a minute. Nothing that is played is disturbed. */
+void dm_player_noise(DmStream *to, unsigned level);
 /* The end of the stream. */
 void dm_player_free(DmStream *to);
 

@@ -1145,6 +1145,45 @@ test_a_recording_is_played_again_and_again(void)
 }
 
 static void
+test_comfort_noise_becomes_noise(void)
+{
+    static const uint8_t payload[] = {40};
+    uint8_t bytes[DM_RTP_HEADER_LEN + sizeof payload];
+    Call call;
+    Received before;
+    Received noise;
+    Received after;
+
+    g_test_summary("MED-9: B sends comfort noise nobody agreed on: A hears noise, until B talks");
+
+    call_open(&call);
+    call_update(&call);
+    peer_send(&call.b, 0, 0x7f);
+    peer_receive(&call.a, &before);
+    call.b.next.pt = 13;
+    dm_rtp_build(bytes, &call.b.next);
+    memcpy(bytes + DM_RTP_HEADER_LEN, payload, sizeof payload);
+    peer_send_bytes(&call.b, bytes, sizeof bytes);
+    call.b.next.sequence++;
+    noise = hear_ours(&call.a, 5, before);
+    g_assert_cmpuint(noise.rtp.pt, ==, 0);
+    g_assert_cmpuint(noise.rtp.payload_len, ==, FRAME_LEN);
+    noise.payload = noise.bytes + noise.rtp.payload_offset; /* it is a copy */
+    g_assert_cmpint(memcmp(noise.payload, noise.payload + 1, FRAME_LEN - 1), !=, 0);
+
+    call.b.next.timestamp += 10 * FRAME_LEN;
+    peer_send(&call.b, 0, 0x11);
+    do {
+        peer_receive(&call.a, &after);
+        g_assert_cmpuint(after.rtp.sequence, ==, (uint16_t)(noise.rtp.sequence + 1));
+        g_assert_cmpint((int32_t)(after.rtp.timestamp - noise.rtp.timestamp), >=, FRAME_LEN);
+        noise = after;
+    } while (after.payload[0] != 0x11 || after.payload[1] != 0x11);
+    g_assert_false(peer_try_receive(&call.a, &after, 60));
+    call_close(&call);
+}
+
+static void
 test_ringing_gives_way_to_what_arrives(void)
 {
     Call call;
@@ -1342,6 +1381,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/signalled-tones", test_signalled_keys_become_tones);
     g_test_add_func("/media/session/key-once", test_a_key_told_twice_is_passed_on_once);
     g_test_add_func("/media/session/recording", test_a_recording_is_played_again_and_again);
+    g_test_add_func("/media/session/noise", test_comfort_noise_becomes_noise);
     g_test_add_func("/media/session/ringing", test_ringing_gives_way_to_what_arrives);
     return g_test_run();
 }

@@ -2,6 +2,7 @@
 /* The tones of the network: made, and measured. */
 #include <glib.h>
 
+#include "media/dsp/noise.h"
 #include "media/dsp/tones.h"
 #include "tests/lib/tone.h"
 
@@ -116,6 +117,26 @@ test_silence_is_silent(void)
     g_assert_cmpfloat(tone_rms(samples, G_N_ELEMENTS(samples)), ==, 0);
 }
 
+static void
+test_noise_is_as_loud_as_the_peer_said(void)
+{
+    static int16_t samples[RATE_HZ];
+    DmNoise noise;
+
+    g_test_summary("MED-9: noise at the level of RFC 3389, and nothing of a tone in it");
+    for (unsigned level = 40; level <= 60; level += 10) {
+        double wanted = 32768 * pow(10, -(double)level / 20);
+
+        dm_noise_init(&noise, level);
+        dm_noise_make(&noise, samples, RATE_HZ);
+        g_assert_cmpfloat(fabs(20 * log10(tone_rms(samples, RATE_HZ) / wanted)), <, 0.6);
+        g_assert_cmpfloat(tone_share(samples, RATE_HZ, 1000, RATE_HZ), <, 0.01);
+    }
+    dm_noise_init(&noise, 127);
+    dm_noise_make(&noise, samples, RATE_HZ);
+    g_assert_cmpfloat(tone_rms(samples, RATE_HZ), <=, 1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -125,5 +146,6 @@ main(int argc, char **argv)
     g_test_add_func("/tones/sum", test_two_frequencies_are_heard_at_once);
     g_test_add_func("/tones/modulated", test_modulation_swells_and_fades);
     g_test_add_func("/tones/silence", test_silence_is_silent);
+    g_test_add_func("/tones/noise", test_noise_is_as_loud_as_the_peer_said);
     return g_test_run();
 }
