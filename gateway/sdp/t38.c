@@ -235,18 +235,20 @@ place_of(const DmSdp *sdp)
 
 /* Makes a refused line ours, and live. */
 static void
-open_line(DmSdpMedia *line, const DmSdpPolicy *policy, const DmT38 *t38)
+open_line(DmSdpMedia *line, const DmSdpPolicy *policy, const DmT38 *t38, DmMediaDirection direction)
 {
     line->type = DM_SDP_IMAGE;
     line->proto = DM_SDP_UDPTL;
-    g_strlcpy(line->type_name, "image", sizeof(line->type_name));
+    if (line->type_name[0] == '\0') {
+        g_strlcpy(line->type_name, "image", sizeof(line->type_name));
+    }
     if (line->proto_name[0] == '\0') {
         g_strlcpy(line->proto_name, "udptl", sizeof(line->proto_name));
     }
     g_strlcpy(line->format_text, "t38", sizeof(line->format_text));
     line->connection = policy->local_rtp;
     line->port = dm_address_port(&policy->local_rtp);
-    line->peer_direction = DM_MEDIA_BOTH;
+    line->peer_direction = direction;
     line->t38 = *t38;
 }
 
@@ -261,7 +263,7 @@ make_offer(const DmSdpPolicy *policy, const DmSdp *previous, const DmT38 *t38)
         return NULL;
     }
     sdp = dm_line_refuse_all(previous, place < 0 ? 1 : 0);
-    open_line(&sdp->media[place >= 0 ? (unsigned)place : n_before], policy, t38);
+    open_line(&sdp->media[place >= 0 ? (unsigned)place : n_before], policy, t38, DM_MEDIA_BOTH);
     return sdp;
 }
 
@@ -326,7 +328,10 @@ dm_t38_answer_across(const DmSdp *offer,
     t38 = other != NULL ? dm_t38_common(&offered->t38, &other->t38)
                         : answer_alone(&offered->t38, from);
     *out_answer = dm_line_refuse_all(offer, 0);
-    open_line(&(*out_answer)->media[index], from, &t38);
+    open_line(&(*out_answer)->media[index],
+              from,
+              &t38,
+              dm_direction_reverse(dm_line_direction(offered)));
     return DM_SDP_OK;
 }
 
