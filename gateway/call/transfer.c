@@ -433,7 +433,9 @@ join_replaced(DmParty *from, DmLeg *replaced)
     join(call, in);
 }
 
-/* 0, or why the dialog named by a Replaces is not for @from to dispose of. */
+/* 0, or why the dialog named by a Replaces is not for @from to dispose of. Who is to come over must
+ * not be in the middle of an offer: its answer would be taken for one to the offer that tells it
+ * where it is now. */
 static uint16_t
 judge_replaced(const DmParty *from, const DmLeg *replaced)
 {
@@ -447,6 +449,9 @@ judge_replaced(const DmParty *from, const DmLeg *replaced)
         party->state != DM_LEG_UP || !dm_join_is_possible(party->call) ||
         *dm_call_place(party->call, party->side) != party) {
         return 481;
+    }
+    if (dm_renegotiate_is_pending(party->call)) {
+        return 491;
     }
     return on_one_trunk(from, party) ? 0 : 403;
 }

@@ -258,6 +258,31 @@ test_attended(void)
 }
 
 static void
+test_attended_amid_an_offer(void)
+{
+    World *world = world_new(1, CONFIG("local", "media"));
+
+    g_test_summary("SIG-18: who is in the middle of an offer cannot come over yet: 491, and both "
+                   "calls go on");
+    up(world, "carrier", "a1", "b1");
+    up(world, "pbx", "a2", "b2");
+    peer_does(world_leg(world, "a2"), DM_LEG_REOFFER, 0, HOLD);
+    assert_story(world, "b2:reoffer");
+    g_assert_cmpuint(
+        peer_refers(world_leg(world, "b1"), "+442079461111", world_leg(world, "a2"), NULL),
+        ==,
+        491);
+    peer_does(world_leg(world, "b2"), DM_LEG_REANSWER, 200, HELD);
+    forget_story(world);
+    g_assert_cmpuint(
+        peer_refers(world_leg(world, "b1"), "+442079461111", world_leg(world, "a2"), NULL),
+        ==,
+        202);
+    world_finish(world, 3600 * 1000);
+    world_free(world);
+}
+
+static void
 test_attended_elsewhere(void)
 {
     World *world = world_new(1, CONFIG("local", "media"));
@@ -518,6 +543,7 @@ main(int argc, char **argv)
     g_test_add_func("/call-transfer/impatient", test_impatient);
     g_test_add_func("/call-transfer/given-up", test_given_up);
     g_test_add_func("/call-transfer/attended", test_attended);
+    g_test_add_func("/call-transfer/attended-amid-an-offer", test_attended_amid_an_offer);
     g_test_add_func("/call-transfer/attended-elsewhere", test_attended_elsewhere);
     g_test_add_func("/call-transfer/chain", test_chain);
     g_test_add_func("/call-transfer/relayed", test_relayed);
