@@ -77,7 +77,7 @@ class Load:
     def run(self, calls, rate):
         target, listen = self.tunnels()
         host = streams.PBX_HOST if self.transport == "tls" else "127.0.0.1"
-        self.sipp("uas", "127.0.0.1", listen, "-m", calls, "127.0.0.1")
+        self.sipp("uas", "127.0.0.1", listen, "-m", calls, "-key", "pt", 8, "-key", "codec", "PCMA/8000", "127.0.0.1")
         time.sleep(1)
         caller = self.sipp("uac", streams.PBX_HOST, self.pbx, "-m", calls, "-r", rate, "-d", 200, "-s", compare.CALLED,
                            f"{host}:{target}")
