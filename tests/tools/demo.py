@@ -71,7 +71,7 @@ def run(directory):
         gateway.start()
         write_tone(directory / "audio.al")
         say(f"A carrier listens on 127.0.0.1:{carrier} and sends back whatever it hears")
-        actors.append(peer(directory, "uas", carrier, "-rtp_echo"))
+        actors.append(peer(directory, "uas", carrier, "-rtp_echo", "-key", "pt", 8, "-key", "codec", "PCMA/8000"))
         time.sleep(0.5)
         say(f"A PBX on 127.0.0.1:{pbx} calls {NUMBER} and plays a tone")
         actors.append(peer(directory, "uac-rtp", pbx, "-s", NUMBER, "-d", TALK_S * 1000,
