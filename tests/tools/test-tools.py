@@ -3,6 +3,7 @@
 """The tools that judge the tree, judged: each must see what it is there to see."""
 
 import importlib.util
+import json
 import pathlib
 import subprocess
 import tempfile
@@ -162,6 +163,23 @@ class Results(unittest.TestCase):
 
     def test_a_result_file_that_is_missing_is_a_failure(self):
         self.assertEqual(("0 passed, 1 failed, 0 skipped", 1), self.run_tool("/nonexistent/testlog.json"))
+
+    def test_what_failed_is_named_before_the_count(self):
+        test = {"name": "demarc:sim / sim-call", "result": "ERROR", "stdout": "1..2\nok 1 /a\n# seed 7\nBail out!\n"}
+        with tempfile.TemporaryDirectory() as folder:
+            meson = pathlib.Path(folder, "testlog.json")
+            meson.write_text(json.dumps(test) + "\n")
+            junit = pathlib.Path(folder, "results.xml")
+            junit.write_text(
+                '<testsuite><testcase classname="test_fax" name="test_page"><failure>a dot is gone</failure></testcase>'
+                "</testsuite>"
+            )
+            printed, status = self.run_tool(str(meson), str(junit))
+        self.assertEqual(1, status)
+        self.assertIn("FAILED: demarc:sim / sim-call: ERROR", printed)
+        self.assertIn("# seed 7", printed)
+        self.assertIn("FAILED: test_fax.test_page\n    a dot is gone", printed)
+        self.assertEqual("1 passed, 2 failed, 0 skipped", printed.splitlines()[-1])
 
     def test_junit(self):
         with tempfile.TemporaryDirectory() as folder:
