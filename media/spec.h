@@ -163,6 +163,15 @@ dm_srtp_key_len(DmSrtpSuite suite)
     return suite < DM_N_SRTP_SUITES ? lengths[suite] : 0;
 }
 
+/* What a peer's checks of connectivity must know to be answered (RFC 8445, 5.3). The password is
+ * never logged, never shown. */
+#define DM_ICE_UFRAG_LEN 8
+#define DM_ICE_PWD_LEN   24
+typedef struct {
+    char ufrag[DM_ICE_UFRAG_LEN + 1]; /* "": no ICE */
+    char pwd[DM_ICE_PWD_LEN + 1];
+} DmIceCredentials;
+
 /* Other phones that ring where one was called. */
 #define DM_MEDIA_MAX_RIVALS 7
 

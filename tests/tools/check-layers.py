@@ -55,7 +55,7 @@ LIBRARIES = [
     (r"sofia-sip/sdp", ["gateway/sdp/"]),
     (r"sofia-sip/su", ["gateway/sip/", "gateway/sdp/"]),
     (r"sofia-sip/", ["gateway/sip/"]),
-    (r"openssl/", ["gateway/sip/", "gateway/store/", "media/srtp/"]),
+    (r"openssl/", ["gateway/sip/", "gateway/store/", "media/srtp/", "media/stun/", "media/dtls/"]),
     (r"ares", ["gateway/sip/"]),
     (r"netdb\.h", ["gateway/sip/"]),
     (r"srtp2/", ["media/srtp/"]),
