@@ -189,7 +189,8 @@ class Results(unittest.TestCase):
             )
             self.assertEqual(("2 passed, 0 failed, 1 skipped", 0), self.run_tool(file))
             file.write_text("<testsuites><testsuite><testcase><error/></testcase></testsuite></testsuites>")
-            self.assertEqual(("0 passed, 1 failed, 0 skipped", 1), self.run_tool(file))
+            printed, status = self.run_tool(file)
+        self.assertEqual(("0 passed, 1 failed, 0 skipped", 1), (printed.splitlines()[-1], status))
 
 
 class Shape(unittest.TestCase):
