@@ -172,6 +172,46 @@ typedef struct {
     char pwd[DM_ICE_PWD_LEN + 1];
 } DmIceCredentials;
 
+/* Of a certificate (RFC 8122, 5), made with a hash that is still worth something. */
+typedef enum {
+    DM_FINGERPRINT_NONE,
+    DM_FINGERPRINT_SHA_256,
+    DM_FINGERPRINT_SHA_384,
+    DM_FINGERPRINT_SHA_512,
+} DmFingerprintHash;
+#define DM_N_FINGERPRINT_HASHES 4
+#define DM_FINGERPRINT_MAX      64
+
+typedef struct {
+    uint8_t hash;                      /* DmFingerprintHash */
+    uint8_t bytes[DM_FINGERPRINT_MAX]; /* the rest is zero */
+} DmFingerprint;
+
+static inline unsigned
+dm_fingerprint_len(DmFingerprintHash hash)
+{
+    static const uint8_t lengths[DM_N_FINGERPRINT_HASHES] = {0, 32, 48, 64};
+
+    return hash < DM_N_FINGERPRINT_HASHES ? lengths[hash] : 0;
+}
+
+/* Who begins the handshake of DTLS-SRTP (RFC 5763, 5). */
+typedef enum {
+    DM_DTLS_OFF,
+    DM_DTLS_ACTIVE,  /* we do */
+    DM_DTLS_PASSIVE, /* the peer does */
+} DmDtlsRole;
+
+/* How the keys of one peer are found by DTLS (RFC 5764). */
+typedef struct {
+    uint8_t role; /* DmDtlsRole */
+    uint8_t n_suites;
+    uint8_t suites[DM_N_SRTP_SUITES]; /* DmSrtpSuite, best first; those without a profile are passed
+                                         over */
+    uint32_t association;             /* another number: a handshake begins anew (RFC 8842, 4) */
+    DmFingerprint peer;               /* or it is not the peer */
+} DmDtlsSpec;
+
 /* Other phones that ring where one was called. */
 #define DM_MEDIA_MAX_RIVALS 7
 
