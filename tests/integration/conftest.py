@@ -4,6 +4,15 @@ import pytest
 import lab
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "busy: takes all the processor there is: not beside tests in real time")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first, so that nothing waits for them at the end: faxes take their time."""
+    items.sort(key=lambda item: "test_fax" not in item.nodeid and "missing_ack" not in item.nodeid)
+
+
 @pytest.fixture
 def gateways(tmp_path):
     """Makes gateways; stops what still runs, and fails when one ended badly or a sanitizer spoke."""

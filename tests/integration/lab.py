@@ -33,16 +33,21 @@ def wait_for(condition, what, timeout=WATCHDOG_S):
     raise AssertionError(f"timed out waiting for {what}")
 
 
-_next_port = 21000 + (os.getpid() * 37) % 6000
+# Tests that run in several processes have a share of the ports each.
+_N_SHARES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_SHARE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_FIRST_PORT = 21000 + 8900 // _N_SHARES * _SHARE
+_END_PORT = _FIRST_PORT + 8900 // _N_SHARES
+_next_port = _FIRST_PORT + (os.getpid() * 37) % (6000 // _N_SHARES)
 
 
 def free_port(kind=socket.SOCK_DGRAM, span=1):
     """A port on loopback that nobody has, and the span-1 behind it; never the same twice in one run."""
     global _next_port
     while True:
+        if _next_port + span > _END_PORT:
+            _next_port = _FIRST_PORT
         base, _next_port = _next_port, _next_port + span + (span % 2)
-        if _next_port > 29900:
-            _next_port = 21000
         with contextlib.ExitStack() as stack:
             try:
                 for port in range(base, base + span):

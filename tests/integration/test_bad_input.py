@@ -6,6 +6,8 @@ import re
 import subprocess
 import time
 
+import pytest
+
 import lab
 import wire
 
@@ -90,6 +92,7 @@ def test_strangers_are_not_answered(gateways):
     stranger.close()
 
 
+@pytest.mark.busy
 def test_garbage_changes_nothing(gateways):
     """SEC-5 SIG-4: 20 000 datagrams of noise and mutilated SIP; pings are answered, memory stays where it was"""
     gateway, peer, to = trunk_peer(gateways)

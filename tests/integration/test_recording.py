@@ -149,6 +149,8 @@ def test_a_killed_gateway_leaves_a_whole_file(gateways, phones):
     lab.wait_for(lambda: recorded_for(gateway, 5000), "five seconds")
     os.kill(gateway.process.pid, signal.SIGKILL)
     gateway.process.child.wait()
+    for phone in a, b:
+        phone.stop(signal.SIGKILL)  # asked politely, they wait for an answer to their BYE
     (path,) = files(gateway)
     left, right, rate = channels(path)
     assert len(left) >= 2.5 * rate

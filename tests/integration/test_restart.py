@@ -4,6 +4,8 @@
 import signal
 import time
 
+import pytest
+
 import lab
 
 
@@ -26,6 +28,7 @@ def up(gateway):
     return sum(1 for call in gateway.api.get("/calls?limit=1000")["items"] if call.get("answer_at"))
 
 
+@pytest.mark.busy
 def test_kill_in_the_middle_of_200_calls(gateways, sipp):
     """CDR-1 OPS-3: after kill -9 and a restart, every answered call has a record, closed as cut off"""
     gateway, caller, called = busy_gateway(gateways, sipp, 200, 60000)

@@ -13,6 +13,8 @@ import pytest
 import lab
 import streams
 
+pytestmark = pytest.mark.busy
+
 N = int(os.environ.get("DEMARC_ABUSE", "10000"))
 WARM_UP = 1000
 DEADLINE_S = 240
