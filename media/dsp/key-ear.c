@@ -15,8 +15,9 @@
 
 /* Of the sound's power, so much is the two tones. Speech has its overtones. */
 #define MIN_SHARE 0.82f
-/* Right after a loss, when there are 10 ms to go by. */
+/* Right after a loss, and right before one, when there are 10 ms to go by. */
 #define MIN_SHORT_SHARE 0.90f
+#define N_SHORT         2
 /* Amplitude of the weaker tone: -41 dBm0. */
 #define MIN_AMPLITUDE 200.0f
 /* Q.24 wants 4 and 8 dB at least; lines do worse. As power. */
@@ -330,11 +331,27 @@ dm_key_ear_hear(DmKeyEar *ear, const int16_t *samples, size_t n)
     return ear->key;
 }
 
+/* The sound breaks off here. The beginning of a tone may be too short for the whole window, and not
+ * for the end of it. */
+static void
+hear_last_of(DmKeyEar *ear)
+{
+    char key = 0;
+
+    if (ear->n_hops == N_WINDOW && ear->heard == 0) {
+        key = key_in(ear, N_SHORT, MIN_SHORT_SHARE);
+    }
+    if (key != 0) {
+        on_tone(ear, key, N_SHORT);
+    }
+}
+
 char
 dm_key_ear_miss(DmKeyEar *ear, size_t n)
 {
     unsigned n_hops = (unsigned)(n / HOP);
 
+    hear_last_of(ear);
     ear->n_samples = 0;
     ear->n_hops = 0;
     ear->n_before += n_hops;
@@ -345,6 +362,8 @@ dm_key_ear_miss(DmKeyEar *ear, size_t n)
         ear->n_lost += n_hops;
         decide(ear);
         ear->n_gone_lost = n_gone_lost;
+    } else if (ear->key != 0 && is_up(ear)) {
+        ear->key = 0; /* its tone may be back when the loss is over: another press */
     }
     return ear->key;
 }

@@ -11,6 +11,7 @@
 #include "media/rtp/bytes.h"
 #include "media/session.h"
 #include "tests/lib/allocations.h"
+#include "tests/lib/seed.h"
 #include "tests/lib/tone.h"
 
 #define AMPLITUDE 8000.0
@@ -579,7 +580,7 @@ random_keys(GRand *random, char keys[N_KEYS + 1])
 static void
 assert_events_become_tones(unsigned percent)
 {
-    g_autoptr(GRand) random = g_rand_new_with_seed((guint32)g_test_rand_int());
+    g_autoptr(GRand) random = g_rand_new_with_seed(dm_test_seed());
 
     for (unsigned s = 0; s < N_STRINGS; s++) {
         char keys[N_KEYS + 1];

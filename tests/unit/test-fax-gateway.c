@@ -10,6 +10,7 @@
 #include "media/fax/gateway.h"
 #include "media/fax/ifp.h"
 #include "tests/lib/fax-terminal.h"
+#include "tests/lib/seed.h"
 #include "tests/lib/temp-dir.h"
 
 #define STEP           160
@@ -141,7 +142,7 @@ set_up(World *world, const Case *what)
     dm_temp_dir_init(&world->dir);
     world->sent = dm_temp_dir_file(&world->dir, "sent.tif");
     world->received = dm_temp_dir_file(&world->dir, "received.tif");
-    world->network.random = g_rand_new_with_seed(g_test_rand_int());
+    world->network.random = g_rand_new_with_seed(dm_test_seed());
     world->network.loss = what->loss;
     fax_write_pages(world->sent, what->n_pages, PAGE_ROWS, 7);
     world->modem = fax_terminal_new(

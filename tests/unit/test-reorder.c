@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "media/path/reorder.h"
+#include "tests/lib/seed.h"
 
 #define MS INT64_C(1000)
 
@@ -149,7 +150,7 @@ static void
 test_any_order_is_played_in_order(void)
 {
     Fixture fixture;
-    g_autoptr(GRand) random = g_rand_new_with_seed(g_test_rand_int());
+    g_autoptr(GRand) random = g_rand_new_with_seed(dm_test_seed());
     g_autoptr(GString) want = g_string_new("new ");
     uint16_t numbers[200];
 
