@@ -33,6 +33,12 @@ typedef struct {
     char cname[17];
 } DmStreamRtcp;
 
+/* Written by the worker, read by any thread: path/judge.h. */
+typedef struct {
+    DmVoipMetrics metrics[2];
+    _Atomic unsigned slot;
+} DmVoipPublished;
+
 /* How one peer's two directions sound: path/judge.c's. */
 typedef struct {
     DmRtpBursts bursts;
@@ -42,6 +48,7 @@ typedef struct {
     int32_t out_lost;
     int64_t out_judged_us; /* 0: never */
     DmQualityTrack in, out;
+    DmVoipPublished heard, told;
 } DmStreamJudge;
 
 /* One peer of a session. A packet touches the first two cache lines of the peer it comes from and

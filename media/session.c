@@ -404,6 +404,9 @@ report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
     out->last_rx_mono_us = last_rx_us(stream, now_us);
     dm_quality_read(&stream->judge.in, &out->in);
     dm_quality_read(&stream->judge.out, &out->out);
+    out->heard = dm_judge_published(&stream->judge.heard);
+    out->told = dm_judge_published(&stream->judge.told);
+    out->local = stream->local;
 }
 
 static void

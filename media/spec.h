@@ -306,6 +306,23 @@ typedef struct {
     uint32_t jitter_us, jitter_avg_us, jitter_max_us;
 } DmMediaQuality;
 
+/* How a stream has come to whoever hears it, from its beginning on (RFC 3611, 4.7). */
+typedef struct {
+    bool known;                                                  /* the rest means something */
+    uint32_t ssrc;                                               /* of the stream */
+    uint8_t loss_rate, discard_rate, burst_density, gap_density; /* in 256ths */
+    uint8_t gmin; /* received packets that end a burst */
+    uint16_t burst_ms, gap_ms, round_trip_ms, end_system_ms;
+    int8_t signal_dbm, noise_dbm; /* DM_VOIP_UNKNOWN: not known; the same for the next five */
+    uint8_t echo_loss_db;
+    uint8_t r_factor, other_r_factor; /* of this network; of the one behind whoever hears it */
+    uint8_t mos_lq_x10, mos_cq_x10;
+    uint8_t
+        config; /* bits 7 and 6: concealment; 5 and 4: kind of jitter buffer; 3 to 0: its rate */
+    uint16_t buffer_nominal_ms, buffer_max_ms, buffer_limit_ms;
+} DmVoipMetrics;
+#define DM_VOIP_UNKNOWN 127
+
 /* A file a call is to be written to. */
 typedef struct {
     char path[400]; /* of a file that does not exist yet, in the folder for recordings; folders are
@@ -355,6 +372,9 @@ typedef struct {
     DmMediaQuality in;      /* of what the peer sends, as it comes here */
     uint16_t peer_mos_x100; /* of what we send, as the peer itself judges (RFC 3611); 0: unknown */
     DmMediaQuality out;     /* of what we send to the peer, as its RTCP says; n is 0 without RTCP */
+    DmVoipMetrics heard;    /* what the peer sends, as it comes here */
+    DmVoipMetrics told;     /* what we send, as the peer has told last (RFC 3611) */
+    DmAddress local;        /* where the peer is to send to */
 } DmMediaSideReport;
 
 /* How a fax went through the gateway. */

@@ -104,6 +104,9 @@ dm_control_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *
         stream->rtcp.sr_ntp_middle = info.sr_ntp_middle;
         stream->rtcp.sr_arrived_us = now_us;
     }
+    if (info.has_voip) {
+        dm_judge_publish(&stream->judge.told, &info.voip);
+    }
     if (info.has_voip && info.voip.mos_cq_x10 <= 50) {
         dm_publish(stream->peer_mos_x100, 10u * info.voip.mos_cq_x10);
     }

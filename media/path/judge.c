@@ -14,6 +14,33 @@ stats_of(DmStream *stream)
     return dm_worker_stats(dm_stream_session(stream)->worker);
 }
 
+/* A reader of the old one is left alone: the next comes into the other slot, and seconds later. */
+void
+dm_judge_publish(DmVoipPublished *published, const DmVoipMetrics *metrics)
+{
+    unsigned next = 1 - dm_published(published->slot);
+
+    published->metrics[next] = *metrics;
+    atomic_store_explicit(&published->slot, next, memory_order_release);
+}
+
+DmVoipMetrics
+dm_judge_published(const DmVoipPublished *published)
+{
+    return published->metrics[atomic_load_explicit(&published->slot, memory_order_acquire)];
+}
+
+static void
+publish_heard(DmStream *stream)
+{
+    DmVoipMetrics metrics;
+
+    if (stream->rx.started) {
+        dm_judge_voip(stream, &metrics);
+        dm_judge_publish(&stream->judge.heard, &metrics);
+    }
+}
+
 void
 dm_judge_in(DmStream *stream)
 {
@@ -32,6 +59,7 @@ dm_judge_in(DmStream *stream)
         .rtt_us = dm_published(stream->rtt_us),
     };
 
+    publish_heard(stream);
     if (sample.n_expected < MIN_PACKETS) {
         return;
     }
@@ -99,9 +127,12 @@ ms_of(uint64_t ms)
 
 /* A packet, as they come: by what the peer's payload types and lengths say it is 20 ms. */
 #define PACKET_MS 20
+/* Enhanced concealment, adaptive jitter buffer: what the quality is judged by. */
+#define VOIP_CONFIG   (2 << 6 | 3 << 4)
+#define MAX_BUFFER_MS 200
 
 void
-dm_judge_voip(DmStream *stream, DmRtcpVoip *out)
+dm_judge_voip(DmStream *stream, DmVoipMetrics *out)
 {
     uint32_t n_lost = dm_rtp_sequence_lost(&stream->rx);
     uint32_t n_expected = dm_published(stream->rx_packets) + n_lost;
@@ -119,7 +150,8 @@ dm_judge_voip(DmStream *stream, DmRtcpVoip *out)
 
     model.delay_ms = dm_mouth_to_ear_ms(rtt_us, jitter_us, PACKET_MS);
     conversing = dm_emodel_rating(&model);
-    *out = (DmRtcpVoip){
+    *out = (DmVoipMetrics){
+        .known = true,
         .ssrc = stream->rx.ssrc,
         .loss_rate = (uint8_t)MIN(UINT64_C(256) * n_lost / MAX(n_expected, 1), 255),
         .discard_rate = (uint8_t)MIN(UINT64_C(256) * n_late / MAX(n_expected, 1), 255),
@@ -128,10 +160,17 @@ dm_judge_voip(DmStream *stream, DmRtcpVoip *out)
         .burst_ms = ms_of(UINT64_C(1) * PACKET_MS * figures.burst_packets),
         .gap_ms = ms_of(UINT64_C(1) * PACKET_MS * figures.gap_packets),
         .round_trip_ms = ms_of(rtt_us / 1000),
+        .signal_dbm = DM_VOIP_UNKNOWN,
+        .noise_dbm = DM_VOIP_UNKNOWN,
+        .echo_loss_db = DM_VOIP_UNKNOWN,
+        .gmin = DM_BURST_GMIN,
         .r_factor = (uint8_t)conversing,
+        .other_r_factor = DM_VOIP_UNKNOWN,
         .mos_lq_x10 = (uint8_t)(10 * dm_emodel_mos(listening)),
         .mos_cq_x10 = (uint8_t)(10 * dm_emodel_mos(conversing)),
         .buffer_nominal_ms = ms_of(2 * jitter_us / 1000),
-        .buffer_max_ms = 200,
+        .config = VOIP_CONFIG,
+        .buffer_max_ms = MAX_BUFFER_MS,
+        .buffer_limit_ms = MAX_BUFFER_MS,
     };
 }

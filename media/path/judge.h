@@ -16,7 +16,12 @@ void dm_judge_in(DmStream *stream);
 void dm_judge_out(DmStream *stream, const DmRtcpBlock *block, int64_t now_us);
 
 /* The metrics of what comes from the peer, for the peer. */
-void dm_judge_voip(DmStream *stream, DmRtcpVoip *out);
+void dm_judge_voip(DmStream *stream, DmVoipMetrics *out);
+
+/* Makes @metrics what any thread may read. */
+void dm_judge_publish(DmVoipPublished *published, const DmVoipMetrics *metrics);
+/* Any thread. */
+DmVoipMetrics dm_judge_published(const DmVoipPublished *published);
 
 /* Of a packet's outcome: how many runs of losses there were. */
 static inline void

@@ -4,7 +4,6 @@
 #include <glib.h>
 #include <string.h>
 
-#include "media/rtp/bursts.h"
 #include "media/rtp/bytes.h"
 
 #define VERSION     2
@@ -19,10 +18,7 @@
 
 #define XR_VOIP       7
 #define XR_VOIP_WORDS 8 /* behind its first */
-/* Enhanced concealment, adaptive jitter buffer: what the quality is judged by. */
-#define XR_CONFIG (2 << 6 | 3 << 4)
-
-#define SDES_CNAME 1
+#define SDES_CNAME    1
 
 #define HEADER_LEN      4
 #define SENDER_INFO_LEN 20
@@ -103,10 +99,11 @@ read_report(const Packet *packet, uint32_t our_ssrc, DmRtcpInfo *info)
     return DM_RTCP_OK;
 }
 
-static DmRtcpVoip
+static DmVoipMetrics
 read_voip(const uint8_t *bytes)
 {
-    return (DmRtcpVoip){
+    return (DmVoipMetrics){
+        .known = true,
         .ssrc = dm_get_u32(bytes + 4),
         .loss_rate = bytes[8],
         .discard_rate = bytes[9],
@@ -116,11 +113,18 @@ read_voip(const uint8_t *bytes)
         .gap_ms = dm_get_u16(bytes + 14),
         .round_trip_ms = dm_get_u16(bytes + 16),
         .end_system_ms = dm_get_u16(bytes + 18),
+        .signal_dbm = (int8_t)bytes[20],
+        .noise_dbm = (int8_t)bytes[21],
+        .echo_loss_db = bytes[22],
+        .gmin = bytes[23],
         .r_factor = bytes[24],
+        .other_r_factor = bytes[25],
         .mos_lq_x10 = bytes[26],
         .mos_cq_x10 = bytes[27],
+        .config = bytes[28],
         .buffer_nominal_ms = dm_get_u16(bytes + 30),
         .buffer_max_ms = dm_get_u16(bytes + 32),
+        .buffer_limit_ms = dm_get_u16(bytes + 34),
     };
 }
 
@@ -252,7 +256,7 @@ put_sdes(uint8_t *bytes, const DmRtcpReport *report)
 static size_t
 put_extended(uint8_t *bytes, const DmRtcpReport *report)
 {
-    const DmRtcpVoip *voip = &report->voip;
+    const DmVoipMetrics *voip = &report->voip;
     uint8_t *block = bytes + HEADER_LEN + 4;
     size_t len = HEADER_LEN + 4 + 4 + 4 * XR_VOIP_WORDS;
 
@@ -270,16 +274,18 @@ put_extended(uint8_t *bytes, const DmRtcpReport *report)
     dm_put_u16(block + 14, voip->gap_ms);
     dm_put_u16(block + 16, voip->round_trip_ms);
     dm_put_u16(block + 18, voip->end_system_ms);
-    memset(block + 20, DM_RTCP_UNKNOWN, 3); /* levels of signal, noise and echo */
-    block[23] = DM_BURST_GMIN;
+    block[20] = (uint8_t)voip->signal_dbm;
+    block[21] = (uint8_t)voip->noise_dbm;
+    block[22] = voip->echo_loss_db;
+    block[23] = voip->gmin;
     block[24] = voip->r_factor;
-    block[25] = DM_RTCP_UNKNOWN; /* the other end's network */
+    block[25] = voip->other_r_factor;
     block[26] = voip->mos_lq_x10;
     block[27] = voip->mos_cq_x10;
-    block[28] = XR_CONFIG;
+    block[28] = voip->config;
     dm_put_u16(block + 30, voip->buffer_nominal_ms);
     dm_put_u16(block + 32, voip->buffer_max_ms);
-    dm_put_u16(block + 34, voip->buffer_max_ms);
+    dm_put_u16(block + 34, voip->buffer_limit_ms);
     return len;
 }
 

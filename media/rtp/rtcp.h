@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "media/spec.h"
+
 /* RTCP as far as a gateway that ends it on both sides needs it (RFC 3550, 6): what a peer reports
  * of itself and of us, and our own compound packets. */
 
@@ -28,17 +30,6 @@ typedef struct {
     uint8_t fraction_lost; /* of 256, since the last report */
 } DmRtcpBlock;
 
-/* VoIP metrics of one stream (RFC 3611, 4.7). */
-typedef struct {
-    uint32_t ssrc;                                               /* of the stream */
-    uint8_t loss_rate, discard_rate, burst_density, gap_density; /* in 256ths */
-    uint16_t burst_ms, gap_ms, round_trip_ms, end_system_ms;
-    uint8_t r_factor;               /* 127: not known */
-    uint8_t mos_lq_x10, mos_cq_x10; /* 127: not known */
-    uint16_t buffer_nominal_ms, buffer_max_ms;
-} DmRtcpVoip;
-#define DM_RTCP_UNKNOWN 127
-
 /* What a compound packet says. */
 typedef struct {
     uint32_t sender; /* SSRC of whoever sent the first report */
@@ -48,7 +39,7 @@ typedef struct {
     DmRtcpBlock block;
     bool has_bye;
     bool has_voip; /* about our stream */
-    DmRtcpVoip voip;
+    DmVoipMetrics voip;
 } DmRtcpInfo;
 
 /* @our_ssrc: of the stream whose report block is wanted. @out_info is written on DM_RTCP_OK only.
@@ -73,7 +64,7 @@ typedef struct {
     bool has_block;
     DmRtcpBlock block;
     bool has_voip;
-    DmRtcpVoip voip;
+    DmVoipMetrics voip;
     bool is_bye;
     char cname[DM_RTCP_CNAME_MAX]; /* with NUL */
 } DmRtcpReport;

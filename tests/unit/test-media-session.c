@@ -863,6 +863,42 @@ test_rtcp_ends_here(void)
 }
 
 static void
+test_what_the_peer_tells_is_reported(void)
+{
+    DmRtcpReport told = {
+        .ssrc = 9,
+        .cname = "phone",
+        .has_voip = true,
+        .voip = {.loss_rate = 26, .mos_cq_x10 = 37, .signal_dbm = -18, .buffer_limit_ms = 120},
+    };
+    Call call;
+    uint8_t bytes[DM_RTCP_MAX];
+    DmMediaReport now;
+    DmMediaReport end;
+
+    g_test_summary("MED-8, RFC 3611: what comes is reported in the same terms as what the peer "
+                   "tells of what it hears");
+
+    call_open(&call);
+    call_update(&call);
+    send_through(&call.a, &call.b);
+    dm_media_session_report(call.session, &now);
+    told.voip.ssrc = now.side[DM_SIDE_A].ssrc_tx;
+    peer_send_bytes(&call.a, bytes, dm_rtcp_build(bytes, &told));
+    send_through(&call.a, &call.b);
+    end = call_close(&call);
+    g_assert_true(end.side[DM_SIDE_A].told.known);
+    g_assert_cmpuint(end.side[DM_SIDE_A].told.loss_rate, ==, 26);
+    g_assert_cmpint(end.side[DM_SIDE_A].told.signal_dbm, ==, -18);
+    g_assert_cmpuint(end.side[DM_SIDE_A].told.buffer_limit_ms, ==, 120);
+    g_assert_false(end.side[DM_SIDE_B].told.known);
+    g_assert_true(end.side[DM_SIDE_A].heard.known);
+    g_assert_cmphex(end.side[DM_SIDE_A].heard.ssrc, ==, call.a.next.ssrc);
+    g_assert_false(end.side[DM_SIDE_B].heard.known); /* it never sent anything */
+    g_assert_true(dm_address_equal(&end.side[DM_SIDE_A].local, &call.a.gateway));
+}
+
+static void
 test_no_port_left_is_a_limit(void)
 {
     uint16_t first = (uint16_t)(PORT_MIN + 4 * (getpid() % 40));
@@ -1369,6 +1405,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/hold", test_hold_stops_what_is_off);
     g_test_add_func("/media/session/silence", test_silent_peer_is_told_once);
     g_test_add_func("/media/session/rtcp", test_rtcp_ends_here);
+    g_test_add_func("/media/session/voip-metrics", test_what_the_peer_tells_is_reported);
     g_test_add_func("/media/session/quality", test_every_direction_is_judged);
     g_test_add_func("/media/session/recorded", test_a_session_is_recorded);
     g_test_add_func("/media/session/no-port", test_no_port_left_is_a_limit);

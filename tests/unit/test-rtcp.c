@@ -82,7 +82,7 @@ test_voip_metrics_cross(void)
     g_test_summary("RFC 3611, 4.7: after SR or RR and SDES; about our stream only; blocks of other "
                    "types are passed over, and one that is too long is refused");
 
-    report.voip = (DmRtcpVoip){
+    report.voip = (DmVoipMetrics){
         .ssrc = OURS,
         .loss_rate = 13,
         .burst_ms = 240,
@@ -90,6 +90,10 @@ test_voip_metrics_cross(void)
         .r_factor = 78,
         .mos_cq_x10 = 39,
         .buffer_max_ms = 200,
+        .signal_dbm = -19,
+        .gmin = 16,
+        .config = 0xb2,
+        .buffer_limit_ms = 240,
     };
     len = dm_rtcp_build(bytes, &report);
     g_assert_cmpuint(len % 4, ==, 0);
@@ -101,6 +105,10 @@ test_voip_metrics_cross(void)
     g_assert_cmpuint(info.voip.r_factor, ==, 78);
     g_assert_cmpuint(info.voip.mos_cq_x10, ==, 39);
     g_assert_cmpuint(info.voip.buffer_max_ms, ==, 200);
+    g_assert_cmpint(info.voip.signal_dbm, ==, -19);
+    g_assert_cmpuint(info.voip.gmin, ==, 16);
+    g_assert_cmphex(info.voip.config, ==, 0xb2);
+    g_assert_cmpuint(info.voip.buffer_limit_ms, ==, 240);
     g_assert_cmpint(dm_rtcp_parse(bytes, len, 5, &info), ==, DM_RTCP_OK);
     g_assert_false(info.has_voip);
 
