@@ -632,6 +632,37 @@ static const DmJsonMember security_members[] = {
     {NULL},
 };
 
+static const DmJsonMember report_members[] = {
+    {"collector",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmConfig, quality.reports.collector),
+     .reference = "trunks",
+     .doc = "Trunk that leads to the collector: its endpoints, transport, TLS and credentials are "
+            "used. None: no reports are made."},
+    {"user",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmConfig, quality.reports.user),
+     .max = 64,
+     .text = "collector",
+     .convert = dm_json_check_user,
+     .doc = "User part of the collector's URI."},
+    {"interval_s",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmConfig, quality.reports.interval_s),
+     .max = 3600,
+     .doc = "Seconds between reports in the middle of calls, each of the call so far; 0: only at "
+            "the end."},
+    {"trunks",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmConfig, quality.reports.trunks),
+     .max = 1000,
+     .reference = "trunks",
+     .make = dm_json_make_string,
+     .free = g_free,
+     .doc = "Trunks whose legs are reported; none: all."},
+    {NULL},
+};
+
 static const DmJsonMember quality_members[] = {
     {"loss_percent",
      DM_JSON_INTEGER,
@@ -653,6 +684,10 @@ static const DmJsonMember quality_members[] = {
      .value = 600,
      .doc = "Milliseconds of round trip to one side from which it says `quality_delay`; "
             "0: never."},
+    {"reports",
+     DM_JSON_OBJECT,
+     .members = report_members,
+     .doc = "Reports on answered calls for a collector (RFC 6035), one for each leg."},
     {NULL},
 };
 
@@ -1034,6 +1069,9 @@ clear_config(DmConfig *config)
     g_free(config->system.node);
     g_free(config->admin.tls_cert);
     g_free(config->admin.tls_key);
+    g_free(config->quality.reports.collector);
+    g_free(config->quality.reports.user);
+    g_clear_pointer(&config->quality.reports.trunks, g_ptr_array_unref);
     g_free(config->recording.directory);
     g_free(config->recording.name);
     g_free(config->cdr.file_path);
@@ -1098,6 +1136,22 @@ const DmTrunkConfig *
 dm_config_trunk(const DmConfig *config, const char *id)
 {
     return id != NULL ? g_hash_table_lookup(config->trunks_by_id, id) : NULL;
+}
+
+bool
+dm_config_is_reported(const DmConfig *config, const char *id)
+{
+    const GPtrArray *trunks = config->quality.reports.trunks;
+
+    if (*config->quality.reports.collector == '\0' || id == NULL) {
+        return false;
+    }
+    for (guint i = 0; i < trunks->len; i++) {
+        if (strcmp(g_ptr_array_index(trunks, i), id) == 0) {
+            return true;
+        }
+    }
+    return trunks->len == 0;
 }
 
 const DmListenerConfig *

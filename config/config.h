@@ -110,6 +110,12 @@ typedef struct {
     /* Beyond these a call's quality is named in its record; 0: never. */
     struct {
         unsigned loss_percent, jitter_ms, rtt_ms;
+        struct {
+            char *collector;     /* trunk id; "": no reports */
+            char *user;          /* of its URI; "": none */
+            unsigned interval_s; /* in the middle of calls; 0: none */
+            GPtrArray *trunks;   /* char *: whose calls are reported; empty: all */
+        } reports;
     } quality;
 
     struct {
@@ -172,6 +178,9 @@ dm_problems_any(const DmProblems *problems)
  */
 DmConfig *dm_config_new_from_json(const json_t *document, DmProblems *problems);
 extern const DmJsonMember dm_config_members[]; /* of the document */
+
+/* Whether the collector is told of calls of trunk @id. */
+bool dm_config_is_reported(const DmConfig *config, const char *id);
 
 /* The one thing added to a snapshot after it was made, by the first thread that needs it. Returns
  * the index in force: @index, now the configuration's, or the one another thread was quicker with

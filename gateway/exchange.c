@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/exchange.h"
 
+#include <string.h>
+
 #include "gateway/base/error.h"
 #include "gateway/base/log.h"
 #include "gateway/call-counters.h"
+#include "gateway/cdr/quality-report.h"
 
 DM_LOG_TOPIC("exchange");
 
@@ -16,6 +19,7 @@ struct DmExchange {
     DmCallDeps deps;
     DmCallObserver observer;
     bool accepting;
+    DmTimer report_timer; /* for the collector, in the middle of calls */
 };
 
 /* Q.850 cause 16 and 41 in words the records use. */
@@ -66,6 +70,58 @@ count_end(DmExchange *exchange, const DmRecord *record)
     dm_count_add(&counters[CALL_active], -1);
 }
 
+/* @end_wall_us: as in dm_quality_report_print(). */
+static void
+report_quality(DmExchange *exchange, const DmRecord *record, int64_t end_wall_us)
+{
+    for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
+        GString *body = dm_config_is_reported(exchange->config, record->leg[side].trunk)
+                            ? dm_quality_report_print(record, side, end_wall_us)
+                            : NULL;
+
+        if (body != NULL) {
+            dm_sip_stack_publish(exchange->stack, body);
+        }
+    }
+}
+
+static void
+report_one(DmCall *call, void *user_data)
+{
+    DmExchange *exchange = user_data;
+    const DmRecord *record = dm_call_record_now(call);
+
+    if (record->end_wall_us == 0) {
+        report_quality(exchange, record, dm_clock_wall_us(dm_loop_clock(exchange->options.loop)));
+    }
+}
+
+static void arm_reports(DmExchange *exchange);
+
+static void
+on_report_timer(DmTimer *timer, void *user_data)
+{
+    DmExchange *exchange = user_data;
+
+    arm_reports(exchange);
+    dm_call_table_foreach(exchange->calls, report_one, exchange);
+}
+
+static void
+arm_reports(DmExchange *exchange)
+{
+    unsigned interval_s = exchange->config->quality.reports.interval_s;
+
+    dm_timer_disarm(&exchange->report_timer);
+    if (interval_s > 0 && *exchange->config->quality.reports.collector != '\0') {
+        dm_loop_arm(exchange->options.loop,
+                    &exchange->report_timer,
+                    interval_s * G_USEC_PER_SEC,
+                    on_report_timer,
+                    exchange);
+    }
+}
+
 static void
 on_call_started(const DmRecord *record, void *user_data)
 {
@@ -80,6 +136,7 @@ on_call_ended(const DmRecord *record, void *user_data)
     DmExchange *exchange = user_data;
 
     count_end(exchange, record);
+    report_quality(exchange, record, 0);
     exchange->options.user->ended(record, exchange->options.user_data);
 }
 
@@ -203,6 +260,7 @@ dm_exchange_new(const DmExchangeOptions *options, DmConfig *config)
         .media_engine = options->media_engine,
         .observer = &exchange->observer,
     };
+    arm_reports(exchange);
     return exchange;
 }
 
@@ -212,6 +270,7 @@ dm_exchange_free(DmExchange *exchange)
     if (exchange == NULL) {
         return;
     }
+    dm_timer_disarm(&exchange->report_timer);
     dm_call_table_free(exchange->calls);
     dm_sip_stack_free(exchange->stack);
     dm_pool_free(exchange->pool);
@@ -227,6 +286,10 @@ dm_exchange_take_config(DmExchange *exchange, DmConfig *config)
     exchange->config = dm_config_ref(config);
     dm_pool_take_config(exchange->pool, config);
     dm_sip_stack_take_config(exchange->stack, config);
+    if (config->quality.reports.interval_s != old->quality.reports.interval_s ||
+        strcmp(config->quality.reports.collector, old->quality.reports.collector) != 0) {
+        arm_reports(exchange);
+    }
     dm_config_unref(old);
 }
 

@@ -493,14 +493,8 @@ dm_call_state_name(const DmCall *call)
 json_t *
 dm_call_to_json(DmCall *call)
 {
-    json_t *json;
+    json_t *json = dm_record_to_json(dm_call_record_now(call));
 
-    if (call->joining.host != NULL) {
-        dm_join_refresh_media(call);
-    } else {
-        dm_call_media_refresh(call);
-    }
-    json = dm_record_to_json(call->record);
     json_object_set_new(json, "state", json_string(dm_call_state_name(call)));
     return json;
 }
@@ -508,6 +502,17 @@ dm_call_to_json(DmCall *call)
 const DmRecord *
 dm_call_record(const DmCall *call)
 {
+    return call->record;
+}
+
+const DmRecord *
+dm_call_record_now(DmCall *call)
+{
+    if (call->joining.host != NULL) {
+        dm_join_refresh_media(call);
+    } else {
+        dm_call_media_refresh(call);
+    }
     return call->record;
 }
 

@@ -47,6 +47,8 @@ const char *dm_call_state_name(const DmCall *call);
 /* As it is now, media numbers included. (transfer full) */
 json_t *dm_call_to_json(DmCall *call);
 const DmRecord *dm_call_record(const DmCall *call);
+/* The same, with the media numbers as they are now. */
+const DmRecord *dm_call_record_now(DmCall *call);
 
 /* What an operator may want of its recording. */
 typedef enum {

@@ -12,6 +12,7 @@
 #include "gateway/sip/leg-priv.h"
 #include "gateway/sip/leg.h"
 #include "gateway/sip/options.h"
+#include "gateway/sip/publish.h"
 #include "gateway/sip/register.h"
 #include "gateway/sip/registrar.h"
 #include "gateway/sip/request-check.h"
@@ -27,6 +28,7 @@ struct DmSipStack {
     void *user_data;
     DmLegFactory factory;
     DmRegistrar *registrar;
+    DmPublisher *publisher;
     GHashTable *registrations; /* trunk id -> DmRegister */
     GPtrArray *leaving; /* DmRegister of trunks that are gone: their last word is on its way */
     GHashTable *pings;  /* trunk id -> DmOptions */
@@ -845,6 +847,13 @@ dm_sip_stack_trunk_action(DmSipStack *stack, const char *trunk_id, const char *a
     return true;
 }
 
+void
+dm_sip_stack_publish(DmSipStack *stack, GString *body)
+{
+    DM_RUNS_ON(DM_THREAD_SIGNAL);
+    dm_publisher_send(stack->publisher, body);
+}
+
 /* --- life --- */
 
 static DmLeg *
@@ -899,6 +908,7 @@ dm_sip_stack_new(const DmSipStackOptions *options, DmConfig *config)
     stack->tokens = new_table(g_free);
     stack->registrar =
         dm_registrar_new(&stack->core, options->user->on_bindings, options->user_data);
+    stack->publisher = dm_publisher_new(&stack->core);
     stack->max_transactions = config->security.max_transactions;
     dm_sip_stack_take_config(stack, config);
     return stack;
@@ -918,6 +928,7 @@ dm_sip_stack_free(DmSipStack *stack)
     g_hash_table_unref(stack->pings);
     g_hash_table_unref(stack->tokens);
     dm_registrar_free(stack->registrar);
+    dm_publisher_free(stack->publisher);
     dm_sip_legs_drop(core);
     dm_tx_layer_free(core->tx);
     dm_sip_invites_drop(core);
@@ -974,7 +985,7 @@ dm_sip_stack_is_quiet(DmSipStack *stack)
             return false;
         }
     }
-    return stack->core.n_legs == 0;
+    return stack->core.n_legs == 0 && !dm_publisher_is_busy(stack->publisher);
 }
 
 size_t

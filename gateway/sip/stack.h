@@ -67,8 +67,10 @@ const DmLegFactory *dm_sip_stack_legs(DmSipStack *stack);
 /* An operator's wish for one trunk: "register", "unregister" (of a trunk that registers with us:
  * its contacts are forgotten), "probe". False: unknown, or not this worker's. */
 bool dm_sip_stack_trunk_action(DmSipStack *stack, const char *trunk_id, const char *action);
+/* A quality report for the configured collector: see publish.h. @body: (transfer full). */
+void dm_sip_stack_publish(DmSipStack *stack, GString *body);
 /* Unregisters what is registered; calls are the gateway's to end. Done when no transaction is
- * active, or after 2 s. */
+ * active and no report is left, or after 2 s. */
 void dm_sip_stack_shutdown(DmSipStack *stack);
 bool dm_sip_stack_is_quiet(DmSipStack *stack);
 size_t dm_sip_stack_n_legs(const DmSipStack *stack);
