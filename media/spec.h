@@ -57,13 +57,20 @@ typedef enum {
 
 /* One payload type of one side. */
 typedef struct {
-    DmCodec codec;
+    uint8_t codec; /* DmCodec */
     uint8_t pt;
     uint8_t channels;
     uint32_t clock_hz; /* RTP clock; 8000 for G.722 (RFC 3551, 4.5.2) */
     char name[16];     /* encoding name as in rtpmap, for DM_CODEC_OTHER and for people */
-    char fmtp[80];
+    const char *fmtp;  /* parameters as written: the description's that the format is part of, never
+                          NULL there. NULL in all that media are told: they know no text. */
 } DmMediaFormat;
+
+/* What a peer wants of an encoder; all zero suits any. Opus only (RFC 7587, 6.1). */
+typedef struct {
+    bool fec;             /* it can use forward error correction within the stream */
+    uint32_t bitrate_bps; /* 0: as the codec thinks best */
+} DmEncoderWishes;
 
 #define DM_MEDIA_MAX_FORMATS 16
 
@@ -246,6 +253,7 @@ typedef struct {
     bool hear_rivals;
     uint8_t n_rivals;
     DmAddress rivals[DM_MEDIA_MAX_RIVALS];
+    DmEncoderWishes wishes;
     bool is_t38; /* fax over UDPTL where RTP was: no formats then */
     DmT38 t38;
     DmSrtpKey srtp_in, srtp_out; /* what comes from the peer, what goes to it; both or neither */

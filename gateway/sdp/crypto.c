@@ -275,14 +275,15 @@ make_key(const DmSdpKeying *keying, uint32_t generation, unsigned suite)
 }
 
 static void
-add_all_suites(DmSdpMedia *line, const DmSdpPolicy *policy)
+add_all_suites(DmSdpDraft *draft, DmSdpMedia *line, const DmSdpPolicy *policy)
 {
     for (unsigned i = 0; i < policy->n_suites && i < DM_SDP_MAX_CRYPTO; i++) {
-        line->crypto[i] = (DmSdpCrypto){
+        DmSdpCrypto crypto = {
             .tag = i + 1,
             .key = make_key(policy->keying, policy->keying->generation, policy->suites[i]),
         };
-        line->n_crypto = i + 1;
+
+        dm_sdp_draft_add_key(draft, line, &crypto);
     }
 }
 
@@ -290,15 +291,19 @@ static void
 set_proto(DmSdpMedia *line, DmSdpProto proto, const char *name)
 {
     line->proto = proto;
-    g_strlcpy(line->proto_name, name, sizeof line->proto_name);
+    line->proto_name = name;
 }
 
 void
-dm_crypto_offer(DmSdpMedia *line, const DmSdpPolicy *policy, const DmSdpMedia *previous)
+dm_crypto_offer(DmSdpDraft *draft,
+                DmSdpMedia *line,
+                const DmSdpPolicy *policy,
+                const DmSdpMedia *previous)
 {
     if (previous != NULL && previous->port != 0) {
-        line->n_crypto = previous->n_crypto;
-        memcpy(line->crypto, previous->crypto, sizeof line->crypto);
+        for (unsigned i = 0; i < previous->n_crypto; i++) {
+            dm_sdp_draft_add_key(draft, line, &previous->crypto[i]);
+        }
         return;
     }
     if (policy->srtp == DM_SRTP_OFF || policy->keying == NULL || policy->n_suites == 0) {
@@ -312,7 +317,7 @@ dm_crypto_offer(DmSdpMedia *line, const DmSdpPolicy *policy, const DmSdpMedia *p
     if (previous == NULL && policy->srtp != DM_SRTP_OPPORTUNISTIC) {
         set_proto(line, DM_SDP_RTP_SAVP, "RTP/SAVP");
     }
-    add_all_suites(line, policy);
+    add_all_suites(draft, line, policy);
 }
 
 static uint32_t
@@ -324,19 +329,22 @@ generation_for(const DmSdpKeying *keying, const DmSrtpKey *theirs)
 }
 
 DmSdpVerdict
-dm_crypto_answer(DmSdpMedia *line, const DmSdpMedia *offered, const DmSdpPolicy *policy)
+dm_crypto_answer(DmSdpDraft *draft,
+                 DmSdpMedia *line,
+                 const DmSdpMedia *offered,
+                 const DmSdpPolicy *policy)
 {
     const DmSdpCrypto *chosen = choose(offered, policy);
     DmSdpVerdict verdict = dm_crypto_judge(offered, policy);
 
     if (verdict == DM_SDP_OK && chosen != NULL && policy->keying != NULL) {
         uint32_t generation = generation_for(policy->keying, &chosen->key);
-
-        line->crypto[0] = (DmSdpCrypto){
+        DmSdpCrypto crypto = {
             .tag = chosen->tag,
             .key = make_key(policy->keying, generation, chosen->key.suite),
         };
-        line->n_crypto = 1;
+
+        dm_sdp_draft_add_key(draft, line, &crypto);
     }
     return verdict;
 }

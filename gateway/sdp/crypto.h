@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "gateway/sdp/draft.h"
 #include "gateway/sdp/negotiate.h"
 
 /* Keys of SRTP in descriptions (RFC 4568), and when media are protected by them. Pure: keys of ours
@@ -22,10 +23,14 @@ bool dm_crypto_protects(const DmSdpMedia *offered, const DmSdpPolicy *policy);
 
 /* Makes an offer of ours protected, or not. @previous: (nullable): the line as last sent: while it
  * is alive everything stays, keys included. */
-void dm_crypto_offer(DmSdpMedia *line, const DmSdpPolicy *policy, const DmSdpMedia *previous);
+void dm_crypto_offer(DmSdpDraft *draft,
+                     DmSdpMedia *line,
+                     const DmSdpPolicy *policy,
+                     const DmSdpMedia *previous);
 /* The same for an answer. A new key of the peer's gets a new key of ours, and the same one the same
  * (SEC-2). */
-DmSdpVerdict dm_crypto_answer(DmSdpMedia *line,
+DmSdpVerdict dm_crypto_answer(DmSdpDraft *draft,
+                              DmSdpMedia *line,
                               const DmSdpMedia *offered,
                               const DmSdpPolicy *policy);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "gateway/sdp/session.h"
+#include "gateway/sdp/draft.h"
 
 /* Sofia's parser is exact where peers are sloppy: one odd o=, k= or b= line and it refuses the
  * whole description. So it is given only the lines we act upon, under a head of our own; the rest
@@ -10,9 +10,6 @@
 #define DM_SDP_TYPE_MAX    16
 #define DM_SDP_PROTO_MAX   24
 #define DM_SDP_FORMATS_MAX 64
-
-/* Of all media lines together. */
-#define DM_SDP_MAX_CRYPTO_LINES 24
 
 typedef struct {
     char type[DM_SDP_TYPE_MAX], proto[DM_SDP_PROTO_MAX], formats[DM_SDP_FORMATS_MAX];

@@ -46,6 +46,7 @@ dm_format_of_codec(DmCodec codec, DmMediaFormat *out)
                 .pt = known->pt,
                 .channels = known->channels,
                 .clock_hz = known->clock_hz,
+                .fmtp = "",
             };
             g_strlcpy(out->name, known->name, sizeof(out->name));
             return true;
@@ -131,10 +132,25 @@ refuses_annex_b(const DmMediaFormat *format)
 void
 dm_format_answer_fmtp(DmMediaFormat *answer, const DmMediaFormat *offered, const char *other)
 {
-    g_strlcpy(answer->fmtp, other, sizeof(answer->fmtp));
+    answer->fmtp = other;
     if (offered->codec == DM_CODEC_G729 && (refuses_annex_b(offered) || refuses_annex_b(answer))) {
-        g_strlcpy(answer->fmtp, "annexb=no", sizeof(answer->fmtp));
+        answer->fmtp = "annexb=no";
     }
+}
+
+DmEncoderWishes
+dm_format_opus_wishes(const DmMediaFormat *format)
+{
+    static const char bitrate_name[] = "maxaveragebitrate=";
+    DmEncoderWishes wishes = {.fec = strstr(format->fmtp, "useinbandfec=1") != NULL};
+    const char *bitrate = strstr(format->fmtp, bitrate_name);
+
+    if (bitrate != NULL) {
+        guint64 bps = g_ascii_strtoull(bitrate + strlen(bitrate_name), NULL, 10);
+
+        wishes.bitrate_bps = (uint32_t)CLAMP(bps, 6000, 64000);
+    }
+    return wishes;
 }
 
 bool

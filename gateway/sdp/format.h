@@ -30,8 +30,10 @@ bool dm_format_is_speech(const DmMediaFormat *format);
 bool dm_format_transcodes(const DmMediaFormat *format);
 /* Parameters of a format that we decode ourselves. */
 const char *dm_format_own_fmtp(DmCodec codec);
-/* Parameters for our answer to @offered when speech is relayed and the other side answered @other:
- * what one of them cannot take is not promised to the other. */
+/* Parameters for our answer to @offered when speech is relayed and the other side answered @other
+ * (borrowed): what one of them cannot take is not promised to the other. */
 void dm_format_answer_fmtp(DmMediaFormat *answer, const DmMediaFormat *offered, const char *other);
+/* What the writer of @format, which is Opus, wants of who encodes for it (RFC 7587, 6.1). */
+DmEncoderWishes dm_format_opus_wishes(const DmMediaFormat *format);
 /* Speech in @from can be sent as @to: relayed, or made into it when @transcode. */
 bool dm_format_bridges(const DmMediaFormat *from, const DmMediaFormat *to, bool transcode);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/sdp/line.h"
 
-#include <string.h>
-
 #include "gateway/sdp/crypto.h"
 
 DmMediaDirection
@@ -63,37 +61,45 @@ dm_line_find_audio(const DmSdp *sdp,
     return &sdp->media[index];
 }
 
-static void
-refuse(DmSdpMedia *out, const DmSdpMedia *like)
+/* The grammar wants one format, whatever the line is for. */
+static const char *
+any_format(const DmSdpMedia *like, char pt_text[4])
 {
-    out->type = like->type;
-    out->proto = like->proto;
-    memcpy(out->type_name, like->type_name, sizeof(out->type_name));
-    memcpy(out->proto_name, like->proto_name, sizeof(out->proto_name));
-    memcpy(out->format_text, like->format_text, sizeof(out->format_text));
-    if (out->format_text[0] != '\0') {
-        return;
+    if (like->format_text[0] != '\0') {
+        return like->format_text;
     }
-    /* The grammar wants one format, whatever the line is for. */
     if (like->n_formats > 0) {
-        g_snprintf(out->format_text, sizeof(out->format_text), "%u", like->formats[0].pt);
-    } else {
-        g_strlcpy(out->format_text,
-                  dm_sdp_media_is_rtp(like) ? "0" : "*",
-                  sizeof(out->format_text));
+        g_snprintf(pt_text, 4, "%u", like->formats[0].pt);
+        return pt_text;
+    }
+    return dm_sdp_media_is_rtp(like) ? "0" : "*";
+}
+
+static void
+refuse(DmSdpDraft *draft, const DmSdpMedia *like)
+{
+    char *pt_text = draft->pt_text[draft->n_media];
+    DmSdpMedia *line = dm_sdp_draft_add_line(draft);
+
+    line->type = like->type;
+    line->proto = like->proto;
+    line->type_name = like->type_name;
+    line->proto_name = like->proto_name;
+    line->format_text = any_format(like, pt_text);
+}
+
+void
+dm_line_refuse_all(DmSdpDraft *draft, const DmSdp *like)
+{
+    for (unsigned i = 0; like != NULL && i < like->n_media; i++) {
+        refuse(draft, &like->media[i]);
     }
 }
 
-DmSdp *
-dm_line_refuse_all(const DmSdp *like, unsigned n_more)
+DmSdpMedia *
+dm_line_at(DmSdpDraft *draft, int place)
 {
-    unsigned n = like != NULL ? like->n_media : 0;
-    DmSdp *sdp = dm_sdp_alloc(n + n_more);
-
-    for (unsigned i = 0; i < n; i++) {
-        refuse(&sdp->media[i], &like->media[i]);
-    }
-    return sdp;
+    return place < 0 ? dm_sdp_draft_add_line(draft) : &draft->media[place];
 }
 
 void
@@ -101,11 +107,11 @@ dm_line_open(DmSdpMedia *line, const DmSdpPolicy *policy, DmMediaDirection direc
 {
     line->type = DM_SDP_AUDIO;
     if (line->type_name[0] == '\0') {
-        g_strlcpy(line->type_name, "audio", sizeof(line->type_name));
-        g_strlcpy(line->proto_name, "RTP/AVP", sizeof(line->proto_name));
+        line->type_name = "audio";
+        line->proto_name = "RTP/AVP";
         line->proto = DM_SDP_RTP_AVP;
     }
-    line->format_text[0] = '\0';
+    line->format_text = "";
     line->connection = policy->local_rtp;
     line->port = dm_address_port(&policy->local_rtp);
     line->peer_direction = direction;
@@ -190,10 +196,10 @@ find_pt(const DmSdpMedia *line, unsigned pt)
 }
 
 void
-dm_line_add(DmSdpMedia *line, const DmMediaFormat *format)
+dm_line_add(DmSdpDraft *draft, DmSdpMedia *line, const DmMediaFormat *format)
 {
     if (line->n_formats < DM_MEDIA_MAX_FORMATS && find_pt(line, format->pt) == NULL) {
-        line->formats[line->n_formats++] = *format;
+        dm_sdp_draft_add_format(draft, line, format);
     }
 }
 
@@ -245,7 +251,8 @@ choose_pt(const Numbering *numbering)
 }
 
 void
-dm_line_add_numbered(DmSdpMedia *line,
+dm_line_add_numbered(DmSdpDraft *draft,
+                     DmSdpMedia *line,
                      const DmMediaFormat *format,
                      const DmSdpMedia *previous,
                      uint8_t reserved_pt)
@@ -255,6 +262,6 @@ dm_line_add_numbered(DmSdpMedia *line,
 
     if (pt <= DM_PT_MAX) {
         numbered.pt = (uint8_t)pt;
-        dm_line_add(line, &numbered);
+        dm_line_add(draft, line, &numbered);
     }
 }

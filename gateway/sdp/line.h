@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "gateway/sdp/draft.h"
 #include "gateway/sdp/format.h"
 #include "gateway/sdp/negotiate.h"
 #include "gateway/sdp/session-priv.h"
@@ -24,8 +25,11 @@ const DmSdpMedia *dm_line_find_audio(const DmSdp *sdp,
                                      unsigned *out_index,
                                      DmSdpVerdict *out_why);
 
-/* As many lines as @like has, all refused in kind and in place (RFC 3264, 6). (transfer full) */
-DmSdp *dm_line_refuse_all(const DmSdp *like, unsigned n_more);
+/* Begins @draft with as many lines as @like (nullable) has, all refused in kind and in place (RFC
+ * 3264, 6). It borrows from @like. */
+void dm_line_refuse_all(DmSdpDraft *draft, const DmSdp *like);
+/* The one at @place, or a new one at the end where that is negative. */
+DmSdpMedia *dm_line_at(DmSdpDraft *draft, int place);
 /* Makes a refused line ours: live, at our address, without formats yet. */
 void dm_line_open(DmSdpMedia *line, const DmSdpPolicy *policy, DmMediaDirection direction);
 
@@ -40,10 +44,11 @@ const DmMediaFormat *dm_line_find_codec(const DmSdpMedia *line, DmCodec codec);
 const DmMediaFormat *dm_line_find_event(const DmSdpMedia *line, uint32_t clock_hz);
 
 /* Appends @format with its payload type as it is, unless the line is full or the type is taken. */
-void dm_line_add(DmSdpMedia *line, const DmMediaFormat *format);
+void dm_line_add(DmSdpDraft *draft, DmSdpMedia *line, const DmMediaFormat *format);
 /* Appends @format under a payload type that is free and that @previous (nullable), the line as last
  * sent, did not use for something else. @reserved_pt is kept for events at 8 kHz. */
-void dm_line_add_numbered(DmSdpMedia *line,
+void dm_line_add_numbered(DmSdpDraft *draft,
+                          DmSdpMedia *line,
                           const DmMediaFormat *format,
                           const DmSdpMedia *previous,
                           uint8_t reserved_pt);

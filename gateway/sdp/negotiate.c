@@ -27,12 +27,19 @@ dm_sdp_verdict_name(DmSdpVerdict verdict)
 
 /* An offer in the making: its one live line, and how that line looked when last sent. */
 typedef struct {
-    DmSdp *sdp;
+    DmSdpDraft draft;
     DmSdpMedia *line;
     const DmSdpMedia *previous; /* or NULL */
     const DmSdpPolicy *policy;
     uint8_t dtmf_pt;
 } Offer;
+
+static void
+offer_clear(Offer *offer)
+{
+    dm_sdp_draft_clear(&offer->draft);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Offer, offer_clear)
 
 static int
 audio_place(const DmSdp *sdp)
@@ -59,27 +66,33 @@ begin_offer(Offer *offer,
             const DmSdp *previous)
 {
     int place = previous != NULL ? audio_place(previous) : -1;
-    unsigned n_before = previous != NULL ? previous->n_media : 0;
 
-    if (place < 0 && n_before == DM_SDP_MAX_MEDIA) {
+    dm_sdp_draft_init(&offer->draft);
+    if (place < 0 && previous != NULL && previous->n_media == DM_SDP_MAX_MEDIA) {
         return false;
     }
     offer->policy = policy;
     offer->dtmf_pt = policy->dtmf_pt != 0 ? policy->dtmf_pt : DEFAULT_DTMF_PT;
     offer->previous = place >= 0 ? &previous->media[place] : NULL;
-    offer->sdp = dm_line_refuse_all(previous, place < 0 ? 1 : 0);
-    offer->line = &offer->sdp->media[place >= 0 ? (unsigned)place : n_before];
+    dm_line_refuse_all(&offer->draft, previous);
+    offer->line = dm_line_at(&offer->draft, place);
     dm_line_open(offer->line, policy, direction);
-    dm_crypto_offer(offer->line, policy, offer->previous);
+    dm_crypto_offer(&offer->draft, offer->line, policy, offer->previous);
     offer->line->ptime_ms = policy->ptime_ms;
     return true;
+}
+
+static void
+add_numbered(Offer *offer, const DmMediaFormat *format)
+{
+    dm_line_add_numbered(&offer->draft, offer->line, format, offer->previous, offer->dtmf_pt);
 }
 
 static void
 offer_format(Offer *offer, const DmMediaFormat *format)
 {
     if (offer->line->n_formats < MAX_SPEECH_FORMATS) {
-        dm_line_add_numbered(offer->line, format, offer->previous, offer->dtmf_pt);
+        add_numbered(offer, format);
     }
 }
 
@@ -103,7 +116,7 @@ offer_codec(Offer *offer, DmCodec codec)
 
     if (dm_format_of_codec(codec, &format) && dm_format_is_speech(&format) &&
         dm_line_find_relay(offer->line, &format) == NULL) {
-        g_strlcpy(format.fmtp, dm_format_own_fmtp(codec), sizeof(format.fmtp));
+        format.fmtp = dm_format_own_fmtp(codec);
         offer_format(offer, &format);
     }
 }
@@ -189,14 +202,14 @@ offer_events(Offer *offer)
     unsigned n_other = has_events(offer->policy) ? offer->line->n_formats : 0;
 
     dm_format_of_codec(DM_CODEC_TELEPHONE_EVENT, &event);
-    g_strlcpy(event.fmtp, "0-16", sizeof(event.fmtp));
+    event.fmtp = "0-16";
     for (unsigned i = 0; i < n_other; i++) {
         uint32_t clock_hz = offer->line->formats[i].clock_hz;
 
         if (dm_line_find_event(offer->line, clock_hz) == NULL) {
             event.clock_hz = clock_hz;
             event.pt = clock_hz == 8000 ? offer->dtmf_pt : 0;
-            dm_line_add_numbered(offer->line, &event, offer->previous, offer->dtmf_pt);
+            add_numbered(offer, &event);
         }
     }
 }
@@ -210,22 +223,14 @@ dm_sdp_judge_keys(const DmSdp *offer, const DmSdpPolicy *from)
     return why == DM_SDP_NO_AUDIO ? DM_SDP_OK : why;
 }
 
-DmSdpVerdict
-dm_sdp_offer_across(const DmSdp *from_offer,
-                    const DmSdpPolicy *to,
-                    const DmSdp *previous,
-                    DmSdp **out_offer)
+static DmSdpVerdict
+offer_audio_across(const DmSdpMedia *from,
+                   const DmSdpPolicy *to,
+                   const DmSdp *previous,
+                   DmSdp **out_offer)
 {
-    DmSdpVerdict why;
-    const DmSdpMedia *from = dm_line_find_audio(from_offer, NULL, NULL, &why);
-    Offer offer;
+    g_auto(Offer) offer;
 
-    if (dm_t38_is_wanted(from_offer, previous != NULL) && (to->has_t38 || from == NULL)) {
-        return dm_t38_offer_across(from_offer, to, previous, out_offer);
-    }
-    if (from == NULL) {
-        return why;
-    }
     if (!begin_offer(&offer, to, dm_line_direction(from), previous)) {
         return DM_SDP_NO_AUDIO;
     }
@@ -235,13 +240,30 @@ dm_sdp_offer_across(const DmSdp *from_offer,
     }
     offer_speech(&offer, from);
     if (!dm_line_has_speech(offer.line)) {
-        dm_sdp_unref(offer.sdp);
         return DM_SDP_NO_COMMON_CODEC;
     }
     offer_comfort_noise(&offer, from);
     offer_events(&offer);
-    *out_offer = offer.sdp;
+    *out_offer = dm_sdp_draft_seal(&offer.draft);
     return DM_SDP_OK;
+}
+
+DmSdpVerdict
+dm_sdp_offer_across(const DmSdp *from_offer,
+                    const DmSdpPolicy *to,
+                    const DmSdp *previous,
+                    DmSdp **out_offer)
+{
+    DmSdpVerdict why;
+    const DmSdpMedia *from = dm_line_find_audio(from_offer, NULL, NULL, &why);
+
+    if (dm_t38_is_wanted(from_offer, previous != NULL) && (to->has_t38 || from == NULL)) {
+        return dm_t38_offer_across(from_offer, to, previous, out_offer);
+    }
+    if (from == NULL) {
+        return why;
+    }
+    return offer_audio_across(from, to, previous, out_offer);
 }
 
 DmSdp *
@@ -249,18 +271,19 @@ dm_sdp_offer_from_policy(const DmSdpPolicy *policy,
                          DmMediaDirection direction,
                          const DmSdp *previous)
 {
-    Offer offer;
+    g_auto(Offer) offer;
 
     g_return_val_if_fail(begin_offer(&offer, policy, direction, previous), NULL);
     for (unsigned i = 0; i < policy->n_codecs; i++) {
         offer_codec(&offer, policy->codecs[i]);
     }
     offer_events(&offer);
-    return offer.sdp;
+    return dm_sdp_draft_seal(&offer.draft);
 }
 
 /* An answer's live line. */
 typedef struct {
+    DmSdpDraft *draft;
     DmSdpMedia *line;
     const DmSdpMedia *offered;
     const DmSdpMedia *other; /* what the other side answered, or NULL */
@@ -273,7 +296,7 @@ answer_format(Answer *answer, const DmMediaFormat *offered, const char *fmtp)
     DmMediaFormat format = *offered;
 
     dm_format_answer_fmtp(&format, offered, fmtp);
-    dm_line_add(answer->line, &format);
+    dm_line_add(answer->draft, answer->line, &format);
 }
 
 /* What both sides speak, in the answerer's order and with its parameters: media goes through
@@ -404,7 +427,7 @@ fill_answer(Answer *answer)
     }
     answer_comfort_noise(answer);
     answer_events(answer);
-    return dm_crypto_answer(answer->line, answer->offered, answer->policy);
+    return dm_crypto_answer(answer->draft, answer->line, answer->offered, answer->policy);
 }
 
 DmSdpVerdict
@@ -413,11 +436,12 @@ dm_sdp_answer_across(const DmSdp *offer,
                      const DmSdp *other_answer,
                      DmSdp **out_answer)
 {
-    g_autoptr(DmSdp) sdp = NULL;
-    Answer answer = {.policy = from};
+    g_auto(DmSdpDraft) draft;
+    Answer answer = {.draft = &draft, .policy = from};
     unsigned index;
     DmSdpVerdict verdict;
 
+    dm_sdp_draft_init(&draft);
     if (other_answer != NULL ? dm_t38_find(other_answer, NULL) != NULL
                              : dm_t38_is_wanted(offer, false)) {
         return dm_t38_answer_across(offer, from, other_answer, out_answer);
@@ -429,11 +453,11 @@ dm_sdp_answer_across(const DmSdp *offer,
     if (verdict != DM_SDP_OK) {
         return verdict;
     }
-    sdp = dm_line_refuse_all(offer, 0);
-    answer.line = &sdp->media[index];
+    dm_line_refuse_all(&draft, offer);
+    answer.line = &draft.media[index];
     verdict = fill_answer(&answer);
     if (verdict == DM_SDP_OK) {
-        *out_answer = g_steal_pointer(&sdp);
+        *out_answer = dm_sdp_draft_seal(&draft);
     }
     return verdict;
 }

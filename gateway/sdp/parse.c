@@ -87,27 +87,25 @@ is_usable_map(const sdp_rtpmap_t *map)
 {
     return map->rm_encoding != NULL && is_encoding_name(map->rm_encoding) && map->rm_rate > 0 &&
            map->rm_rate <= 1000000 &&
-           (map->rm_fmtp == NULL || strlen(map->rm_fmtp) < sizeof(((DmMediaFormat *)NULL)->fmtp));
+           (map->rm_fmtp == NULL || strlen(map->rm_fmtp) <= DM_SDP_MAX_FMTP_LEN);
 }
 
 static void
-add_format(DmSdpMedia *media, const sdp_rtpmap_t *map)
+add_format(DmSdpDraft *draft, DmSdpMedia *media, const sdp_rtpmap_t *map)
 {
-    const char *fmtp = map->rm_fmtp != NULL ? map->rm_fmtp : "";
-    DmMediaFormat *format = &media->formats[media->n_formats];
+    DmMediaFormat format = {.fmtp = map->rm_fmtp};
     guint64 channels = map->rm_params != NULL ? g_ascii_strtoull(map->rm_params, NULL, 10) : 1;
 
     if (media->n_formats == DM_SDP_MAX_FORMATS || has_format(media, map->rm_pt) ||
         !is_usable_map(map)) {
         return;
     }
-    format->pt = map->rm_pt;
-    format->clock_hz = (uint32_t)map->rm_rate;
-    format->channels = (uint8_t)CLAMP(channels, 1, 255);
-    g_strlcpy(format->name, map->rm_encoding, sizeof(format->name));
-    g_strlcpy(format->fmtp, fmtp, sizeof(format->fmtp));
-    dm_format_identify(format);
-    media->n_formats++;
+    format.pt = map->rm_pt;
+    format.clock_hz = (uint32_t)map->rm_rate;
+    format.channels = (uint8_t)CLAMP(channels, 1, 255);
+    g_strlcpy(format.name, map->rm_encoding, sizeof(format.name));
+    dm_format_identify(&format);
+    dm_sdp_draft_add_format(draft, media, &format);
 }
 
 static bool
@@ -218,50 +216,65 @@ fill_media(DmSdpMedia *media, const sdp_session_t *session, const sdp_media_t *f
     set_t38(media, from->m_attributes);
     media->ptime_ms = milliseconds(from->m_attributes, "ptime");
     media->maxptime_ms = milliseconds(from->m_attributes, "maxptime");
-    for (const sdp_rtpmap_t *map = from->m_rtpmaps; map != NULL; map = map->rm_next) {
-        add_format(media, map);
-    }
     return true;
 }
 
 static void
-add_keys(DmSdp *sdp, const DmSdpFilter *filter)
+add_keys(DmSdpDraft *draft, const DmSdpFilter *filter)
 {
     for (unsigned i = 0; i < filter->n_crypto; i++) {
-        DmSdpMedia *media = &sdp->media[filter->crypto[i].media];
+        DmSdpMedia *media = &draft->media[filter->crypto[i].media];
+        DmSdpCrypto crypto;
 
         if (media->n_crypto < DM_SDP_MAX_CRYPTO && dm_sdp_media_is_rtp(media) &&
-            dm_crypto_parse(filter->crypto[i].value, &media->crypto[media->n_crypto])) {
-            media->n_crypto++;
+            dm_crypto_parse(filter->crypto[i].value, &crypto)) {
+            dm_sdp_draft_add_key(draft, media, &crypto);
         }
     }
+}
+
+static bool
+add_media(DmSdpDraft *draft,
+          const DmSdpMediaAsWritten *written,
+          const sdp_session_t *session,
+          const sdp_media_t *from,
+          GError **error)
+{
+    DmSdpMedia *media = dm_sdp_draft_add_line(draft);
+
+    media->type_name = written->type;
+    media->proto_name = written->proto;
+    media->format_text = written->formats;
+    if (!fill_media(media, session, from, error)) {
+        return false;
+    }
+    for (const sdp_rtpmap_t *map = from->m_rtpmaps; map != NULL; map = map->rm_next) {
+        add_format(draft, media, map);
+    }
+    return true;
 }
 
 static DmSdp *
 from_sofia(const DmSdpFilter *filter, const sdp_session_t *session, GError **error)
 {
-    g_autoptr(DmSdp) sdp = dm_sdp_alloc(filter->n_media);
+    g_auto(DmSdpDraft) draft;
     const sdp_media_t *media = session->sdp_media;
+    DmSdp *sdp;
 
-    sdp->version = filter->version;
+    dm_sdp_draft_init(&draft);
     for (unsigned i = 0; i < filter->n_media; i++, media = media->m_next) {
         if (media == NULL) {
             set_error(error, DM_ERROR_PARSE, "m= line not understood");
             return NULL;
         }
-        g_strlcpy(sdp->media[i].type_name, filter->media[i].type, sizeof(sdp->media[i].type_name));
-        g_strlcpy(sdp->media[i].proto_name,
-                  filter->media[i].proto,
-                  sizeof(sdp->media[i].proto_name));
-        g_strlcpy(sdp->media[i].format_text,
-                  filter->media[i].formats,
-                  sizeof(sdp->media[i].format_text));
-        if (!fill_media(&sdp->media[i], session, media, error)) {
+        if (!add_media(&draft, &filter->media[i], session, media, error)) {
             return NULL;
         }
     }
-    add_keys(sdp, filter);
-    return g_steal_pointer(&sdp);
+    add_keys(&draft, filter);
+    sdp = dm_sdp_draft_seal(&draft);
+    sdp->version = filter->version;
+    return sdp;
 }
 
 static DmSdp *

@@ -10,9 +10,6 @@ struct DmSdp {
     DmSdpMedia media[];
 };
 
-/* All zero, to be filled in before anyone else sees it. (transfer full) */
-DmSdp *dm_sdp_alloc(unsigned n_media);
-
 static inline bool
 dm_sdp_media_is_rtp(const DmSdpMedia *media)
 {

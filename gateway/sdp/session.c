@@ -8,23 +8,93 @@
 #include "gateway/sdp/session-priv.h"
 #include "gateway/sdp/t38.h"
 
-DmSdp *
-dm_sdp_alloc(unsigned n_media)
-{
-    DmSdp *sdp = g_atomic_rc_box_alloc0(sizeof(DmSdp) + n_media * sizeof(DmSdpMedia));
+/* What lies behind the lines, in this order: each has its part of it. */
+typedef struct {
+    DmMediaFormat *formats;
+    DmSdpCrypto *crypto;
+    char *text;
+} Room;
 
-    sdp->n_media = n_media;
-    return sdp;
+static size_t
+text_size(const char *text)
+{
+    return text != NULL && *text != '\0' ? strlen(text) + 1 : 0;
+}
+
+static size_t
+size_behind(const DmSdpMedia *line)
+{
+    size_t size = line->n_formats * sizeof(DmMediaFormat) + line->n_crypto * sizeof(DmSdpCrypto) +
+                  text_size(line->type_name) + text_size(line->proto_name) +
+                  text_size(line->format_text);
+
+    for (unsigned i = 0; i < line->n_formats; i++) {
+        size += text_size(line->formats[i].fmtp);
+    }
+    return size;
+}
+
+static const char *
+keep_text(Room *room, const char *text)
+{
+    size_t size = text_size(text);
+    const char *kept = room->text;
+
+    if (size == 0) {
+        return "";
+    }
+    memcpy(room->text, text, size);
+    room->text += size;
+    return kept;
+}
+
+/* Makes a line that was copied one that borrows nothing. */
+static void
+keep_line(Room *room, DmSdpMedia *line)
+{
+    DmMediaFormat *formats = room->formats;
+
+    for (unsigned i = 0; i < line->n_formats; i++) {
+        formats[i] = line->formats[i];
+        formats[i].fmtp = keep_text(room, formats[i].fmtp);
+    }
+    room->formats += line->n_formats;
+    line->formats = formats;
+    for (unsigned i = 0; i < line->n_crypto; i++) {
+        room->crypto[i] = line->crypto[i];
+    }
+    line->crypto = room->crypto;
+    room->crypto += line->n_crypto;
+    line->type_name = keep_text(room, line->type_name);
+    line->proto_name = keep_text(room, line->proto_name);
+    line->format_text = keep_text(room, line->format_text);
 }
 
 DmSdp *
 dm_sdp_new(const DmSdpMedia *media, unsigned n)
 {
+    size_t size = sizeof(DmSdp) + n * sizeof(DmSdpMedia);
+    unsigned n_formats = 0;
+    unsigned n_crypto = 0;
     DmSdp *sdp;
+    Room room;
 
     g_return_val_if_fail(n <= DM_SDP_MAX_MEDIA, NULL);
-    sdp = dm_sdp_alloc(n);
-    memcpy(sdp->media, media, n * sizeof(DmSdpMedia));
+    for (unsigned i = 0; i < n; i++) {
+        size += size_behind(&media[i]);
+        n_formats += media[i].n_formats;
+        n_crypto += media[i].n_crypto;
+    }
+    sdp = g_atomic_rc_box_alloc(size);
+    sdp->version = 0;
+    sdp->n_media = n;
+    room.formats = (DmMediaFormat *)&sdp->media[n];
+    room.crypto = (DmSdpCrypto *)(room.formats + n_formats);
+    room.text = (char *)(room.crypto + n_crypto);
+    for (unsigned i = 0; i < n; i++) {
+        sdp->media[i] = media[i];
+        keep_line(&room, &sdp->media[i]);
+    }
     return sdp;
 }
 
@@ -41,9 +111,9 @@ forget_keys(gpointer data)
     DmSdp *sdp = data;
 
     for (unsigned i = 0; i < sdp->n_media; i++) {
-        if (sdp->media[i].n_crypto > 0) {
-            explicit_bzero(sdp->media[i].crypto, sizeof sdp->media[i].crypto);
-        }
+        const DmSdpMedia *line = &sdp->media[i];
+
+        explicit_bzero((DmSdpCrypto *)line->crypto, line->n_crypto * sizeof(DmSdpCrypto));
     }
 }
 

@@ -8,13 +8,14 @@
 #include "media/spec.h"
 
 /* A session description (RFC 8866), parsed into plain values and immutable once made; one reference
- * may be shared by threads. Bounded: 16 media lines, 32 formats a line (further ones are
- * left out), 64 kB of text. Unknown lines are dropped, never relayed: everything we print is ours
- * (SIG-1). */
+ * may be shared by threads. One allocation, as large as what is in it. Bounded: 16 media lines, 32
+ * formats a line (further ones are left out), 64 kB of text. Unknown lines are dropped, never
+ * relayed: everything we print is ours (SIG-1). */
 typedef struct DmSdp DmSdp;
 
-#define DM_SDP_MAX_MEDIA   16
-#define DM_SDP_MAX_FORMATS 32
+#define DM_SDP_MAX_MEDIA    16
+#define DM_SDP_MAX_FORMATS  32
+#define DM_SDP_MAX_FMTP_LEN 79
 
 typedef enum {
     DM_SDP_AUDIO,
@@ -39,12 +40,13 @@ typedef struct {
 } DmSdpCrypto;
 #define DM_SDP_MAX_CRYPTO 8
 
+/* Text and lists are the description's; "" is none. */
 typedef struct {
     DmSdpMediaType type;
     DmSdpProto proto;
-    char type_name[16], proto_name[24]; /* as written, for refusing a line in kind */
-    char format_text[64]; /* formats as written, for refusing a line that is not RTP */
-    uint16_t port;        /* 0: refused or disabled */
+    const char *type_name, *proto_name; /* as written, for refusing a line in kind */
+    const char *format_text; /* formats as written, for refusing a line that is not RTP */
+    uint16_t port;           /* 0: refused or disabled */
     DmAddress
         connection; /* media-level c=, else the session's; a name in c= is not resolved: not set */
     bool connection_any; /* c=0.0.0.0: hold as RFC 2543 did (SIG-16) */
@@ -54,17 +56,15 @@ typedef struct {
     DmMediaDirection
         peer_direction; /* the writer's own: DM_MEDIA_SEND is a=sendonly; default DM_MEDIA_BOTH */
     uint16_t ptime_ms, maxptime_ms; /* 0: not given */
-    unsigned n_formats;
-    DmMediaFormat
-        formats[DM_SDP_MAX_FORMATS]; /* RTP only, in order of preference; static types filled in */
-    DmT38 t38;                       /* DM_SDP_UDPTL only */
-    unsigned n_crypto;               /* RTP only, in order of preference; suites we know */
-    DmSdpCrypto crypto[DM_SDP_MAX_CRYPTO];
+    unsigned n_formats, n_crypto;
+    const DmMediaFormat *formats; /* RTP only, in order of preference; static types filled in */
+    const DmSdpCrypto *crypto;    /* RTP only, in order of preference; suites we know */
+    DmT38 t38;                    /* DM_SDP_UDPTL only */
 } DmSdpMedia;
 
 /* Text from a peer. Error: DM_ERROR_PARSE, DM_ERROR_LIMIT. (transfer full) */
 DmSdp *dm_sdp_parse(const char *text, size_t len, GError **error);
-/* From values, copied; @n at most DM_SDP_MAX_MEDIA. (transfer full) */
+/* From values, copied with all they point to; @n at most DM_SDP_MAX_MEDIA. (transfer full) */
 DmSdp *dm_sdp_new(const DmSdpMedia *media, unsigned n);
 DmSdp *dm_sdp_ref(const DmSdp *sdp);
 void dm_sdp_unref(DmSdp *sdp);

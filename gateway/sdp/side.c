@@ -22,6 +22,18 @@ find_counterpart(const DmSdpMedia *line, const DmMediaFormat *format)
     return NULL;
 }
 
+/* Media know no text, and may outlive it: what it says they are told in values. */
+static void
+leave_text(DmMediaSideSpec *out)
+{
+    for (unsigned i = out->n_send; i-- > 0;) {
+        if (out->send[i].codec == DM_CODEC_OPUS) {
+            out->wishes = dm_format_opus_wishes(&out->send[i]);
+        }
+        out->recv[i].fmtp = out->send[i].fmtp = NULL;
+    }
+}
+
 /* What is common, in the order of the shorter list: that is the answer, whose order counts (RFC
  * 3264, 7). Payload types may differ: each side sends with those of the other's description. */
 static void
@@ -41,6 +53,7 @@ pair_formats(const DmSdpMedia *ours, const DmSdpMedia *theirs, DmMediaSideSpec *
         }
     }
     out->n_recv = out->n_send = (uint8_t)n;
+    leave_text(out);
 }
 
 static bool

@@ -240,12 +240,12 @@ open_line(DmSdpMedia *line, const DmSdpPolicy *policy, const DmT38 *t38, DmMedia
     line->type = DM_SDP_IMAGE;
     line->proto = DM_SDP_UDPTL;
     if (line->type_name[0] == '\0') {
-        g_strlcpy(line->type_name, "image", sizeof(line->type_name));
+        line->type_name = "image";
     }
     if (line->proto_name[0] == '\0') {
-        g_strlcpy(line->proto_name, "udptl", sizeof(line->proto_name));
+        line->proto_name = "udptl";
     }
-    g_strlcpy(line->format_text, "t38", sizeof(line->format_text));
+    line->format_text = "t38";
     line->connection = policy->local_rtp;
     line->port = dm_address_port(&policy->local_rtp);
     line->peer_direction = direction;
@@ -257,14 +257,15 @@ make_offer(const DmSdpPolicy *policy, const DmSdp *previous, const DmT38 *t38)
 {
     int place = place_of(previous);
     unsigned n_before = previous != NULL ? previous->n_media : 0;
-    DmSdp *sdp;
+    DmSdpDraft draft;
 
     if (place < 0 && n_before == DM_SDP_MAX_MEDIA) {
         return NULL;
     }
-    sdp = dm_line_refuse_all(previous, place < 0 ? 1 : 0);
-    open_line(&sdp->media[place >= 0 ? (unsigned)place : n_before], policy, t38, DM_MEDIA_BOTH);
-    return sdp;
+    dm_sdp_draft_init(&draft);
+    dm_line_refuse_all(&draft, previous);
+    open_line(dm_line_at(&draft, place), policy, t38, DM_MEDIA_BOTH);
+    return dm_sdp_draft_seal(&draft);
 }
 
 DmSdpVerdict
@@ -320,6 +321,7 @@ dm_t38_answer_across(const DmSdp *offer,
     unsigned index;
     const DmSdpMedia *offered = dm_t38_find(offer, &index);
     const DmSdpMedia *other = other_answer != NULL ? dm_t38_find(other_answer, NULL) : NULL;
+    DmSdpDraft draft;
     DmT38 t38;
 
     if (offered == NULL || !from->has_t38 || (other_answer != NULL && other == NULL)) {
@@ -327,11 +329,10 @@ dm_t38_answer_across(const DmSdp *offer,
     }
     t38 = other != NULL ? dm_t38_common(&offered->t38, &other->t38)
                         : answer_alone(&offered->t38, from);
-    *out_answer = dm_line_refuse_all(offer, 0);
-    open_line(&(*out_answer)->media[index],
-              from,
-              &t38,
-              dm_direction_reverse(dm_line_direction(offered)));
+    dm_sdp_draft_init(&draft);
+    dm_line_refuse_all(&draft, offer);
+    open_line(&draft.media[index], from, &t38, dm_direction_reverse(dm_line_direction(offered)));
+    *out_answer = dm_sdp_draft_seal(&draft);
     return DM_SDP_OK;
 }
 

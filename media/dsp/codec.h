@@ -30,12 +30,6 @@ bool dm_codec_is_wide(const DmCodecType *type);
  * @max_ms (0: no bound) where the codec has one so short. */
 unsigned dm_codec_ptime_ms(const DmCodecType *type, unsigned wanted_ms, unsigned max_ms);
 
-/* What a peer wants of an encoder; all zero suits any. */
-typedef struct {
-    bool fec;             /* it can use forward error correction within the stream */
-    unsigned bitrate_bps; /* 0: as the codec thinks best */
-} DmEncoderWishes;
-
 typedef struct DmDecoder DmDecoder;
 typedef struct DmEncoder DmEncoder;
 

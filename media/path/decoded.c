@@ -636,21 +636,6 @@ choose_rate(const DmPathPlan *plan, const DmCodecType *made)
     return DM_WIDE_HZ;
 }
 
-/* What an Opus peer says of itself (RFC 7587, 6.1). */
-static DmEncoderWishes
-wishes_of(const DmMediaFormat *format)
-{
-    DmEncoderWishes wishes = {.fec = strstr(format->fmtp, "useinbandfec=1") != NULL};
-    const char *bitrate = strstr(format->fmtp, "maxaveragebitrate=");
-
-    if (bitrate != NULL) {
-        guint64 bps = g_ascii_strtoull(strchr(bitrate, '=') + 1, NULL, 10);
-
-        wishes.bitrate_bps = (unsigned)CLAMP(bps, 6000, 64000);
-    }
-    return wishes;
-}
-
 DmDecodedPath *
 dm_decoded_path_new(const DmPathPlan *plan,
                     DmRtpContinuity *out,
@@ -660,7 +645,6 @@ dm_decoded_path_new(const DmPathPlan *plan,
 {
     const DmCodecType *made = dm_codec_type(plan->made.codec);
     g_autoptr(DmDecodedPath) path = NULL;
-    DmEncoderWishes wishes = wishes_of(&plan->made);
 
     if (made == NULL) {
         return NULL;
@@ -676,7 +660,7 @@ dm_decoded_path_new(const DmPathPlan *plan,
         dm_codec_ptime_ms(made, plan->ptime_ms, plan->maxptime_ms) * (path->rate_hz / 1000);
     path->reorder = dm_reorder_new(play, path);
     path->listener.ear = plan->hears_keys ? dm_key_ear_new() : NULL;
-    path->encoder = dm_encoder_new(made, path->rate_hz, &wishes);
+    path->encoder = dm_encoder_new(made, path->rate_hz, &plan->wishes);
     return path->encoder != NULL ? g_steal_pointer(&path) : NULL;
 }
 

@@ -228,6 +228,7 @@ dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSid
     memset(out_plan, 0, sizeof *out_plan);
     out_plan->ptime_ms = to->ptime_ms;
     out_plan->maxptime_ms = to->maxptime_ms;
+    out_plan->wishes = to->wishes;
     if (made != NULL) {
         out_plan->made = *made;
     }

@@ -37,8 +37,9 @@ typedef struct {
     bool makes_tones; /* a key of ours reaches the peer as a tone */
     uint8_t event_pt; /* or as this; 0: not */
     uint32_t event_hz;
-    bool modem_tones;   /* what is lost is silence: nothing is made up */
-    DmMediaFormat made; /* what samples are made into; DM_CODEC_OTHER: nothing we can make */
+    bool modem_tones;       /* what is lost is silence: nothing is made up */
+    DmMediaFormat made;     /* what samples are made into; DM_CODEC_OTHER: nothing we can make */
+    DmEncoderWishes wishes; /* of the peer, for that */
 } DmPathPlan;
 
 /* Joins what @from may send to what @to wants: the same format under @to's number where there is

@@ -22,8 +22,12 @@ dm_sim_sdp(unsigned port)
         .port = (uint16_t)port,
         .peer_direction = DM_MEDIA_BOTH,
         .n_formats = 1,
-        .formats = {
-            {.codec = DM_CODEC_PCMU, .pt = 0, .channels = 1, .clock_hz = 8000, .name = "PCMU"}}};
+        .formats = &(DmMediaFormat){.codec = DM_CODEC_PCMU,
+                                    .pt = 0,
+                                    .channels = 1,
+                                    .clock_hz = 8000,
+                                    .name = "PCMU"},
+    };
 
     dm_address_parse(&media.connection, "192.0.2.1", (uint16_t)port);
     return dm_sdp_new(&media, 1);

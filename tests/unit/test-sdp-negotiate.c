@@ -466,6 +466,27 @@ test_side_with_different_payload_types(void)
 }
 
 static void
+test_side_tells_what_opus_wants(void)
+{
+    static const DmCodec codecs[] = {DM_CODEC_OPUS};
+    DmSdpPolicy policy = POLICY(codecs);
+    g_autoptr(DmSdp) ours = parse("m=audio 30000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n"
+                                  "a=fmtp:96 useinbandfec=0\r\n");
+    g_autoptr(DmSdp) theirs = parse("m=audio 6000 RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\n"
+                                    "a=fmtp:111 maxaveragebitrate=20000;useinbandfec=1\r\n");
+    DmMediaSideSpec spec;
+
+    g_test_summary("what goes to the peer is as it says, and media are told in values");
+    g_assert_cmpint(dm_sdp_side_spec(ours, theirs, &policy, &spec), ==, DM_SDP_OK);
+    g_assert_true(spec.wishes.fec);
+    g_assert_cmpuint(spec.wishes.bitrate_bps, ==, 20000);
+    g_assert_null(spec.send[0].fmtp);
+    g_assert_cmpint(dm_sdp_side_spec(theirs, ours, &policy, &spec), ==, DM_SDP_OK);
+    g_assert_false(spec.wishes.fec);
+    g_assert_cmpuint(spec.wishes.bitrate_bps, ==, 0);
+}
+
+static void
 test_side_direction(void)
 {
     DmSdpPolicy policy = POLICY(both_laws);
@@ -577,6 +598,7 @@ main(int argc, char **argv)
     g_test_add_func("/sdp/answer/to-hold", test_answer_to_hold);
     g_test_add_func("/sdp/answer/of-a-refusing-callee", test_answer_of_a_refusing_callee);
     g_test_add_func("/sdp/side/different-payload-types", test_side_with_different_payload_types);
+    g_test_add_func("/sdp/side/opus", test_side_tells_what_opus_wants);
     g_test_add_func("/sdp/side/direction", test_side_direction);
     g_test_add_func("/sdp/side/does-not-fit", test_side_that_does_not_fit);
     g_test_add_func("/sdp/negotiate/keys", test_events_where_keys_go_as_events);

@@ -191,12 +191,50 @@ one_audio_line(uint16_t port)
         .peer_direction = DM_MEDIA_SEND,
         .ptime_ms = 20,
         .n_formats = 1,
-        .formats =
-            {{.codec = DM_CODEC_PCMU, .pt = 0, .channels = 1, .clock_hz = 8000, .name = "PCMU"}},
+        .formats = &(DmMediaFormat){.codec = DM_CODEC_PCMU,
+                                    .pt = 0,
+                                    .channels = 1,
+                                    .clock_hz = 8000,
+                                    .name = "PCMU"},
     };
 
     g_assert_true(dm_address_parse(&media.connection, "203.0.113.5", port));
     return dm_sdp_new(&media, 1);
+}
+
+static void
+test_nothing_borrowed(void)
+{
+    char fmtp[] = "0-15";
+    char type_name[] = "audio";
+    DmMediaFormat format = {.codec = DM_CODEC_TELEPHONE_EVENT,
+                            .pt = 101,
+                            .channels = 1,
+                            .clock_hz = 8000,
+                            .name = "telephone-event",
+                            .fmtp = fmtp};
+    DmSdpCrypto crypto = {.tag = 7, .key = {.suite = DM_SRTP_AES_CM_128_HMAC_SHA1_80}};
+    DmSdpMedia line = {.type_name = type_name,
+                       .n_formats = 1,
+                       .formats = &format,
+                       .n_crypto = 1,
+                       .crypto = &crypto};
+    g_autoptr(DmSdp) sdp = dm_sdp_new((DmSdpMedia[]){line, line}, 2);
+
+    g_test_summary("a description is whole by itself: what it was made from may go");
+    memset(fmtp, 'x', sizeof fmtp - 1);
+    memset(type_name, 'x', sizeof type_name - 1);
+    format.pt = 0;
+    crypto.tag = 0;
+    for (unsigned i = 0; i < dm_sdp_n_media(sdp); i++) {
+        const DmSdpMedia *kept = dm_sdp_media(sdp, i);
+
+        g_assert_cmpstr(kept->type_name, ==, "audio");
+        g_assert_cmpstr(kept->proto_name, ==, "");
+        g_assert_cmpuint(kept->formats[0].pt, ==, 101);
+        g_assert_cmpstr(kept->formats[0].fmtp, ==, "0-15");
+        g_assert_cmpuint(kept->crypto[0].tag, ==, 7);
+    }
 }
 
 static void
@@ -281,6 +319,7 @@ main(int argc, char **argv)
     g_test_add_func("/sdp/session/not-a-description", test_not_a_description);
     g_test_add_func("/sdp/session/lines-that-hurt-the-parser", test_lines_that_hurt_the_parser);
     g_test_add_func("/sdp/session/limits", test_limits);
+    g_test_add_func("/sdp/session/nothing-borrowed", test_nothing_borrowed);
     g_test_add_func("/sdp/session/printing", test_printing);
     g_test_add_func("/sdp/session/origin-version", test_origin_version);
     g_test_add_func("/sdp/session/what-we-print-we-can-read", test_what_we_print_we_can_read);
