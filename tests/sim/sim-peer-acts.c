@@ -243,6 +243,19 @@ sim_on_answer_time(DmTimer *timer, void *user_data)
     }
 }
 
+/* Nobody has answered, and the caller has not gone: no word of ours can have reached the gateway,
+ * or its CANCEL would have come. */
+void
+sim_on_rung_out(DmTimer *timer, void *user_data)
+{
+    SimCall *call = user_data;
+
+    if (call->state == SIM_RINGING) {
+        call->peer->counts.timed_out++;
+        sim_send_final(call, call->invite, 480, "Nobody", "", sim_call_over);
+    }
+}
+
 /* --- as it is told --- */
 
 static void

@@ -8,6 +8,7 @@
 #define T1_US      (500 * 1000)
 #define T2_US      (4 * G_USEC_PER_SEC)
 #define ALLOW      "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK\r\n"
+#define NEVER_MS   (600 * 1000)          /* no gateway lets anybody ring for so long */
 #define GIVE_UP_US (32 * G_USEC_PER_SEC) /* 64 * T1 */
 
 typedef enum {
@@ -138,3 +139,4 @@ void sim_send_final(SimCall *call,
                     const char *body,
                     void (*give_up)(void *));
 void sim_on_answer_time(DmTimer *timer, void *user_data);
+void sim_on_rung_out(DmTimer *timer, void *user_data);

@@ -135,7 +135,9 @@ on_new_invite(SimPeer *peer, const char *text, char *call_id)
         sim_ring_elsewhere(call, text);
     }
     sim_ring(call, text, early);
-    if (!sim_chance(peer, peer->options.habits.never_final)) {
+    if (sim_chance(peer, peer->options.habits.never_final)) {
+        sim_act_in(call, NEVER_MS, NEVER_MS, sim_on_rung_out);
+    } else {
         sim_act_in(call, 0, 20000, sim_on_answer_time);
     }
 }
