@@ -36,10 +36,11 @@ typedef struct {
                                     another (transfer.c) */
     bool has_place;              /* on the trunk */
     unsigned endpoint;
-    int64_t started_us;       /* monotonic */
-    DmRecordAttempt *attempt; /* the record's; B only */
-    bool provisional;         /* anything at all came back */
-    bool leaves_us_waiting;   /* it was asked for a transfer and never told the outcome */
+    int64_t started_us;            /* monotonic */
+    DmRecordAttempt *attempt;      /* the record's; B only */
+    bool provisional;              /* anything at all came back */
+    bool leaves_us_waiting;        /* it was asked for a transfer and never told the outcome */
+    struct DmTransfer *awaited_by; /* which wants it, once it may come; NULL: none */
 
     DmSdpPolicy policy;
     DmSrtpPolicy srtp; /* the trunk's, or what is tried once in its place */
@@ -94,13 +95,23 @@ typedef struct {
 /* What becomes of a REFER (transfer.c):
  *
  *   NONE --we call--> CALLING --answered, or not--> NONE
- *     +---we ask the other side--> ASKED --final NOTIFY--> NONE */
+ *     +---we ask the other side--> ASKED --final NOTIFY--> NONE
+ *     +---somebody is in the middle of an offer--> WAITING --that is over--> NONE, and on */
 typedef enum {
     DM_TRANSFER_NONE,
+    DM_TRANSFER_WAITING,
     DM_TRANSFER_CALLING,
     DM_TRANSFER_ASKED,
     DM_TRANSFER_N_STATES,
 } DmTransferState;
+
+/* A REFER that cannot go on yet (transfer-wait.c). */
+typedef struct {
+    DmParty *in;    /* who is to come; NULL: a number is to be called, or that one has gone */
+    bool by_number; /* the former */
+    char *number, *replaces;
+    int64_t until_us; /* monotonic */
+} DmTransferWait;
 
 typedef struct DmTransfer {
     DmCall *call; /* that is transferred */
@@ -109,7 +120,8 @@ typedef struct DmTransfer {
     DmCall *made;            /* the call to who comes; NULL: none */
     const DmReferral *asked; /* while it is being made */
     unsigned n;              /* of the conversation, this one included */
-    DmTimer timer;           /* ASKED: for any news */
+    DmTimer timer;           /* ASKED: for any news; WAITING: to look again */
+    DmTransferWait wait;
 } DmTransfer;
 
 /* Calls whose parties talk to each other. A call is a host or a guest, never both: a guest has no

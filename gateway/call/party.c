@@ -6,6 +6,7 @@
 #include "gateway/call/call-media.h"
 #include "gateway/call/fax.h"
 #include "gateway/call/hold.h"
+#include "gateway/call/transfer-wait.h"
 
 DM_LOG_TOPIC("call-party");
 
@@ -44,6 +45,7 @@ dm_party_free(DmParty *party)
     dm_sdp_unref(party->theirs);
     g_clear_pointer(&party->codecs, g_array_unref);
     g_clear_pointer(&party->rivals, g_ptr_array_unref);
+    dm_transfer_wait_gone(party);
     g_ptr_array_remove_fast(party->call->parties, party);
     if (party->home != party->call) {
         party->home->joining.n_away--;

@@ -39,11 +39,19 @@ has_agreed(const DmParty *party)
 }
 
 bool
+dm_join_may_come(const DmParty *in)
+{
+    const DmCall *call = in->call;
+
+    return (call->state == DM_CALL_UP || call->state == DM_CALL_ANSWERED) && has_agreed(in) &&
+           call->transfer.state == DM_TRANSFER_NONE && call->session != NULL;
+}
+
+bool
 dm_join_is_possible(const DmCall *call)
 {
-    return (call->state == DM_CALL_UP || call->state == DM_CALL_ANSWERED) && has_agreed(call->a) &&
-           has_agreed(call->b) && call->transfer.state == DM_TRANSFER_NONE &&
-           call->joining.unsettled == 0 && call->session != NULL;
+    return call->a != NULL && call->b != NULL && dm_join_may_come(call->a) &&
+           dm_join_may_come(call->b);
 }
 
 bool

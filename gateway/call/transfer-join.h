@@ -6,8 +6,11 @@
 /* Two calls become one conversation: a party of one takes a place in the other. The record of each
  * goes on until its own party is gone. */
 
-/* A call that may be joined: answered, whole, and not being transferred. */
+/* A call that may be joined: answered, whole, and not being transferred. Its descriptions may be on
+ * their way yet. */
 bool dm_join_is_possible(const DmCall *call);
+/* The same, whether or not the other party is still there. */
+bool dm_join_may_come(const DmParty *in);
 /* Gives @host a media session that fits @in at @place. False: no ports; nothing has changed. */
 bool dm_join_prepare_media(DmCall *host, DmSide place, DmParty *in);
 /* @in, of another call, takes @place in @host, after dm_join_prepare_media(). Who was there is no

@@ -48,7 +48,8 @@ is_replaceable(const DmCall *call, const DmLeg *replaced)
 
     return replaced->on_event == dm_call_on_leg_event && out->call != call &&
            out->state == DM_LEG_UP && dm_join_is_possible(out->call) &&
-           *dm_call_place(out->call, out->side) == out && out->call->transfer.n < DM_MAX_TRANSFERS;
+           out->call->joining.unsettled == 0 && *dm_call_place(out->call, out->side) == out &&
+           out->call->transfer.n < DM_MAX_TRANSFERS;
 }
 
 void

@@ -10,6 +10,7 @@
 #include "gateway/call/renegotiate.h"
 #include "gateway/call/transfer-join.h"
 #include "gateway/call/transfer-leg.h"
+#include "gateway/call/transfer-wait.h"
 
 DM_LOG_TOPIC("call-transfer");
 
@@ -18,7 +19,8 @@ DM_LOG_TOPIC("call-transfer");
 #define TO(state) DM_SM_TO(DM_TRANSFER_##state)
 
 static const DmSmState transfer_states[DM_TRANSFER_N_STATES] = {
-    [DM_TRANSFER_NONE] = {"none", TO(CALLING) | TO(ASKED)},
+    [DM_TRANSFER_NONE] = {"none", TO(WAITING) | TO(CALLING) | TO(ASKED)},
+    [DM_TRANSFER_WAITING] = {"waiting", TO(NONE)},
     [DM_TRANSFER_CALLING] = {"calling", TO(NONE)},
     [DM_TRANSFER_ASKED] = {"asked", TO(NONE)},
 };
@@ -162,7 +164,6 @@ call_number(DmParty *from, const DmReferral *asked)
         .transfer = transfer,
     };
 
-    from->leg->ops->answer_refer(from->leg, 202);
     move(transfer, DM_TRANSFER_CALLING);
     transfer->asked = asked;
     fill_identity(&identity, other_party(from), asked->number);
@@ -264,9 +265,12 @@ bool
 dm_transfer_goes_on_without(const DmParty *party, const DmRelease *release)
 {
     const DmTransfer *transfer = &party->call->transfer;
+    bool has_asked = transfer->place == party->side && (transfer->state == DM_TRANSFER_CALLING ||
+                                                        dm_transfer_waits_for_party(transfer));
+    const DmParty *stays = other_party(party);
+    bool may_go = has_asked || (stays != NULL && stays->awaited_by != NULL);
 
-    return transfer->state == DM_TRANSFER_CALLING && transfer->place == party->side &&
-           release->cause == DM_RELEASE_PEER_BYE && party->call->state == DM_CALL_UP &&
+    return may_go && release->cause == DM_RELEASE_PEER_BYE && party->call->state == DM_CALL_UP &&
            *dm_call_place(party->call, party->side) == party;
 }
 
@@ -277,6 +281,7 @@ dm_transfer_abandon(DmCall *call)
     const DmRelease why = {.cause = DM_RELEASE_PEER_CANCEL, .status = 487};
 
     dm_timer_disarm(&call->transfer.timer);
+    dm_transfer_wait_clear(&call->transfer);
     if (made != NULL) {
         part(made);
         made->of = NULL;
@@ -288,6 +293,7 @@ void
 dm_transfer_forget(DmCall *call)
 {
     dm_timer_disarm(&call->transfer.timer);
+    dm_transfer_wait_forget(&call->transfer);
     if (call->transfer.made != NULL) {
         call->transfer.made->of = NULL;
     }
@@ -356,7 +362,6 @@ ask(DmParty *from, const DmReferral *referral)
     DmCall *call = from->call;
     DmParty *other = other_party(from);
 
-    from->leg->ops->answer_refer(from->leg, 202);
     move(&call->transfer, DM_TRANSFER_ASKED);
     dm_loop_arm(call->deps.loop, &call->transfer.timer, ASKED_US, on_asked_timer, &call->transfer);
     dm_call_record_transfer(call, NULL, "refer relay");
@@ -366,7 +371,7 @@ ask(DmParty *from, const DmReferral *referral)
 /* Whom the other side calls instead must be known there: a number it can be given, or a party of
  * its own. */
 static bool
-ask_other_side(DmParty *from, const DmReferral *asked)
+ask_other_side(DmParty *from, const DmReferral *asked, DmParty *in)
 {
     DmParty *other = other_party(from);
     DmReferral referral = {.number = "", .replaces = "", .referred_by = referrer(from)};
@@ -375,13 +380,11 @@ ask_other_side(DmParty *from, const DmReferral *asked)
     if (!may_ask(from) || *asked->replaces != '\0') {
         return false;
     }
-    if (asked->replaced != NULL) {
-        DmParty *target = other_party(asked->replaced->user_data);
-
-        if (!on_one_trunk(other, target)) {
+    if (in != NULL) {
+        if (!on_one_trunk(other, in)) {
             return false;
         }
-        referral.replaced = target->leg;
+        referral.replaced = in->leg;
     } else {
         number = number_across(from, asked->number);
         if (number == NULL) {
@@ -420,22 +423,16 @@ dm_transfer_on_refer_progress(DmParty *party, const DmLegEvent *event)
 
 /* Both calls of the one who asks end here: the two others are joined at once. */
 static void
-join_replaced(DmParty *from, DmLeg *replaced)
+join_replaced(DmCall *call, DmParty *in)
 {
-    DmCall *call = from->call;
-    DmParty *in = other_party(replaced->user_data);
-
-    if (!dm_join_prepare_media(call, from->side, in)) {
-        from->leg->ops->answer_refer(from->leg, 503);
-        return;
+    if (dm_join_prepare_media(call, call->transfer.place, in)) {
+        join(call, in);
+    } else {
+        fail(call, 503);
     }
-    from->leg->ops->answer_refer(from->leg, 202);
-    join(call, in);
 }
 
-/* 0, or why the dialog named by a Replaces is not for @from to dispose of. Who is to come over must
- * not be in the middle of an offer: its answer would be taken for one to the offer that tells it
- * where it is now. */
+/* 0, or why the dialog named by a Replaces is not for @from to dispose of. */
 static uint16_t
 judge_replaced(const DmParty *from, const DmLeg *replaced)
 {
@@ -446,11 +443,10 @@ judge_replaced(const DmParty *from, const DmLeg *replaced)
     }
     party = replaced->user_data;
     if (replaced->on_event != dm_call_on_leg_event || party->call == from->call ||
-        party->state != DM_LEG_UP || !dm_join_is_possible(party->call) ||
-        *dm_call_place(party->call, party->side) != party) {
+        !dm_join_is_possible(party->call) || *dm_call_place(party->call, party->side) != party) {
         return 481;
     }
-    if (dm_renegotiate_is_pending(party->call)) {
+    if (other_party(party)->awaited_by != NULL) {
         return 491;
     }
     return on_one_trunk(from, party) ? 0 : 403;
@@ -459,32 +455,61 @@ judge_replaced(const DmParty *from, const DmLeg *replaced)
 static uint16_t
 judge(const DmParty *from, const DmReferral *asked)
 {
-    if (from->state != DM_LEG_UP || !dm_join_is_possible(from->call)) {
+    if (!dm_join_is_possible(from->call)) {
         return 491;
     }
     return from->call->transfer.n >= DM_MAX_TRANSFERS ? 603 : judge_replaced(from, asked->replaced);
+}
+
+/* The one who asked may have gone since, when @in is there. */
+static void
+go_on(DmCall *call, const DmReferral *asked, DmParty *in)
+{
+    DmParty *from = *dm_call_place(call, call->transfer.place);
+
+    if (from != NULL && ask_other_side(from, asked, in)) {
+        return;
+    }
+    if (in != NULL) {
+        join_replaced(call, in);
+    } else {
+        call_number(from, asked);
+    }
 }
 
 void
 dm_transfer_on_referred(DmParty *party, const DmLegEvent *event)
 {
     const DmReferral *asked = event->referral;
-    DmTransfer *transfer = &party->call->transfer;
+    DmCall *call = party->call;
+    DmParty *in = NULL;
     uint16_t status = judge(party, asked);
 
     if (status != 0) {
-        dm_info(&party->call->log, "transfer refused with %u", status);
+        dm_info(&call->log, "transfer refused with %u", status);
         party->leg->ops->answer_refer(party->leg, status);
         return;
     }
-    transfer->place = party->side;
-    transfer->n++;
-    if (ask_other_side(party, asked)) {
-        return;
-    }
-    if (asked->replaced != NULL) {
-        join_replaced(party, asked->replaced);
+    call->transfer.place = party->side;
+    call->transfer.n++;
+    party->leg->ops->answer_refer(party->leg, 202);
+    in = asked->replaced != NULL ? other_party(asked->replaced->user_data) : NULL;
+    if (dm_transfer_has_to_wait(call, in)) {
+        dm_info(&call->log, "the transfer waits for descriptions that are on their way");
+        move(&call->transfer, DM_TRANSFER_WAITING);
+        dm_transfer_wait(&call->transfer, asked, in);
     } else {
-        call_number(party, asked);
+        go_on(call, asked, in);
+    }
+}
+
+void
+dm_transfer_go_on(DmCall *call, const DmReferral *asked, DmParty *in, uint16_t status)
+{
+    move(&call->transfer, DM_TRANSFER_NONE);
+    if (status == 0) {
+        go_on(call, asked, in);
+    } else {
+        fail(call, status);
     }
 }

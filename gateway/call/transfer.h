@@ -15,6 +15,9 @@
 void dm_transfer_on_referred(DmParty *party, const DmLegEvent *event);
 void dm_transfer_on_refer_progress(DmParty *party, const DmLegEvent *event);
 
+/* A REFER that had to wait may go on (transfer-wait.c); @status: or may not, for that reason. */
+void dm_transfer_go_on(DmCall *call, const DmReferral *asked, DmParty *in, uint16_t status);
+
 /* The stand-in's call, from transfer-leg.c. */
 void dm_transfer_on_progress(DmCall *made, uint16_t status);
 void dm_transfer_on_answered(DmCall *made);

@@ -257,13 +257,12 @@ test_attended(void)
     world_free(world);
 }
 
-static void
-test_attended_amid_an_offer(void)
+/* Two calls of the PBX, a2 of which has just put b2 on hold; b1 asks for that one. */
+static World *
+asked_amid_an_offer(void)
 {
     World *world = world_new(1, CONFIG("local", "media"));
 
-    g_test_summary("SIG-18: who is in the middle of an offer cannot come over yet: 491, and both "
-                   "calls go on");
     up(world, "carrier", "a1", "b1");
     up(world, "pbx", "a2", "b2");
     peer_does(world_leg(world, "a2"), DM_LEG_REOFFER, 0, HOLD);
@@ -271,14 +270,114 @@ test_attended_amid_an_offer(void)
     g_assert_cmpuint(
         peer_refers(world_leg(world, "b1"), "+442079461111", world_leg(world, "a2"), NULL),
         ==,
-        491);
-    peer_does(world_leg(world, "b2"), DM_LEG_REANSWER, 200, HELD);
-    forget_story(world);
-    g_assert_cmpuint(
-        peer_refers(world_leg(world, "b1"), "+442079461111", world_leg(world, "a2"), NULL),
-        ==,
         202);
-    world_finish(world, 3600 * 1000);
+    world_run(world, 1000);
+    assert_story(world, "b1:refer(202)");
+    return world;
+}
+
+static void
+test_attended_amid_an_offer(void)
+{
+    World *world = asked_amid_an_offer();
+
+    g_test_summary("SIG-18: who is in the middle of an offer comes over as soon as that is over");
+    peer_does(world_leg(world, "b2"), DM_LEG_REANSWER, 200, HELD);
+    assert_story(world, "a2:reanswer");
+    world_run(world, 200);
+    assert_story(world, "a2:close(0) media:close b1:notify(200) b1:close(0) b2:reoffer");
+    peer_does(world_leg(world, "b2"), DM_LEG_REANSWER, 200, ALAW);
+    assert_both_ways(world);
+    world_run(world, 100);
+    forget_story(world);
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    assert_story(world, "b2:close(0) media:close ended(a,200) ended(a,200)");
+    world_free(world);
+}
+
+static void
+test_wait_for_ever(void)
+{
+    World *world = asked_amid_an_offer();
+
+    g_test_summary("SIG-18: an offer that nobody answers costs the transfer, and neither call");
+    world_run(world, 33000);
+    assert_story(world, "b1:notify(491)");
+    g_assert_cmpuint(world->n_not_transferred, ==, 1);
+    peer_does(world_leg(world, "b2"), DM_LEG_REOFFER_FAILED, 408, NULL);
+    assert_story(world, "a2:refuse(488)");
+    g_assert_cmpuint(dm_call_table_count(world->calls), ==, 2);
+    world_finish(world, 4 * 3600 * 1000 + 60000);
+    world_free(world);
+}
+
+static void
+test_wait_alone(void)
+{
+    World *world = asked_amid_an_offer();
+
+    g_test_summary("SIG-18: a phone that hangs up both its calls meanwhile has put them through");
+    peer_ends(world_leg(world, "b1"), DM_RELEASE_PEER_BYE, 0);
+    peer_ends(world_leg(world, "a2"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 200);
+    assert_story(world, "");
+    peer_does(world_leg(world, "b2"), DM_LEG_REANSWER, 200, HELD);
+    world_run(world, 200);
+    assert_story(world, "media:close b2:reoffer");
+    peer_does(world_leg(world, "b2"), DM_LEG_REANSWER, 200, ALAW);
+    assert_both_ways(world);
+    world_run(world, 100);
+    forget_story(world);
+    peer_ends(world_leg(world, "b2"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    assert_story(world, "a1:close(0) media:close ended(b,200) ended(b,200)");
+    world_free(world);
+}
+
+static void
+test_wait_in_vain(void)
+{
+    World *world = asked_amid_an_offer();
+
+    g_test_summary("SIG-18: who was to come hangs up: the transfer fails, the call goes on; and "
+                   "when the call ends, nobody is left waiting");
+    peer_ends(world_leg(world, "b2"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    assert_story(world, "a2:close(0) media:close ended(b,200) b1:notify(481)");
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    world_free(world);
+
+    world = asked_amid_an_offer();
+    peer_ends(world_leg(world, "a2"), DM_RELEASE_PEER_BYE, 0);
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    assert_story(world,
+                 "b2:close(0) media:close b1:close(0) media:close ended(gateway,200) ended(a,200)");
+    world_free(world);
+}
+
+static void
+test_wait_for_ack(void)
+{
+    World *world = world_new(1, CONFIG("local", "media"));
+
+    g_test_summary("SIG-18: a PBX that transfers before the caller's ACK is there waits for it");
+    world_call(world, "carrier", "+442079461111", BOTH);
+    peer_does(world_leg(world, "b1"), DM_LEG_ANSWERED, 200, ALAW);
+    forget_story(world);
+    g_assert_cmpuint(peer_refers(world_leg(world, "b1"), "+442079462222", NULL, NULL), ==, 202);
+    world_run(world, 1000);
+    assert_story(world, "b1:refer(202)");
+    peer_does(world_leg(world, "a1"), DM_LEG_ACKED, 0, NULL);
+    world_run(world, 200);
+    assert_story(world, "call(+442079462222) b2:dial(198.51.100.1)");
+    peer_does(world_leg(world, "b2"), DM_LEG_ANSWERED, 200, ALAW);
+    world_run(world, 10);
+    assert_story(world, "started b1:notify(200) b1:close(0)");
+    peer_ends(world_leg(world, "b2"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
     world_free(world);
 }
 
@@ -544,6 +643,10 @@ main(int argc, char **argv)
     g_test_add_func("/call-transfer/given-up", test_given_up);
     g_test_add_func("/call-transfer/attended", test_attended);
     g_test_add_func("/call-transfer/attended-amid-an-offer", test_attended_amid_an_offer);
+    g_test_add_func("/call-transfer/wait-for-ever", test_wait_for_ever);
+    g_test_add_func("/call-transfer/wait-alone", test_wait_alone);
+    g_test_add_func("/call-transfer/wait-in-vain", test_wait_in_vain);
+    g_test_add_func("/call-transfer/wait-for-ack", test_wait_for_ack);
     g_test_add_func("/call-transfer/attended-elsewhere", test_attended_elsewhere);
     g_test_add_func("/call-transfer/chain", test_chain);
     g_test_add_func("/call-transfer/relayed", test_relayed);
