@@ -212,6 +212,23 @@ settle(DmCall *call, const DmLegEvent *event)
 }
 
 void
+dm_answer_caller(DmCall *call)
+{
+    dm_timer_disarm(&call->wait_timer);
+    dm_trunk_count_result(call->b->trunk, true);
+    dm_call_move(call, DM_CALL_ANSWERED);
+    dm_call_record_answer(call);
+    dm_early_media_over(call);
+    dm_call_media_update(call, true);
+    dm_call_recording_by_policy(call);
+    dm_party_move(call->a, DM_LEG_WAITS_FOR_ACK);
+    call->a->leg->ops->answer(call->a->leg, call->a->ours);
+    let_caller_catch_up(call);
+    arm_duration(call);
+    call->deps.observer->started(call->record, call->deps.observer->user_data);
+}
+
+void
 dm_answer_on_answered(DmParty *party, const DmLegEvent *event)
 {
     DmCall *call = party->call;
@@ -231,17 +248,7 @@ dm_answer_on_answered(DmParty *party, const DmLegEvent *event)
         party->leg->ops->reanswer(party->leg, party->ours);
     }
     dm_info(&call->log, "answered by trunk %s", dm_trunk_id(party->trunk));
-    dm_trunk_count_result(party->trunk, true);
-    dm_call_move(call, DM_CALL_ANSWERED);
-    dm_call_record_answer(call);
-    dm_early_media_over(call);
-    dm_call_media_update(call, true);
-    dm_call_recording_by_policy(call);
-    dm_party_move(call->a, DM_LEG_WAITS_FOR_ACK);
-    call->a->leg->ops->answer(call->a->leg, call->a->ours);
-    let_caller_catch_up(call);
-    arm_duration(call);
-    call->deps.observer->started(call->record, call->deps.observer->user_data);
+    dm_answer_caller(call);
 }
 
 void

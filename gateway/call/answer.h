@@ -9,3 +9,5 @@ void dm_answer_on_offered(DmParty *party, const DmLegEvent *event);
 void dm_answer_on_early_answer(DmParty *party, const DmLegEvent *event);
 void dm_answer_on_answered(DmParty *party, const DmLegEvent *event);
 void dm_answer_on_acked(DmParty *party, const DmLegEvent *event);
+/* The called side is there, and both sides have been agreed with: so the caller is answered. */
+void dm_answer_caller(DmCall *call);

@@ -55,7 +55,7 @@ typedef struct {
 static void
 on_acked(DmParty *party, const DmLegEvent *event)
 {
-    if (party->call->state == DM_CALL_ANSWERED) {
+    if (party->call->state == DM_CALL_ANSWERED && party->side == DM_SIDE_A) {
         dm_answer_on_acked(party, event);
         dm_join_settle(party->call);
     } else if (party->state == DM_LEG_WAITS_FOR_ACK) {
@@ -81,7 +81,7 @@ static const Reaction b_reactions[] = {
     [DM_LEG_PROGRESS] = {SETTING_UP, dm_answer_on_progress},
     [DM_LEG_OFFERED] = {SETTING_UP, dm_answer_on_offered},
     [DM_LEG_ANSWERED] = {SETTING_UP, dm_answer_on_answered},
-    [DM_LEG_ACKED] = {TO(UP), on_acked},
+    [DM_LEG_ACKED] = {ANSWERED, on_acked},
     [DM_LEG_REOFFER] = {SETTING_UP | ANSWERED, dm_renegotiate_on_reoffer},
     [DM_LEG_REANSWER] = {TO(UP), dm_renegotiate_on_reanswer},
     [DM_LEG_REOFFER_FAILED] = {TO(UP), dm_renegotiate_on_failed},

@@ -99,6 +99,13 @@ dm_negotiate_first_offer(DmParty *callee)
     return verdict;
 }
 
+static void
+forget_caller(DmParty *a)
+{
+    dm_party_set_ours(a, NULL, false);
+    a->has_spec = false;
+}
+
 /* What to say to the caller now that the callee's side is known. */
 static DmSdpVerdict
 prepare_caller(DmCall *call, bool final)
@@ -173,8 +180,7 @@ dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool final)
     b->spec = spec_before;
     b->has_spec = had_spec;
     if (!caller_was_told) {
-        dm_party_set_ours(call->a, NULL, false);
-        call->a->has_spec = false;
+        forget_caller(call->a);
     }
     return verdict;
 }
@@ -208,6 +214,25 @@ dm_negotiate_answer_callee(DmCall *call)
     if (verdict == DM_SDP_OK) {
         dm_diagnose_address(b);
         verdict = check_bridge(call);
+    }
+    return verdict;
+}
+
+DmSdpVerdict
+dm_negotiate_picked_up(DmCall *call)
+{
+    bool caller_was_told = call->a->ours != NULL;
+    g_autoptr(DmSdp) offer = dm_sdp_ref(call->b->theirs);
+    DmSdpVerdict verdict = dm_negotiate_callee_offered(call, offer, true);
+
+    if (verdict == DM_SDP_OK) {
+        verdict = dm_negotiate_answer_callee(call);
+    }
+    if (verdict == DM_SDP_NO_COMMON_CODEC && call->b->has_spec && may_catch_up(call)) {
+        verdict = DM_SDP_OK;
+    }
+    if (verdict != DM_SDP_OK && !caller_was_told) {
+        forget_caller(call->a);
     }
     return verdict;
 }

@@ -19,6 +19,10 @@ DmSdpVerdict dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool f
 DmSdpVerdict dm_negotiate_callee_offered(DmCall *call, const DmSdp *sdp, bool final);
 /* Makes callee->ours the answer to that: what the caller has answered, or what policy allows. */
 DmSdpVerdict dm_negotiate_answer_callee(DmCall *call);
+/* Another phone than the one called is there, in its place, with an offer (call->b->theirs): both
+ * it and the caller have something to be told afterwards. On failure nothing has changed for the
+ * caller. */
+DmSdpVerdict dm_negotiate_picked_up(DmCall *call);
 /* The caller has answered our offer, in its ACK or PRACK. */
 DmSdpVerdict dm_negotiate_caller_answered(DmCall *call, const DmSdp *sdp);
 

@@ -219,7 +219,7 @@ note_unsettled(DmCall *host, DmSide place)
 }
 
 DmParty *
-dm_join_take_place(DmCall *host, DmSide place, DmParty *in)
+dm_join_change_places(DmCall *host, DmSide place, DmParty *in)
 {
     DmParty *out = take_out(host, place);
     DmCall *old = in->call;
@@ -227,6 +227,14 @@ dm_join_take_place(DmCall *host, DmSide place, DmParty *in)
     host->transfer.n = MAX(host->transfer.n, old->transfer.n);
     move_party(in, host, place);
     clear_out(old, in);
+    return out;
+}
+
+DmParty *
+dm_join_take_place(DmCall *host, DmSide place, DmParty *in)
+{
+    DmParty *out = dm_join_change_places(host, place, in);
+
     note_unsettled(host, place);
     dm_call_media_update(host, true);
     dm_hold_apply(host);

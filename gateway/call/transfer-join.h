@@ -17,6 +17,8 @@ bool dm_join_prepare_media(DmCall *host, DmSide place, DmParty *in);
  * party of the conversation any more, and is returned, to be closed: NULL when nobody was. What is
  * left of the other call is closed here. */
 DmParty *dm_join_take_place(DmCall *host, DmSide place, DmParty *in);
+/* The same without a word about media: those at both places have been agreed with already. */
+DmParty *dm_join_change_places(DmCall *host, DmSide place, DmParty *in);
 /* The descriptions of both are brought together, as far as they are not: one after the other. */
 void dm_join_settle(DmCall *host);
 /* A party has answered an offer of ours, or refused it. */

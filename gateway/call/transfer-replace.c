@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/call/answer.h"
 #include "gateway/call/call-media.h"
 #include "gateway/call/call-record.h"
 #include "gateway/call/cause.h"
 #include "gateway/call/diagnosis.h"
 #include "gateway/call/hold.h"
+#include "gateway/call/negotiation.h"
 #include "gateway/call/party.h"
 #include "gateway/call/renegotiate.h"
 #include "gateway/call/transfer-join.h"
@@ -52,6 +54,73 @@ is_replaceable(const DmCall *call, const DmLeg *replaced)
            out->call->transfer.n < DM_MAX_TRANSFERS;
 }
 
+/* --- a phone that rings elsewhere --- */
+
+/* Not the new call of a transfer: its caller is only played by ourselves. */
+static bool
+may_be_picked_up(const DmCall *call, const DmLeg *replaced)
+{
+    const DmParty *out = replaced->user_data;
+
+    return replaced->on_event == dm_call_on_leg_event && out->call != call &&
+           out->call->state == DM_CALL_RINGING && out == out->call->b &&
+           out->state == DM_LEG_EARLY && out->call->of == NULL;
+}
+
+/* Both sides, before anything has happened. Without an offer of @in's there would be nothing to
+ * tell the caller yet. */
+static DmSdpVerdict
+agree_on_pickup(DmCall *host, DmParty *in)
+{
+    DmParty *out = host->b;
+    DmSdpVerdict verdict;
+
+    if (in->theirs == NULL) {
+        return DM_SDP_NO_AUDIO;
+    }
+    dm_party_set_policy(in,
+                        dm_call_media_local(host, DM_SIDE_B),
+                        dm_negotiate_may_transcode(host, in->config));
+    host->b = in;
+    verdict = dm_negotiate_picked_up(host);
+    host->b = out;
+    return verdict;
+}
+
+/* The phone that rang is told that somebody has answered, so that it shows no missed call (RFC
+ * 3326, 2). */
+static const DmRelease answered_elsewhere = {
+    .cause = DM_RELEASE_LOCAL,
+    .status = 200,
+    .q850 = DM_Q850_NORMAL,
+    .reason = "Call completed elsewhere",
+};
+
+static void
+pick_up(DmCall *call, DmCall *host)
+{
+    DmParty *in = call->a;
+    DmParty *out;
+
+    if (agree_on_pickup(host, in) != DM_SDP_OK) {
+        dm_diagnose_codecs(call, "The caller", in->theirs, in->config);
+        dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");
+        return;
+    }
+    note_answered(call, host->a);
+    dm_call_record_transfer(host, call, "picked up");
+    call->deps.observer->transferred(true, call->deps.observer->user_data);
+    dm_info(&host->log, "picked up by call %s", call->record->id);
+    dm_party_move(in, DM_LEG_WAITS_FOR_ACK);
+    dm_call_record_attempt_end(host->b, &answered_elsewhere);
+    out = dm_join_change_places(host, DM_SIDE_B, in);
+    in->leg->ops->answer(in->leg, in->ours);
+    dm_party_close(out, &answered_elsewhere);
+    dm_answer_caller(host);
+}
+
+/* --- a call that is up --- */
+
 void
 dm_transfer_take_place(DmCall *call, DmLeg *replaced)
 {
@@ -61,6 +130,10 @@ dm_transfer_take_place(DmCall *call, DmLeg *replaced)
     DmParty *stays;
     bool transcode;
 
+    if (may_be_picked_up(call, replaced)) {
+        pick_up(call, out->call);
+        return;
+    }
     if (!is_replaceable(call, replaced)) {
         dm_call_fail(call, 481, 0, "replaces_failed");
         return;

@@ -70,9 +70,17 @@ is_peer_tag(const DmDialog *dialog, const char *tag)
     return strcmp(theirs, tag) == 0 || (*theirs == '\0' && strcmp(tag, "0") == 0);
 }
 
+/* A phone that rings, whether or not what it says is acknowledged. */
 static bool
 has_fork(const DmSipLeg *leg, const char *tag)
 {
+    for (unsigned i = 0; leg->ringing != NULL && i < leg->ringing->len; i++) {
+        const DmSipRinging *ringing = g_ptr_array_index(leg->ringing, i);
+
+        if (strcmp(ringing->tag, tag) == 0) {
+            return true;
+        }
+    }
     for (unsigned i = 0; i < leg->forks->len; i++) {
         const DmSipFork *fork = g_ptr_array_index(leg->forks, i);
 

@@ -71,6 +71,8 @@ class Dialog:
         self.version = 1
         self.fragments = []
         self.ended = False
+        self.ringing = None  # the INVITE
+        self.reason = ""  # of its CANCEL
 
     def replaces(self):
         """The value that makes someone else's INVITE take this dialog over."""
@@ -83,6 +85,7 @@ class Desk:
         self.rtp = Rtp(voice)
         self.dialogs = {}
         self.answers = {}  # (Call-ID, CSeq with method) -> final responses
+        self.rings = False  # instead of answering at once
         self.stopped = False
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -127,6 +130,10 @@ class Desk:
             local = header(text, "To") + ";tag=" + uuid.uuid4().hex[:8]
             target = header(text, "Contact").strip("<>")
             dialog = self.dialogs[call_id] = Dialog(call_id, local, header(text, "From"), target)
+            dialog.ringing = text if self.rings else None
+        if dialog and dialog.ringing:
+            self.ring(text, method, dialog)
+            return
         self.listen_to(text)
         if method == "ACK":
             return
@@ -136,11 +143,20 @@ class Desk:
             dialog.ended = True
         self.respond(text, dialog, with_sdp=method == "INVITE" and "application/sdp" in text)
 
-    def respond(self, request, dialog, with_sdp):
+    def ring(self, text, method, dialog):
+        if method == "INVITE":
+            self.respond(text, dialog, False, "180 Ringing")
+        elif method == "CANCEL":
+            dialog.reason = header(text, "Reason")
+            dialog.ended = True
+            self.respond(text, dialog, False)
+            self.respond(dialog.ringing, dialog, False, "487 Request Terminated")
+
+    def respond(self, request, dialog, with_sdp, status="200 OK"):
         vias = re.findall(r"^Via: .*\r\n", request, re.M)
         to = dialog.local if dialog else header(request, "To")
         body = self.describe(dialog) if with_sdp else ""
-        status = "200 OK" if dialog else "481 None"
+        status = status if dialog else "481 None"
         kind = "Content-Type: application/sdp\r\n" if body else ""
         routes = "".join(re.findall(r"^Record-Route: .*\r\n", request, re.M))
         self.peer.send(

@@ -176,6 +176,29 @@ def test_a_call_is_taken_over(gateways, phones, desk):
     assert len(gateway.wait_cdrs(2)) == 2
 
 
+def test_a_ringing_call_is_picked_up(gateways, phones, desk):
+    """SIG-19: another phone of the PBX answers what rings at the desk: the caller talks to it, and the desk is told that
+    somebody has answered"""
+    a, b, c = phones(1000), desk(), desk()
+    gateway = connect(gateways, a, b, c)
+    b.rings = True
+    a.dial(f"sip:phone@127.0.0.1:{gateway.sip_port}")
+    call = b.answered_call()
+    lab.wait_for(lambda: gateway.api.get("/calls")["items"][0]["state"] == "ringing", "the call to ring")
+    taken = b.dial("x", f"Replaces: {call.replaces()};early-only\r\n")
+    assert isinstance(taken, desks.Dialog), taken
+    a.wait_established()
+    lab.wait_for(lambda: call.ended, "the desk to stop ringing")
+    assert "cause=200" in call.reason and "elsewhere" in call.reason
+    packets_more(gateway, 50)
+    assert b.dial("x", f"Replaces: {call.replaces()}\r\n").startswith("SIP/2.0 481")
+    assert b.request(taken, "BYE").startswith("SIP/2.0 200")
+    a.wait_ended()
+    first, second = sorted(gateway.wait_cdrs(2), key=lambda c: c["start_at"])
+    assert [s["rule"] for s in first["route"]["trace"] if s["step"] == "transfer"] == ["picked up"]
+    assert (second["a"]["trunk"], second["release"]["side"]) == ("pbx", "a")
+
+
 def test_several_workers(gateways, desk):
     """SIG-19: with two workers an INVITE with Replaces finds its call, whichever worker has it"""
     a, b, c = desk(), desk(), desk()

@@ -209,6 +209,7 @@ make_peer(Run *run, unsigned i)
                 .timers = upto(run, 100),
                 .delayed = upto(run, 30),
                 .refer = upto(run, 30),
+                .pickup = upto(run, 20),
                 .ask = upto(run, 40),
                 .reupdate = upto(run, 40),
                 .lazy_refresher = upto(run, 20),
@@ -366,8 +367,8 @@ clear(Run *run)
 
 /* What all runs came to. */
 typedef struct {
-    unsigned placed, answered, held, referred, transferred, pracked, acknowledged, refreshed,
-        refreshes_seen, records;
+    unsigned placed, answered, held, referred, transferred, picked_up, pracked, acknowledged,
+        refreshed, refreshes_seen, records;
     int64_t virtual_us;
     uint64_t datagrams, lost;
 } Totals;
@@ -381,6 +382,7 @@ add_up(Totals *totals, Run *run)
         totals->held += sim_peer_counts(run->peers[i])->held;
         totals->referred += sim_peer_counts(run->peers[i])->referred;
         totals->transferred += sim_peer_counts(run->peers[i])->transferred;
+        totals->picked_up += sim_peer_counts(run->peers[i])->picked_up;
         totals->pracked += sim_peer_counts(run->peers[i])->pracked;
         totals->acknowledged += sim_peer_counts(run->peers[i])->acknowledged;
         totals->refreshed += sim_peer_counts(run->peers[i])->refreshed;
@@ -432,14 +434,14 @@ test_networks(void)
 
     g_test_summary(
         "Every call ends, both legs once, one record each, nothing left (SIG-1 SIG-2 SIG-5 "
-        "SIG-6 SIG-7 SIG-8 SIG-9 SIG-13 SIG-15 SIG-16 CDR-1), with 0 to 20 % loss");
+        "SIG-6 SIG-7 SIG-8 SIG-9 SIG-13 SIG-15 SIG-16 SIG-18 SIG-19 CDR-1), with 0 to 20 % loss");
     for (uint64_t done = 0; done < calls; done += CALLS_A_RUN) {
         /* Printed before it runs: whatever stops it, its seed is there. */
         g_test_message("seed %" G_GUINT64_FORMAT, seed);
         run_one(seed++, (unsigned)MIN(calls - done, CALLS_A_RUN), false, &totals);
     }
     g_test_message("%u calls, %u ends answered, %u holds and resumes, %u transfers taken and %u "
-                   "told of as done, %u and %u PRACKs, %u and %u "
+                   "told of as done, %u picked up, %u and %u PRACKs, %u and %u "
                    "refreshes, %u "
                    "records; %" G_GUINT64_FORMAT " datagrams, %" G_GUINT64_FORMAT
                    " lost; %.1f virtual hours",
@@ -448,6 +450,7 @@ test_networks(void)
                    totals.held,
                    totals.referred,
                    totals.transferred,
+                   totals.picked_up,
                    totals.pracked,
                    totals.acknowledged,
                    totals.refreshed,
@@ -458,6 +461,7 @@ test_networks(void)
                    (double)totals.virtual_us / 3.6e9);
     g_assert_cmpuint(totals.placed, >=, calls); /* those that take over come on top */
     g_assert_cmpuint(totals.transferred, >, calls / 200);
+    g_assert_cmpuint(totals.picked_up, >, calls / 200);
     g_assert_cmpuint(totals.answered, >, calls / 10);
 }
 

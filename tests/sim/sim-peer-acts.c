@@ -124,6 +124,7 @@ sim_now_up(SimCall *call)
 {
     call->state = SIM_UP;
     call->peer->counts.answered++;
+    call->peer->counts.picked_up += call->picks_up;
     if (!call->peer->options.scripted) {
         /* One side's patience ends first; which, is chance. */
         sim_act_in(call, 100, 120000, on_talked);
@@ -231,7 +232,10 @@ sim_on_answer_time(DmTimer *timer, void *user_data)
         return;
     }
     g_clear_pointer(&call->reliable, g_free);
-    if (sim_chance(call->peer, call->peer->options.habits.reject)) {
+    if (sim_chance(call->peer, call->peer->options.habits.pickup)) {
+        sim_pick_up(call);
+        sim_act_in(call, NEVER_MS, NEVER_MS, sim_on_rung_out);
+    } else if (sim_chance(call->peer, call->peer->options.habits.reject)) {
         sim_send_final(call,
                        call->invite,
                        codes[dm_random_range(call->peer->options.random, 0, 6)],

@@ -32,6 +32,7 @@ typedef struct {
     bool provisional, cancelled, acked, holding, reinviting;
     bool asking; /* our last INVITE has no offer: its ACK has the answer */
     bool offered_early;
+    bool picks_up;      /* ours is for what rings at another phone */
     bool offerless;     /* theirs has none, and ours has not been answered yet */
     char *final;        /* our last final answer to an INVITE, to repeat until acknowledged */
     char *last_request; /* theirs, by its CSeq line, and our answer to it: for retransmissions */
@@ -123,6 +124,8 @@ void sim_on_prack(SimCall *call, const char *text);
 
 /* --- sim-peer-transfer.c --- */
 void sim_transfer(SimCall *call);
+/* Another phone answers what rings here (RFC 3891). */
+void sim_pick_up(SimCall *call);
 void sim_on_refer_answered(SimCall *call, const char *text, unsigned code);
 void sim_on_notify(SimCall *call, const char *text);
 void sim_stop_referring(SimCall *call);

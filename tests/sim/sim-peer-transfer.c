@@ -102,6 +102,18 @@ sim_transfer(SimCall *call)
 }
 
 void
+sim_pick_up(SimCall *call)
+{
+    g_autofree char *value = replaces(call, ";");
+    g_autofree char *header = g_strdup_printf("Replaces: %s%s\r\n",
+                                              value,
+                                              sim_chance(call->peer, 50) ? ";early-only" : "");
+
+    sim_call_with(call->peer, "+442079462222", header);
+    call->peer->newest->picks_up = true;
+}
+
+void
 sim_on_refer_answered(SimCall *call, const char *text, unsigned code)
 {
     g_autofree char *cseq = sim_header(text, "CSeq");

@@ -20,6 +20,7 @@ typedef struct {
     unsigned timers, lazy_refresher;                           /* session timers (RFC 4028) */
     unsigned delayed;       /* as the caller: no offer in the INVITE (SIG-11) */
     unsigned refer;         /* either side, once up: a transfer, of any kind */
+    unsigned pickup;        /* as the called side: what rings is answered by another phone */
     unsigned ask, reupdate; /* either side, once up: re-INVITE without an offer; UPDATE with one */
 } SimHabits;
 
@@ -72,6 +73,7 @@ typedef struct {
     unsigned pracked, acknowledged;     /* provisional answers of theirs, and of ours */
     unsigned asked_to_refer;            /* REFERs of ours */
     unsigned referred, transferred;     /* that were taken, and that came to something */
+    unsigned picked_up;                 /* INVITEs of ours that took what rang */
     unsigned refreshed, refreshes_seen; /* UPDATEs of ours that were answered, and of theirs */
 } SimPeerCounts;
 const SimPeerCounts *sim_peer_counts(const SimPeer *peer);

@@ -538,11 +538,64 @@ test_replaces_without_offer(void)
 }
 
 static void
+test_picked_up(void)
+{
+    World *world = world_new(1, CONFIG("local", "media"));
+
+    g_test_summary("SIG-19: another phone of the PBX answers what rings: the caller is answered, "
+                   "the phone that rang is told so");
+    world_call(world, "carrier", "+442079461111", BOTH);
+    peer_does(world_leg(world, "b1"), DM_LEG_PROGRESS, 180, NULL);
+    forget_story(world);
+    world_call_instead(world, "pbx", world_leg(world, "b1"), ALAW);
+    assert_story(world, "started a2:answer b1:close(200) a1:answer started");
+    g_assert_cmpstr(world_leg(world, "b1")->why.reason, ==, "Call completed elsewhere");
+    peer_does(world_leg(world, "a2"), DM_LEG_ACKED, 0, NULL);
+    peer_does(world_leg(world, "a1"), DM_LEG_ACKED, 0, NULL);
+    assert_story(world, "");
+    assert_both_ways(world);
+    g_assert_cmpuint(world->n_media_opened, ==, 1);
+    world_run(world, 10000);
+    hold(world, "a2", "a1");
+    peer_ends(world_leg(world, "a2"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    assert_story(world, "a1:close(0) media:close ended(a,200) ended(b,200)");
+    world_free(world);
+}
+
+static void
+test_pickup_refused(void)
+{
+    World *world = world_new(1, CONFIG("local", "media"));
+
+    g_test_summary("SIG-19: who picks up without a codec, or without an offer, gets 488, and it "
+                   "rings on; who rings for a transfer is picked up by nobody: 481");
+    world_call(world, "carrier", "+442079461111", BOTH);
+    peer_does(world_leg(world, "b1"), DM_LEG_PROGRESS, 180, NULL);
+    world_call_instead(world, "pbx", world_leg(world, "b1"), "m=video 4000 RTP/AVP 31");
+    g_assert_cmpuint(world_leg(world, "a2")->why.status, ==, 488);
+    world_call_instead(world, "pbx", world_leg(world, "b1"), NULL);
+    g_assert_cmpuint(world_leg(world, "a3")->why.status, ==, 488);
+    world_run(world, 1000);
+    peer_does(world_leg(world, "b1"), DM_LEG_ANSWERED, 200, ALAW);
+    peer_does(world_leg(world, "a1"), DM_LEG_ACKED, 0, NULL);
+    assert_both_ways(world);
+    peer_refers(world_leg(world, "b1"), "+442079462222", NULL, NULL);
+    peer_does(world_leg(world, "b2"), DM_LEG_PROGRESS, 180, NULL);
+    world_call_instead(world, "carrier", world_leg(world, "b2"), BOTH);
+    g_assert_cmpuint(world_leg(world, "a4")->why.status, ==, 481);
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    world_free(world);
+}
+
+static void
 test_replaces_refused(void)
 {
     World *world = world_new(1, CONFIG("local", "media"));
 
-    g_test_summary("SIG-19: no place of a party that is not up, and no codec that fits");
+    g_test_summary("SIG-19: no place of a party that neither rings nor is up, and no codec that "
+                   "fits");
     world_call(world, "carrier", "+442079461111", BOTH);
     world_call_instead(world, "pbx", world_leg(world, "b1"), BOTH);
     g_assert_cmpuint(world_leg(world, "a2")->why.status, ==, 481);
@@ -557,7 +610,8 @@ test_replaces_refused(void)
     world_free(world);
 }
 
-/* The carrier is not told of a hold, and hears silence of ours; or the PBX's calls are recorded. */
+/* The carrier is not told of a hold, and hears silence of ours; or the PBX's calls are recorded; or
+ * nothing is transcoded. */
 #define WITH(carrier, pbx)                                                                         \
     "listeners: [{id: main, address: 127.0.0.1, port: 5060}]\n"                                    \
     "media_pools: [{id: media, address: 127.0.0.1, port_min: 20000, port_max: 24999}]\n"           \
@@ -568,6 +622,28 @@ test_replaces_refused(void)
     "routes:\n"                                                                                    \
     "  - {id: in, match: {source_trunks: [carrier]}, action: {trunks: [pbx]}}\n"                   \
     "  - {id: out, match: {source_trunks: [pbx]}, action: {trunks: [third]}}\n"
+
+static void
+test_picked_up_with_media(void)
+{
+    World *world = world_new(1, WITH("media: {transcode: false}", "enabled: true"));
+
+    g_test_summary("SIG-19: the same after early media, where who picks up has another codec: the "
+                   "caller is offered it");
+    world_call(world, "carrier", "+442079461111", BOTH);
+    peer_does(world_leg(world, "b1"), DM_LEG_PROGRESS, 183, "m=audio 4000 RTP/AVP 0");
+    forget_story(world);
+    world_call_instead(world, "pbx", world_leg(world, "b1"), ALAW);
+    assert_story(world, "started a2:answer b1:close(200) a1:answer a1:reoffer started");
+    peer_does(world_leg(world, "a1"), DM_LEG_ACKED, 0, NULL);
+    peer_does(world_leg(world, "a1"), DM_LEG_REANSWER, 200, ALAW);
+    peer_does(world_leg(world, "a2"), DM_LEG_ACKED, 0, NULL);
+    assert_both_ways(world);
+    world_run(world, 1000);
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    world_free(world);
+}
 
 static void
 test_silence_ends(void)
@@ -654,6 +730,9 @@ main(int argc, char **argv)
     g_test_add_func("/call-transfer/relay-attended", test_relay_attended);
     g_test_add_func("/call-transfer/replaces", test_replaces);
     g_test_add_func("/call-transfer/replaces-without-offer", test_replaces_without_offer);
+    g_test_add_func("/call-transfer/picked-up", test_picked_up);
+    g_test_add_func("/call-transfer/picked-up-with-media", test_picked_up_with_media);
+    g_test_add_func("/call-transfer/pickup-refused", test_pickup_refused);
     g_test_add_func("/call-transfer/replaces-refused", test_replaces_refused);
     g_test_add_func("/call-transfer/silence-ends", test_silence_ends);
     g_test_add_func("/call-transfer/recorded-from-then-on", test_recorded_from_then_on);

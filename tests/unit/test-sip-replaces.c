@@ -143,6 +143,48 @@ test_early(void)
 }
 
 static void
+test_early_of_ours(void)
+{
+    static const char *const reliably[] = {"", "Require: 100rel\r\nRSeq: 7\r\n"};
+
+    g_test_summary(
+        "SIG-19: a phone that we called and that rings may be taken over from, whether "
+        "or not its ringing is acknowledged; another tag, or one that has not rung: 481");
+    for (unsigned i = 0; i < G_N_ELEMENTS(reliably); i++) {
+        g_autofree char *call_id = NULL;
+        g_autofree char *from = NULL;
+        g_autofree char *right = NULL;
+        g_autofree char *wrong = NULL;
+        SipLab lab;
+        DmLeg *ours;
+
+        sip_lab_set_up(&lab, "{}");
+        sip_lab_dial(&lab);
+        ours = lab.gateway->leg;
+        call_id = dm_sim_header(lab.invite, "Call-ID");
+        from = dm_sim_header(lab.invite, "From");
+        right = g_strdup_printf("From: <sip:9@x>;tag=q1\r\nTo: <sip:+442@gw.example>\r\n"
+                                "Call-ID: right\r\nCSeq: 1 INVITE\r\n"
+                                "Replaces: %s;to-tag=%s;from-tag=ct;early-only\r\n",
+                                call_id,
+                                strstr(from, "tag=") + 4);
+        wrong = g_strdup_printf("From: <sip:9@x>;tag=q2\r\nTo: <sip:+442@gw.example>\r\n"
+                                "Call-ID: wrong\r\nCSeq: 1 INVITE\r\n"
+                                "Replaces: %s;to-tag=%s;from-tag=other\r\n",
+                                call_id,
+                                strstr(from, "tag=") + 4);
+        sip_lab_carrier_answers(&lab, "180 Ringing", "ct", reliably[i], NULL);
+        sip_lab_run_ms(&lab, 100);
+        dm_sim_peer_request(lab.carrier, "INVITE", "sip:1@gw.example", "w", wrong, dm_sim_sdp_text);
+        dm_sim_peer_expect(lab.carrier, "SIP/2.0 481");
+        dm_sim_peer_request(lab.carrier, "INVITE", "sip:1@gw.example", "r", right, dm_sim_sdp_text);
+        dm_sim_peer_expect(lab.carrier, "SIP/2.0 100");
+        g_assert_true(lab.gateway->replaced == ours);
+        close_all(&lab);
+    }
+}
+
+static void
 test_of_another_trunk(void)
 {
     SipLab lab;
@@ -207,6 +249,7 @@ main(int argc, char **argv)
     g_test_add_func("/sip-replaces/refused", test_refused);
     g_test_add_func("/sip-replaces/ended", test_ended);
     g_test_add_func("/sip-replaces/early", test_early);
+    g_test_add_func("/sip-replaces/early-of-ours", test_early_of_ours);
     g_test_add_func("/sip-replaces/of-another-trunk", test_of_another_trunk);
     g_test_add_func("/sip-replaces/sent", test_sent);
     g_test_add_func("/sip-replaces/worker", test_worker);
