@@ -3,6 +3,8 @@ import pytest
 
 import lab
 
+SANITIZERS = ("ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "runtime error:")
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "busy: takes all the processor there is: not beside tests in real time")
@@ -30,7 +32,7 @@ def gateways(tmp_path):
         if gateway.process.running():
             gateway.stop()
         log = gateway.log()
-        assert "ERROR: AddressSanitizer" not in log and "runtime error:" not in log, log[-6000:]
+        assert not any(words in log for words in SANITIZERS), log[-6000:]
 
 
 @pytest.fixture

@@ -154,6 +154,7 @@ class Gateway:
         env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
         env["G_DEBUG"] = "fatal-criticals"
+        env["G_SLICE"] = "always-malloc"  # what GLib keeps for itself, no sanitizer sees
         return env
 
     def start(self, ready=True):

@@ -35,6 +35,7 @@ NEXT(g_async_queue_push)
 NEXT(g_async_queue_pop)
 NEXT(g_async_queue_try_pop)
 NEXT(g_async_queue_timeout_pop)
+NEXT(g_atomic_ref_count_dec)
 NEXT(g_atomic_rc_box_release)
 NEXT(g_atomic_rc_box_release_full)
 
@@ -114,6 +115,15 @@ g_async_queue_timeout_pop(GAsyncQueue *queue, guint64 timeout_us)
 
     __tsan_acquire(queue);
     return data;
+}
+
+/* Whoever takes the last reference has seen what all others did before they gave up theirs. */
+gboolean
+g_atomic_ref_count_dec(gatomicrefcount *count)
+{
+    __tsan_release(count);
+    __tsan_acquire(count);
+    return GLIBS(g_atomic_ref_count_dec)(count);
 }
 
 /* Whoever frees the box has seen what all others did with it. */
