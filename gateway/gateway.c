@@ -602,10 +602,14 @@ answer_calls(DmExchange *exchange, void *data)
     }
 }
 
+/* All of it, so that no value is left that the worker frees: Jansson's counts are not for threads. */
 static void
 take_calls(void *data, void *user_data)
 {
-    json_array_extend(user_data, ((Ask *)data)->calls);
+    Ask *ask = data;
+
+    json_array_extend(user_data, ask->calls);
+    json_decref(g_steal_pointer(&ask->calls));
 }
 
 static bool
