@@ -18,6 +18,7 @@ struct DmMedia {
     DmWorker **workers;
     unsigned n_workers;
     struct DmRecorder *recorder;
+    struct DmDtlsKeeper *keeper;
 
     /* any thread */
     DmCounter stats[DM_MEDIA_N_STATS];

@@ -4,6 +4,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "media/dsp/g711.h"
+#include "media/dtls/identity.h"
 #include "media/media-priv.h"
 #include "media/record/recorder.h"
 #include "media/srtp/srtp.h"
@@ -100,6 +101,7 @@ dm_media_new(const DmMediaOptions *options, GError **error)
     DmMedia *media = g_new0(DmMedia, 1);
 
     dm_g711_tables(); /* made here, not on the first packet */
+    media->keeper = dm_dtls_keeper_new();
     media->recorder = dm_recorder_new(media->stats, error);
     if (media->recorder == NULL || !dm_srtp_init(error) || !make_pools(media, options, error) ||
         !start_workers(media, options->n_workers, error)) {
@@ -118,6 +120,7 @@ dm_media_free(DmMedia *media)
     for (unsigned i = 0; i < media->n_workers; i++) {
         dm_worker_free(media->workers[i]);
     }
+    dm_dtls_keeper_free(media->keeper);
     dm_recorder_free(media->recorder); /* sessions have ended their recordings */
     for (unsigned i = 0; i < media->n_pools; i++) {
         dm_ports_free(media->pools[i].ports);

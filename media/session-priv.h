@@ -74,6 +74,7 @@ typedef struct {
     bool modem : 1;    /* and this one does not: what it sends is modem tones (fax/path.h) */
     bool played : 1;   /* @player has a say in what goes to it */
     bool secured : 1;  /* by @secure */
+    bool checked : 1;  /* by @checks: its address is what they say */
     bool direct : 1;   /* shielded and not secured: what goes to it is sent as it is */
     bool taped : 1;    /* a copy of what comes from it goes to the session's @recording */
     uint8_t side;      /* DmSide */
@@ -90,9 +91,12 @@ typedef struct {
 
     /* line 4 and on */
     DmPathPlan plan;
-    DmDecodedPath *decoded;   /* NULL: packets go on as they are */
-    struct DmPlayer *player;  /* what goes to the peer of our own; NULL: never anything */
-    struct DmSecure *secure;  /* SRTP; NULL: never agreed */
+    DmDecodedPath *decoded;        /* NULL: packets go on as they are */
+    struct DmPlayer *player;       /* what goes to the peer of our own; NULL: never anything */
+    struct DmSecure *secure;       /* SRTP; NULL: never agreed */
+    struct DmChecks *checks;       /* ICE; NULL: not agreed */
+    struct DmHandshake *handshake; /* DTLS-SRTP; NULL: not agreed */
+    void (*reader)(int fd, uint32_t events, void *user_data); /* @watch's */
     struct DmFaxEar *fax_ear; /* NULL: never listened, or heard already */
     bool asked_to_listen;
     DmLatch latch;
@@ -114,6 +118,8 @@ typedef struct {
     _Atomic uint64_t rx_out_of_order, rx_duplicates, rx_foreign_source, rx_unknown_pt, rx_invalid;
     _Atomic uint64_t rx_srtp_auth, rx_srtp_replayed;
     _Atomic uint64_t rtcp_rx, rtcp_tx, dtmf_events, dtmf_duplicates;
+    _Atomic uint32_t srtp_suite;  /* by DTLS */
+    _Atomic uint32_t is_selected; /* its address, by ICE */
     _Atomic uint32_t rtt_us, rtt_max_us, peer_mos_x100, ssrc_rx, tx_lost, tx_jitter_us;
     _Atomic int64_t first_rx_us; /* 0: never */
 
@@ -131,12 +137,16 @@ struct DmMediaSession {
     struct DmRecorder *recorder; /* not owned */
     DmMediaEventFunc on_event;
     void *user_data;
+    struct DmMedia *media; /* not owned */
     int64_t opened_us;
     int64_t wall_offset_us; /* wall less monotonic time when opened: steps of the wall clock do not
                                reach RTCP */
 
     /* the signalling thread's */
     bool is_recorded;
+
+    /* the signalling thread's until it asks the worker for DTLS, and set by then; one reference */
+    struct DmDtlsIdentity *identity;
 
     /* written by the signalling thread, read by any; a reference each, until the session is gone */
     struct DmRecording *recordings[DM_MEDIA_MAX_RECORDINGS];

@@ -10,11 +10,14 @@
 #include "gateway/base/error.h"
 #include "gateway/base/log.h"
 #include "gateway/base/thread.h"
+#include "media/dtls/identity.h"
 #include "media/fax/path.h"
 #include "media/media-priv.h"
 #include "media/path/activity.h"
+#include "media/path/checks.h"
 #include "media/path/control.h"
 #include "media/path/flow.h"
+#include "media/path/handshake.h"
 #include "media/path/judge.h"
 #include "media/path/player.h"
 #include "media/path/samples.h"
@@ -224,6 +227,7 @@ dm_media_session_open(DmMedia *media, const DmMediaOpen *open, GError **error)
     dm_count(&media->stats[DM_MEDIA_STAT_sessions_active]);
     session->worker = dm_media_choose_worker(media);
     session->recorder = media->recorder;
+    session->media = media;
     /* Nothing is relayed before the first update, which takes this along. */
     dm_worker_post_unhurried(session->worker, command_new(session, enter, NULL));
     return session;
@@ -233,6 +237,22 @@ const DmAddress *
 dm_media_session_local(const DmMediaSession *session, DmSide side)
 {
     return &session->stream[side].local;
+}
+
+const DmFingerprint *
+dm_media_session_fingerprint(DmMediaSession *session)
+{
+    int64_t now_us = dm_clock_mono_us(dm_clock_system());
+    g_autoptr(GError) error = NULL;
+
+    if (session->identity == NULL) {
+        session->identity = dm_dtls_keeper_take(session->media->keeper, now_us, &error);
+    }
+    if (session->identity == NULL) {
+        dm_error(NULL, "%s; calls that need it will fail", error->message);
+        return NULL;
+    }
+    return dm_dtls_identity_fingerprint(session->identity);
 }
 
 void
@@ -382,6 +402,8 @@ report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
         .rx_invalid = dm_published(stream->rx_invalid),
         .rx_srtp_auth = dm_published(stream->rx_srtp_auth),
         .rx_srtp_replayed = dm_published(stream->rx_srtp_replayed),
+        .srtp_suite = (uint8_t)dm_published(stream->srtp_suite),
+        .is_checked = dm_published(stream->is_selected) != 0,
         .rtcp_rx = dm_published(stream->rtcp_rx),
         .rtcp_tx = dm_published(stream->rtcp_tx),
         .dtmf_events = dm_published(stream->dtmf_events),
@@ -646,7 +668,8 @@ enter(DmWorkerCommand *base)
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         DmStream *stream = &session->stream[side];
 
-        stream->watch = watch(loop, stream, stream->fd, dm_flow_on_readable);
+        stream->reader = dm_flow_on_readable;
+        stream->watch = watch(loop, stream, stream->fd, stream->reader);
         stream->rtcp_watch = watch(loop, stream, stream->rtcp_fd, dm_control_on_readable);
     }
     command_free(command);
@@ -677,40 +700,63 @@ plan_stream(DmStream *stream, const DmMediaSpec *spec)
     }
 }
 
-/* Which function reads the socket says whether packets are protected: those of other streams are
- * not asked. */
-static void
-secure_stream(DmStream *stream, const DmMediaSideSpec *agreed)
+/* Which function reads the socket says whether packets are protected, and whether they are alone
+ * there: those of other streams are not asked. */
+static DmWatchFunc
+reader_of(const DmStream *stream)
 {
-    if (dm_secure_update(stream, agreed)) {
+    if (stream->checked || stream->handshake != NULL) {
+        return dm_flow_on_mixed_readable;
+    }
+    return stream->secured ? dm_flow_on_secured_readable : dm_flow_on_readable;
+}
+
+static void
+secure_stream(DmStream *stream, const DmMediaSideSpec *agreed, bool is_answered)
+{
+    bool was_other = dm_secure_update(stream, agreed);
+
+    dm_handshake_update(stream, agreed, is_answered);
+    if (was_other) {
         dm_flow_unshield(stream);
+    }
+    if (reader_of(stream) != stream->reader) {
+        stream->reader = reader_of(stream);
         dm_watch_remove(stream->watch);
         stream->watch = watch(dm_worker_loop(dm_stream_session(stream)->worker),
                               stream,
                               stream->fd,
-                              stream->secured ? dm_flow_on_secured_readable : dm_flow_on_readable);
+                              stream->reader);
     }
+}
+
+/* What signalling says of it; nothing where checks are to say it. */
+static DmAddress
+signalled_address(const DmMediaSideSpec *agreed)
+{
+    bool is_none = dm_address_is_any(&agreed->remote_rtp) ||
+                   dm_address_port(&agreed->remote_rtp) == 0 || agreed->ice.ufrag[0] != '\0';
+
+    return is_none ? (DmAddress){0} : agreed->remote_rtp;
 }
 
 static void
 update_stream(DmStream *stream, const DmMediaSpec *spec, int64_t now_us)
 {
-    DmSide side = (DmSide)stream->side;
-    const DmMediaSideSpec *agreed = &spec->side[side];
-    DmAddress remote = agreed->remote_rtp;
+    const DmMediaSideSpec *agreed = &spec->side[stream->side];
+    DmAddress remote = signalled_address(agreed);
+    DmNatPolicy nat = agreed->ice.ufrag[0] != '\0' ? DM_NAT_NEVER : agreed->nat;
 
-    if (dm_address_is_any(&remote) || dm_address_port(&remote) == 0) {
-        remote = (DmAddress){0};
-    }
-    if (dm_latch_update(&stream->latch, &remote, agreed->nat, now_us)) {
+    if (dm_latch_update(&stream->latch, &remote, nat, now_us)) {
         forget_latched(stream);
         dm_flow_unshield(stream);
         stream->remote = remote;
         stream->pinned = false;
     }
     dm_latch_set_rivals(&stream->latch, agreed);
+    dm_checks_update(stream, agreed);
     dm_control_update(stream, agreed, now_us);
-    secure_stream(stream, agreed);
+    secure_stream(stream, agreed, spec->answered);
     plan_stream(stream, spec);
     stream->rule.pt_in = NO_PT;
     stream->direction = agreed->direction;
@@ -881,6 +927,8 @@ stop(DmWorkerGuest *guest)
         dm_samples_stop(&session->stream[side]);
         dm_player_free(&session->stream[side]);
         dm_secure_free(&session->stream[side]);
+        dm_handshake_free(&session->stream[side]);
+        dm_checks_free(&session->stream[side]);
     }
     dm_publish(session->closed_us, now_us);
     dm_media_session_report(session, &event.report);
@@ -894,6 +942,7 @@ stop(DmWorkerGuest *guest)
     }
     dm_session_emit(&session->stream[DM_SIDE_A], &event);
     drop_recordings(session);
+    dm_dtls_identity_unref(session->identity);
     g_aligned_free(session);
 }
 

@@ -20,6 +20,8 @@ typedef enum {
     DM_MEDIA_EVENT_PLAY_STARTED, /* what @side was to be played can be heard; once a play */
     DM_MEDIA_EVENT_PLAY_ENDED,   /* it was played to its end: not after stop or another play */
     DM_MEDIA_EVENT_FAX,          /* a fax machine is heard on @side; once */
+    DM_MEDIA_EVENT_KEYED,        /* DTLS has found the keys of @side */
+    DM_MEDIA_EVENT_KEYS_FAILED,  /* it will not, because of @failure; once a handshake */
     DM_MEDIA_EVENT_CLOSED, /* last event: @report is final; the session is gone when it returns */
 } DmMediaEventType;
 
@@ -28,6 +30,7 @@ typedef struct {
     DmSide side;
     DmAddress address;
     char digit;
+    DmDtlsFailure failure;
     DmAudioVerdict verdict;
     DmMediaReport report; /* AUDIO_CHECK, TIMEOUT and CLOSED */
 } DmMediaEvent;
@@ -50,6 +53,10 @@ DmMediaSession *dm_media_session_open(DmMedia *media, const DmMediaOpen *open, G
 /* Where @side's peer shall send RTP: the pool's advertised address and our port. RTCP: the port
  * plus one. */
 const DmAddress *dm_media_session_local(const DmMediaSession *session, DmSide side);
+
+/* Of the certificate that peers of @session see in DTLS-SRTP: before an update that asks for that.
+ * Only the thread that updates. NULL: none can be made. */
+const DmFingerprint *dm_media_session_fingerprint(DmMediaSession *session);
 
 /* From now on @spec (copied). May be called any number of times; SSRC, sequence numbers and
  * timestamps toward a peer stay continuous across it (MED-3). Latching starts anew for a side whose

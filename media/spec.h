@@ -209,6 +209,33 @@ typedef enum {
     DM_DTLS_PASSIVE, /* the peer does */
 } DmDtlsRole;
 
+/* Why a handshake of DTLS-SRTP gave no keys. */
+typedef enum {
+    DM_DTLS_NO_FAILURE,
+    DM_DTLS_WRONG_FINGERPRINT, /* of the peer's certificate */
+    DM_DTLS_NO_PROFILE,        /* no SRTP suite in common */
+    DM_DTLS_REFUSED,           /* by an alert of the peer's: it may not know our certificate */
+    DM_DTLS_BROKEN,            /* no DTLS, or not of a kind we speak */
+    DM_DTLS_NO_ANSWER,         /* the peer was silent */
+} DmDtlsFailure;
+#define DM_N_DTLS_FAILURES 6
+
+/* For people; "" for none. */
+static inline const char *
+dm_dtls_failure_name(DmDtlsFailure failure)
+{
+    static const char *const names[DM_N_DTLS_FAILURES] = {
+        [DM_DTLS_NO_FAILURE] = "",
+        [DM_DTLS_WRONG_FINGERPRINT] = "the peer's certificate is not the one it signalled",
+        [DM_DTLS_NO_PROFILE] = "no SRTP suite in common",
+        [DM_DTLS_REFUSED] = "the peer refused it",
+        [DM_DTLS_BROKEN] = "the peer could not be understood",
+        [DM_DTLS_NO_ANSWER] = "it did not end in time",
+    };
+
+    return failure < DM_N_DTLS_FAILURES ? names[failure] : "";
+}
+
 /* How the keys of one peer are found by DTLS (RFC 5764). */
 typedef struct {
     uint8_t role; /* DmDtlsRole */
@@ -257,6 +284,9 @@ typedef struct {
     bool is_t38; /* fax over UDPTL where RTP was: no formats then */
     DmT38 t38;
     DmSrtpKey srtp_in, srtp_out; /* what comes from the peer, what goes to it; both or neither */
+    DmDtlsSpec dtls;             /* or the keys are found so: nothing goes or comes before */
+    DmIceCredentials ice; /* ours, where the peer checks how it can reach us: then its media are
+                             where its checks say, and @remote_rtp and @nat do not count */
     uint32_t peer; /* another number: another peer has taken this side, and counts from the start */
     bool rekey_resets_roc; /* with a new key the peer counts packets from the start (Teams); the
                               rollover counter goes on otherwise (RFC 3711, 3.3.1) */
@@ -366,6 +396,8 @@ typedef struct {
     uint64_t rx_foreign_source;
     uint64_t rx_unknown_pt, rx_invalid;
     uint64_t rx_srtp_auth, rx_srtp_replayed; /* RTP and RTCP dropped: not of our key; seen before */
+    uint8_t srtp_suite; /* DmSrtpSuite found by DTLS; DM_SRTP_NONE: none yet, or by signalling */
+    bool is_checked;    /* the peer has chosen its address by ICE */
     uint64_t rtcp_rx, rtcp_tx;
     uint64_t dtmf_events;              /* keys pressed, however told */
     uint64_t dtmf_duplicates;          /* told twice, in two ways: passed on once */

@@ -395,7 +395,7 @@ DmDtlsState
 dm_dtls_on_timer(DmDtls *dtls)
 {
     if (dtls->state == DM_DTLS_HANDSHAKE && DTLSv1_handle_timeout(dtls->ssl) < 0) {
-        return fail(dtls, DM_DTLS_BROKEN);
+        return fail(dtls, DM_DTLS_NO_ANSWER);
     }
     return dtls->state;
 }
@@ -422,20 +422,6 @@ DmDtlsFailure
 dm_dtls_failure(const DmDtls *dtls)
 {
     return dtls->failure;
-}
-
-const char *
-dm_dtls_failure_name(DmDtlsFailure failure)
-{
-    static const char *const names[] = {
-        [DM_DTLS_NO_FAILURE] = "",
-        [DM_DTLS_WRONG_FINGERPRINT] = "wrong fingerprint",
-        [DM_DTLS_NO_PROFILE] = "no SRTP suite in common",
-        [DM_DTLS_REFUSED] = "refused by the peer",
-        [DM_DTLS_BROKEN] = "not understood",
-    };
-
-    return names[failure];
 }
 
 void

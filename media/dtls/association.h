@@ -24,14 +24,6 @@ typedef enum {
     DM_DTLS_FAILED,
 } DmDtlsState;
 
-typedef enum {
-    DM_DTLS_NO_FAILURE,
-    DM_DTLS_WRONG_FINGERPRINT, /* of the peer's certificate */
-    DM_DTLS_NO_PROFILE,        /* no SRTP suite in common */
-    DM_DTLS_REFUSED,           /* by an alert of the peer's: it may not know our certificate */
-    DM_DTLS_BROKEN,            /* no DTLS, or not of a kind we speak */
-} DmDtlsFailure;
-
 /* Sends one datagram to the peer; must not call back. */
 typedef void (*DmDtlsSend)(const uint8_t *bytes, size_t len, void *user_data);
 
@@ -59,8 +51,6 @@ DmDtlsState dm_dtls_on_timer(DmDtls *dtls);
 int64_t dm_dtls_wait_us(const DmDtls *dtls);
 DmDtlsState dm_dtls_state(const DmDtls *dtls);
 DmDtlsFailure dm_dtls_failure(const DmDtls *dtls);
-/* For people: "wrong fingerprint"; "" for none. */
-const char *dm_dtls_failure_name(DmDtlsFailure failure);
 
 /* When DONE: what comes from the peer, and what goes to it (RFC 5764, 4.2). */
 void dm_dtls_keys(const DmDtls *dtls, DmSrtpKey *out_in, DmSrtpKey *out_out);

@@ -143,3 +143,46 @@ dm_dtls_identity_fingerprint(const DmDtlsIdentity *identity)
 {
     return &identity->fingerprint;
 }
+
+struct DmDtlsKeeper {
+    GMutex lock; /* protects the rest */
+    DmDtlsIdentity *identity;
+    int64_t made_us;
+};
+
+DmDtlsKeeper *
+dm_dtls_keeper_new(void)
+{
+    DmDtlsKeeper *keeper = g_new0(DmDtlsKeeper, 1);
+
+    g_mutex_init(&keeper->lock);
+    return keeper;
+}
+
+void
+dm_dtls_keeper_free(DmDtlsKeeper *keeper)
+{
+    if (keeper != NULL) {
+        dm_dtls_identity_unref(keeper->identity);
+        g_mutex_clear(&keeper->lock);
+        g_free(keeper);
+    }
+}
+
+DmDtlsIdentity *
+dm_dtls_keeper_take(DmDtlsKeeper *keeper, int64_t now_us, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&keeper->lock);
+
+    if (keeper->identity == NULL || now_us - keeper->made_us >= DM_DTLS_IDENTITY_US) {
+        DmDtlsIdentity *made = dm_dtls_identity_new(error);
+
+        if (made == NULL) {
+            return NULL;
+        }
+        dm_dtls_identity_unref(keeper->identity);
+        keeper->identity = made;
+        keeper->made_us = now_us;
+    }
+    return dm_dtls_identity_ref(keeper->identity);
+}

@@ -15,5 +15,14 @@ DmDtlsIdentity *dm_dtls_identity_ref(DmDtlsIdentity *identity);
 void dm_dtls_identity_unref(DmDtlsIdentity *identity);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmDtlsIdentity, dm_dtls_identity_unref)
 
+/* Keeps the identity of the process, and makes a new one once that is a day old: what has taken the
+ * old one goes on with it. Any thread. */
+typedef struct DmDtlsKeeper DmDtlsKeeper;
+DmDtlsKeeper *dm_dtls_keeper_new(void);
+void dm_dtls_keeper_free(DmDtlsKeeper *keeper);
+/* (transfer full); NULL with @error as above. */
+DmDtlsIdentity *dm_dtls_keeper_take(DmDtlsKeeper *keeper, int64_t now_us, GError **error);
+#define DM_DTLS_IDENTITY_US (INT64_C(24) * 60 * 60 * 1000000)
+
 /* SHA-256 (RFC 8122, 5). */
 const DmFingerprint *dm_dtls_identity_fingerprint(const DmDtlsIdentity *identity);

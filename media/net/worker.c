@@ -28,6 +28,8 @@ struct DmWorker {
     /* the worker's thread */
     DmRandom *random;
     DmTimer chores;
+    DmTimer jobs_timer;
+    GQueue jobs;   /* of DmWorkerJob, by their links */
     GQueue guests; /* of DmWorkerGuest, by their links */
     int64_t pending[DM_MEDIA_N_STATS];
     int64_t passed; /* packets since the last chores */
@@ -109,6 +111,7 @@ run(void *user_data)
     }
     stop_guests(worker);
     dm_timer_disarm(&worker->chores);
+    dm_timer_disarm(&worker->jobs_timer);
     pace(worker, 0);
     dm_worker_flush_stats(worker);
 }
@@ -122,6 +125,7 @@ dm_worker_new(unsigned number, DmCounter *stats, GError **error)
     worker->number = number;
     worker->stats = stats;
     g_queue_init(&worker->guests);
+    g_queue_init(&worker->jobs);
     dm_batch_init(&worker->batch);
     worker->random = dm_random_new();
     worker->loop = dm_loop_new(error);
@@ -207,6 +211,45 @@ dm_worker_leave(DmWorker *worker, DmWorkerGuest *guest)
 {
     g_queue_unlink(&worker->guests, &guest->link);
     atomic_fetch_sub_explicit(&worker->load, 1, memory_order_relaxed);
+}
+
+static void
+on_jobs(DmTimer *timer, void *user_data)
+{
+    DmWorker *worker = user_data;
+
+    for (unsigned i = 0; i < DM_WORKER_JOBS && worker->jobs.head != NULL; i++) {
+        DmWorkerJob *job = g_queue_pop_head_link(&worker->jobs)->data;
+
+        job->is_waiting = false;
+        job->run(job);
+    }
+    if (worker->jobs.head != NULL) {
+        dm_loop_arm(worker->loop, timer, 0, on_jobs, worker);
+    }
+}
+
+void
+dm_worker_ask(DmWorker *worker, DmWorkerJob *job)
+{
+    if (job->is_waiting) {
+        return;
+    }
+    job->is_waiting = true;
+    job->link = (GList){.data = job};
+    g_queue_push_tail_link(&worker->jobs, &job->link);
+    if (!dm_timer_is_armed(&worker->jobs_timer)) {
+        dm_loop_arm(worker->loop, &worker->jobs_timer, 0, on_jobs, worker);
+    }
+}
+
+void
+dm_worker_unask(DmWorker *worker, DmWorkerJob *job)
+{
+    if (job->is_waiting) {
+        g_queue_unlink(&worker->jobs, &job->link);
+        job->is_waiting = false;
+    }
 }
 
 DmLoop *

@@ -54,6 +54,20 @@ void dm_worker_reserve(DmWorker *worker);
 void dm_worker_enter(DmWorker *worker, DmWorkerGuest *guest);
 void dm_worker_leave(DmWorker *worker, DmWorkerGuest *guest); /* undoes dm_worker_reserve() too */
 
+/* Work that is dear and can wait, such as the arithmetic of a handshake: DM_WORKER_JOBS of all that
+ * is asked for are done a millisecond, in order, so that packets never wait for more than those.
+ * Embedded; asked for again while it waits, it is done once. */
+#define DM_WORKER_JOBS 2
+typedef struct DmWorkerJob DmWorkerJob;
+struct DmWorkerJob {
+    void (*run)(DmWorkerJob *job);
+    GList link;
+    bool is_waiting;
+};
+void dm_worker_ask(DmWorker *worker, DmWorkerJob *job);
+/* It is not done any more; for its end. */
+void dm_worker_unask(DmWorker *worker, DmWorkerJob *job);
+
 DmLoop *dm_worker_loop(DmWorker *worker);
 DmRandom *dm_worker_random(DmWorker *worker);
 DmBatch *dm_worker_batch(DmWorker *worker);

@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 
+#include "media/path/checks.h"
 #include "media/path/judge.h"
 #include "media/path/secure.h"
 #include "media/rtp/published.h"
@@ -123,6 +124,10 @@ dm_control_on_readable(int fd, uint32_t events, void *user_data)
     unsigned n = dm_batch_receive(batch, fd);
 
     for (unsigned i = 0; i < n; i++) {
+        if (stream->checked && dm_batch_len(batch, i) > 0 && batch->bytes[i][0] <= 3) {
+            dm_checks_input(stream, true, batch->bytes[i], dm_batch_len(batch, i), &batch->from[i]);
+            continue;
+        }
         dm_control_input(stream, batch->bytes[i], dm_batch_len(batch, i), &batch->from[i]);
     }
     if (n == DM_BATCH_SIZE) {
@@ -248,10 +253,12 @@ send_report(DmStream *stream, bool is_bye, int64_t now_us)
 void
 dm_control_send(DmStream *stream, bool is_bye, int64_t now_us)
 {
+    bool has_way = stream->rtcp.mux || stream->handshake == NULL;
     bool has_flowed = dm_published(stream->tx_packets) > 0 || dm_published(stream->rx_packets) > 0;
 
     stream->rtcp.due_us = now_us + next_interval_us(stream);
-    if (has_flowed && !stream->udptl && dm_address_is_set(&stream->remote)) {
+    /* Without rtcp-mux RTCP would have to have a handshake of its own (RFC 5764, 4.1.2). */
+    if (has_way && has_flowed && !stream->udptl && dm_address_is_set(&stream->remote)) {
         send_report(stream, is_bye, now_us);
     }
 }

@@ -5,8 +5,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "media/dtls/association.h"
 #include "media/fax/path.h"
+#include "media/path/checks.h"
 #include "media/path/control.h"
+#include "media/path/handshake.h"
 #include "media/path/judge.h"
 #include "media/path/player.h"
 #include "media/path/relay.h"
@@ -43,6 +46,15 @@ shield(DmStream *stream)
     stream->shielded =
         connect(stream->fd, &stream->remote.any, dm_address_len(&stream->remote)) == 0;
     stream->direct = stream->shielded && !stream->secured;
+}
+
+/* A peer with ICE may come from another address at any time, and is heard there first. */
+static void
+shield_in_time(DmStream *stream)
+{
+    if (!stream->checked) {
+        shield(stream);
+    }
 }
 
 void
@@ -105,6 +117,7 @@ read_packet(DmStream *stream, DmPacket *packet, bool is_from_peer, int64_t *stat
     return false;
 }
 
+/* Its address is the latch's now. */
 static void
 on_moved(DmStream *stream, int64_t *stats)
 {
@@ -124,6 +137,15 @@ pin(DmStream *stream)
 {
     stream->pinned = true;
     stream->shield_at = dm_published(stream->rx_packets) + SHIELD_AFTER_PACKETS;
+}
+
+void
+dm_flow_believe(DmStream *stream, const DmAddress *address)
+{
+    dm_flow_unshield(stream);
+    dm_latch_believe(&stream->latch, address);
+    pin(stream);
+    on_moved(stream, dm_worker_stats(dm_stream_session(stream)->worker));
 }
 
 /* Until the source is pinned: is this the peer? */
@@ -200,7 +222,7 @@ note_arrival(DmStream *stream, const DmPacket *packet)
     dm_publish_add(stream->rx_bytes, packet->rtp.payload_len);
     dm_publish(stream->last_rx_ms, (uint32_t)(packet->now_us / 1000));
     if (dm_published(stream->rx_packets) == stream->shield_at && !stream->shielded) {
-        shield(stream);
+        shield_in_time(stream);
     }
     if (!stream->heard) {
         on_first_packet(stream, packet);
@@ -456,6 +478,21 @@ dm_flow_input_secured(DmStream *stream, uint8_t *bytes, size_t len, const DmAddr
     }
 }
 
+/* RFC 7983, 7: told apart by the first byte. */
+static void
+input_mixed(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from)
+{
+    if (len > 0 && bytes[0] <= 3 && stream->checked) {
+        dm_checks_input(stream, false, bytes, len, from);
+    } else if (dm_dtls_looks_like(bytes, len) && !stream->udptl) {
+        dm_handshake_input(stream, bytes, len, from);
+    } else if (stream->secured) {
+        dm_flow_input_secured(stream, bytes, len, from);
+    } else {
+        dm_flow_input(stream, bytes, len, from);
+    }
+}
+
 typedef void (*Input)(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from);
 
 static inline void
@@ -482,6 +519,12 @@ void
 dm_flow_on_readable(int fd, uint32_t events, void *user_data)
 {
     read_socket(user_data, fd, dm_flow_input);
+}
+
+void
+dm_flow_on_mixed_readable(int fd, uint32_t events, void *user_data)
+{
+    read_socket(user_data, fd, input_mixed);
 }
 
 void

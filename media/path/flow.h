@@ -16,6 +16,12 @@ void dm_flow_input_secured(DmStream *stream, uint8_t *bytes, size_t len, const D
 /* Everything that waits on a stream's RTP socket, within reason. @user_data: DmStream. */
 void dm_flow_on_readable(int fd, uint32_t events, void *user_data);
 void dm_flow_on_secured_readable(int fd, uint32_t events, void *user_data);
+/* The same where STUN or DTLS may come among it (RFC 7983, 7). */
+void dm_flow_on_mixed_readable(int fd, uint32_t events, void *user_data);
+
+/* The peer is at @address: something better than a packet has shown it (a check of ICE, a
+ * handshake). */
+void dm_flow_believe(DmStream *stream, const DmAddress *address);
 
 /* Strangers are heard and counted again: for half a second every time reports are sent, and when
  * another source may be learned. */

@@ -49,17 +49,8 @@ dm_latch_is_rival(const DmLatch *latch, const DmAddress *from)
 }
 
 static bool
-may_be_learned(const DmLatch *latch, const DmAddress *from, int64_t now_us)
+policy_allows(const DmLatch *latch, const DmAddress *from)
 {
-    if (latch->pinned) {
-        return false;
-    }
-    if (dm_latch_is_rival(latch, from)) {
-        return latch->hear_rivals;
-    }
-    if (now_us > latch->open_until_us) {
-        return false;
-    }
     switch ((DmNatPolicy)latch->nat) {
     case DM_NAT_ANY:
         return true;
@@ -69,6 +60,32 @@ may_be_learned(const DmLatch *latch, const DmAddress *from, int64_t now_us)
         break;
     }
     return false;
+}
+
+bool
+dm_latch_allows(const DmLatch *latch, const DmAddress *from)
+{
+    return (dm_address_is_set(&latch->believed) && dm_address_equal(from, &latch->believed)) ||
+           dm_latch_is_rival(latch, from) || policy_allows(latch, from);
+}
+
+void
+dm_latch_believe(DmLatch *latch, const DmAddress *address)
+{
+    latch->believed = *address;
+    latch->pinned = true;
+}
+
+static bool
+may_be_learned(const DmLatch *latch, const DmAddress *from, int64_t now_us)
+{
+    if (latch->pinned) {
+        return false;
+    }
+    if (dm_latch_is_rival(latch, from)) {
+        return latch->hear_rivals;
+    }
+    return now_us <= latch->open_until_us && policy_allows(latch, from);
 }
 
 static bool

@@ -49,6 +49,13 @@ bool dm_latch_update(DmLatch *latch, const DmAddress *signalled, DmNatPolicy nat
 void dm_latch_set_rivals(DmLatch *latch, const DmMediaSideSpec *spec);
 bool dm_latch_is_rival(const DmLatch *latch, const DmAddress *from);
 
+/* Whether @from may turn out to be the peer, be it shown by packets or otherwise: as the policy has
+ * it, at any time. */
+bool dm_latch_allows(const DmLatch *latch, const DmAddress *from);
+
+/* The peer is at @address: shown otherwise. */
+void dm_latch_believe(DmLatch *latch, const DmAddress *address);
+
 /* A packet that is valid RTP of a payload type agreed on. */
 DmLatchOutcome dm_latch_input(DmLatch *latch,
                               const DmAddress *from,

@@ -27,67 +27,70 @@ typedef DmSrtpVerdict (*Open)(DmSrtp *srtp, uint8_t *bytes, size_t *len);
  * Keys
  */
 
-/* RFC 3711, 3.3.1: the count belongs to the source and not to the key, but another peer has not
- * seen any of it. */
-static bool
-counts_on(const DmSecure *secure, const DmMediaSideSpec *agreed)
-{
-    return !agreed->rekey_resets_roc && agreed->peer == secure->peer;
-}
-
 static void
-take_in(DmStream *stream, const DmMediaSideSpec *agreed)
+take_in(DmStream *stream, const DmSrtpKey *key, bool counts_on)
 {
     DmSecure *secure = stream->secure;
     uint32_t ssrc = stream->rx.ssrc;
     uint32_t roc = 0;
 
-    if (secure->in != NULL && dm_srtp_has_key(secure->in, &agreed->srtp_in)) {
+    if (secure->in != NULL && dm_srtp_has_key(secure->in, key)) {
         return;
     }
-    if (secure->in != NULL && counts_on(secure, agreed)) {
+    if (secure->in != NULL && counts_on) {
         roc = dm_srtp_roc(secure->in, ssrc);
     }
     dm_srtp_free(secure->in_before);
     secure->in_before = secure->in;
-    secure->in = dm_srtp_new_receiver(&agreed->srtp_in, ssrc, roc);
+    secure->in = dm_srtp_new_receiver(key, ssrc, roc);
     secure->is_proven = false;
     secure->n_guesses = MAX_GUESSES;
 }
 
 static void
-take_out(DmStream *stream, const DmMediaSideSpec *agreed)
+take_out(DmStream *stream, const DmSrtpKey *key, bool counts_on)
 {
     DmSecure *secure = stream->secure;
     uint32_t ssrc = stream->out.ssrc;
     uint32_t roc = 0;
 
-    if (secure->out != NULL && dm_srtp_has_key(secure->out, &agreed->srtp_out)) {
+    if (secure->out != NULL && dm_srtp_has_key(secure->out, key)) {
         return;
     }
-    if (secure->out != NULL && counts_on(secure, agreed)) {
+    if (secure->out != NULL && counts_on) {
         roc = dm_srtp_roc(secure->out, ssrc);
     }
     dm_srtp_free(secure->out);
-    secure->out = dm_srtp_new_sender(&agreed->srtp_out, ssrc, roc);
+    secure->out = dm_srtp_new_sender(key, ssrc, roc);
 }
 
 bool
 dm_secure_update(DmStream *stream, const DmMediaSideSpec *agreed)
 {
     bool was_secured = stream->secured;
+    bool has_keys = agreed->srtp_in.suite != DM_SRTP_NONE && agreed->srtp_out.suite != DM_SRTP_NONE;
 
-    stream->secured =
-        agreed->srtp_in.suite != DM_SRTP_NONE && agreed->srtp_out.suite != DM_SRTP_NONE;
-    if (stream->secured) {
-        if (stream->secure == NULL) {
-            stream->secure = g_new0(DmSecure, 1);
-        }
-        take_in(stream, agreed);
-        take_out(stream, agreed);
+    stream->secured = has_keys || agreed->dtls.role != DM_DTLS_OFF;
+    if (stream->secured && stream->secure == NULL) {
+        stream->secure = g_new0(DmSecure, 1);
+    }
+    if (has_keys) {
+        /* RFC 3711, 3.3.1: the count belongs to the source and not to the key, but another peer has
+         * not seen any of it. */
+        bool counts_on = !agreed->rekey_resets_roc && agreed->peer == stream->secure->peer;
+
+        take_in(stream, &agreed->srtp_in, counts_on);
+        take_out(stream, &agreed->srtp_out, counts_on);
         stream->secure->peer = agreed->peer;
     }
     return stream->secured != was_secured;
+}
+
+void
+dm_secure_take_keys(DmStream *stream, const DmSrtpKey *in, const DmSrtpKey *out)
+{
+    take_in(stream, in, false);
+    take_out(stream, out, false);
 }
 
 void

@@ -15,6 +15,9 @@ typedef struct DmSecure DmSecure;
  * still comes under the old key is heard until the new one has been used. Sets the stream's
  * @secured, and returns whether that changed. */
 bool dm_secure_update(DmStream *stream, const DmMediaSideSpec *agreed);
+/* The keys of a stream whose agreement has DTLS: until then nothing of it is sent or heard, or what
+ * was agreed before goes on. */
+void dm_secure_take_keys(DmStream *stream, const DmSrtpKey *in, const DmSrtpKey *out);
 void dm_secure_free(DmStream *stream);
 
 /* The rest: for a stream that is @secured. */

@@ -372,7 +372,7 @@ test_garbage_does_no_harm(void)
         {22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff},    /* too long */
         {23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 0, 4, 1, 2, 3}, /* a later epoch */
         {63, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 9, 0, 7, 1, 2, 3}, /* of no kind */
-        {20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 40, 0, 1, 1, 0}, /* change cipher, too early */
+        {20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 40, 0, 1, 1, 0},   /* change cipher, too early */
     };
     World world;
 
