@@ -71,6 +71,7 @@ class Dialog:
         self.version = 1
         self.fragments = []
         self.ended = False
+        self.referred = []  # REFERs that came
         self.ringing = None  # the INVITE
         self.reason = ""  # of its CANCEL
 
@@ -141,6 +142,10 @@ class Desk:
             dialog.fragments.append(text.split("\r\n\r\n", 1)[1].strip())
         if method == "BYE" and dialog:
             dialog.ended = True
+        if method == "REFER" and dialog:
+            dialog.referred.append(text)
+            self.respond(text, dialog, False, "202 Accepted")
+            return
         self.respond(text, dialog, with_sdp=method == "INVITE" and "application/sdp" in text)
 
     def ring(self, text, method, dialog):
@@ -162,10 +167,12 @@ class Desk:
         self.peer.send(
             f"SIP/2.0 {status}\r\n{''.join(vias)}{routes}From: {header(request, 'From')}\r\nTo: {to}\r\n"
             f"Call-ID: {header(request, 'Call-ID')}\r\nCSeq: {header(request, 'CSeq')}\r\n"
-            f"Contact: <sip:desk@{self.peer.host}:{self.port}>\r\n{kind}Content-Length: {len(body)}\r\n\r\n{body}",
+            f"Contact: <sip:desk@{self.peer.host}:{self.port}>\r\n{self.allow}{kind}"
+            f"Content-Length: {len(body)}\r\n\r\n{body}",
             self.gateway,
         )
 
+    allow = ""  # a header, as a whole line
     gateway = ("127.0.0.1", 0)  # where everything goes
 
     def describe(self, dialog, direction="sendrecv"):
@@ -176,16 +183,16 @@ class Desk:
 
     # what goes
 
-    def request(self, dialog, method, headers="", body=""):
+    def request(self, dialog, method, headers="", body="", kind="Content-Type: application/sdp\r\n"):
         """Sends it and returns the final answer."""
         dialog.cseq += method != "ACK"
-        kind = "Content-Type: application/sdp\r\n" if body else ""
+        kind = kind if body else ""
         self.peer.send(
             f"{method} {dialog.target} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {self.peer.host}:{self.port};branch=z9hG4bK{uuid.uuid4().hex};rport\r\n"
             f"From: {dialog.local}\r\nTo: {dialog.remote}\r\nCall-ID: {dialog.call_id}\r\n"
             f"CSeq: {dialog.cseq} {method}\r\nContact: <sip:desk@{self.peer.host}:{self.port}>\r\n"
-            f"Max-Forwards: 70\r\n{headers}{kind}Content-Length: {len(body)}\r\n\r\n{body}",
+            f"Max-Forwards: 70\r\n{self.allow}{headers}{kind}Content-Length: {len(body)}\r\n\r\n{body}",
             self.gateway,
         )
         if method == "ACK":
@@ -210,11 +217,17 @@ class Desk:
         answer = self.invite(dialog, headers)
         return dialog if answer.startswith("SIP/2.0 200") else answer
 
-    def refer(self, dialog, number, replaced=None):
+    def report(self, dialog, status):
+        """How the transfer goes that it was asked for."""
+        state = "terminated;reason=noresource" if status >= "200" else "active;expires=60"
+        headers = f"Event: refer\r\nSubscription-State: {state}\r\nContent-Type: message/sipfrag\r\n"
+        return self.request(dialog, "NOTIFY", headers, f"SIP/2.0 {status}\r\n", kind="")
+
+    def refer(self, dialog, number, replaced=None, headers=""):
         to = f"sip:{number}@127.0.0.1"
         if replaced:
             to += "?Replaces=" + urllib.parse.quote(replaced.replaces(), safe="")
-        return self.request(dialog, "REFER", f"Refer-To: <{to}>\r\nReferred-By: <sip:100@127.0.0.1>\r\n")
+        return self.request(dialog, "REFER", f"Refer-To: <{to}>\r\nReferred-By: <sip:100@127.0.0.1>\r\n{headers}")
 
     def answered_call(self):
         """The first call that came in."""

@@ -136,6 +136,57 @@ def test_an_attended_transfer(gateways, desk):
     assert len(gateway.wait_cdrs(2)) == 2
 
 
+def relaying(gateways, desk):
+    """A call of the carrier's to the PBX, whose transfers are the carrier's to make: its dialog at each end"""
+    a, b = desk(1), desk(2)
+    a.allow = "Allow: INVITE, ACK, BYE, CANCEL, REFER, NOTIFY\r\n"
+    gateway = gateways(
+        trunks=[{"id": "left", "role": "carrier", "endpoints": [{"uri": f"sip:127.0.0.1:{a.port}"}], "media": MEDIA,
+                 "health": OFF},
+                {"id": "pbx", "role": "pbx", "endpoints": [{"uri": f"sip:127.0.0.1:{b.port}"}], "media": MEDIA,
+                 "health": OFF, "sip": {"refer_mode": "relay"}}],
+        routes=[{"id": "in", "match": {"source_trunks": ["left"]}, "action": {"trunks": ["pbx"]}},
+                {"id": "out", "match": {"source_trunks": ["pbx"]}, "action": {"trunks": ["left"]}}],
+    )
+    a.gateway = b.gateway = ("127.0.0.1", gateway.sip_port)
+    return gateway, a, b, a.dial("phone"), b.answered_call()
+
+
+def test_a_transfer_is_passed_on(gateways, desk):
+    """SIG-18: in relay mode the other side is asked with a REFER of our own, and what it reports is reported; both hang
+    up by themselves"""
+    gateway, a, b, left, right = relaying(gateways, desk)
+    assert b.refer(right, "+442079460018").startswith("SIP/2.0 202")
+    asked = lab.wait_for(lambda: left.referred, "a REFER on the other side")[0]
+    assert "+442079460018@" in desks.header(asked, "Refer-To")
+    for header in ("Refer-To", "Referred-By", "Contact", "Via"):
+        assert str(b.port) not in desks.header(asked, header) and "100@" not in desks.header(asked, header)
+    for status in ("100 Trying", "180 Ringing", "200 OK"):
+        assert a.report(left, status).startswith("SIP/2.0 200")
+        lab.wait_for(lambda: right.fragments[-1:] == [f"SIP/2.0 {status}"], f"news of {status}")
+    assert b.request(right, "BYE").startswith("SIP/2.0 200")
+    lab.wait_for(lambda: left.ended, "the other leg to end")
+    assert [s["rule"] for s in gateway.cdr()["route"]["trace"] if s["step"] == "transfer"] == ["refer relay"]
+
+
+def test_a_transfer_passed_on_fails(gateways, desk):
+    """SIG-18: what was passed on and fails leaves the call as it was; who wants no news gets none, and is told so"""
+    gateway, a, b, left, right = relaying(gateways, desk)
+    assert b.refer(right, "+442079460018").startswith("SIP/2.0 202")
+    lab.wait_for(lambda: left.referred, "a REFER on the other side")
+    assert a.report(left, "486 Busy Here").startswith("SIP/2.0 200")
+    lab.wait_for(lambda: right.fragments[-1:] == ["SIP/2.0 486 Busy Here"], "the outcome")
+    fragments = list(right.fragments)
+    answer = b.refer(right, "+442079460019", headers="Refer-Sub: false\r\n")
+    assert answer.startswith("SIP/2.0 202") and desks.header(answer, "Refer-Sub") == "false"
+    lab.wait_for(lambda: len(left.referred) == 2, "another REFER on the other side")
+    assert a.report(left, "200 OK").startswith("SIP/2.0 200")
+    assert b.request(right, "BYE").startswith("SIP/2.0 200")
+    lab.wait_for(lambda: left.ended, "the other leg to end")
+    assert right.fragments == fragments
+    assert gateway.cdr()["release"]["side"] == "b"
+
+
 def test_a_failed_transfer_keeps_the_call(gateways, phones, desk):
     """SIG-18: the third phone is not there: the desk is told, the caller is fetched back from hold, the record says so"""
     a, b = phones(1000), desk()
