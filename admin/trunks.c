@@ -62,6 +62,30 @@ registration_to_json(const DmTrunkStatus *status)
                      (int)status->registration_failures);
 }
 
+/* What the endpoint has shown it cannot take, and for how many seconds more that is believed. */
+static json_t *
+lessons_to_json(const int64_t *until_us)
+{
+    static const char *const names[DM_N_LESSONS] = {
+        [DM_LESSON_SMALL] = "message_too_large",
+        [DM_LESSON_NO_TCP] = "no_tcp",
+    };
+    int64_t now_us = dm_clock_mono_us(dm_clock_system());
+    json_t *learned = json_array();
+
+    for (unsigned i = 0; i < DM_N_LESSONS; i++) {
+        if (until_us[i] > now_us) {
+            json_array_append_new(learned,
+                                  json_pack("{s:s, s:I}",
+                                            "what",
+                                            names[i],
+                                            "expires_s",
+                                            (json_int_t)((until_us[i] - now_us) / G_USEC_PER_SEC)));
+        }
+    }
+    return learned;
+}
+
 static json_t *
 endpoints_to_json(const DmTrunkStatus *status, const DmTrunkConfig *config)
 {
@@ -73,7 +97,7 @@ endpoints_to_json(const DmTrunkStatus *status, const DmTrunkConfig *config)
 
         json_array_append_new(
             endpoints,
-            json_pack("{s:s?, s:s, s:s?, s:s, s:o, s:o, s:o}",
+            json_pack("{s:s?, s:s, s:s?, s:s, s:o, s:o, s:o, s:o}",
                       "host",
                       endpoint != NULL ? endpoint->host : NULL,
                       "address",
@@ -87,7 +111,9 @@ endpoints_to_json(const DmTrunkStatus *status, const DmTrunkConfig *config)
                       "last_ok",
                       dm_json_time(status->endpoints[i].last_ok_wall_us),
                       "last_fail",
-                      dm_json_time(status->endpoints[i].last_fail_wall_us)));
+                      dm_json_time(status->endpoints[i].last_fail_wall_us),
+                      "learned",
+                      lessons_to_json(status->endpoints[i].learned_until_us)));
     }
     return endpoints;
 }

@@ -178,6 +178,15 @@ static const DmJsonChoice refer_modes[] = {
     {NULL},
 };
 
+static const DmJsonChoice oversize_steps[] = {
+    {"compact", DM_OVERSIZE_COMPACT},
+    {"attributes", DM_OVERSIZE_ATTRIBUTES},
+    {"headers", DM_OVERSIZE_HEADERS},
+    {"codecs", DM_OVERSIZE_CODECS},
+    {"tcp", DM_OVERSIZE_TCP},
+    {NULL},
+};
+
 static const DmJsonChoice refreshers[] = {
     {"auto", DM_REFRESHER_AUTO},
     {"gateway", DM_REFRESHER_GATEWAY},
@@ -625,6 +634,58 @@ make_certificate_name(const json_t *element, DmJsonReader *reader)
     if (name != NULL && !dm_host_is_valid(name)) {
         g_clear_pointer(&name, g_free);
         dm_json_problem(reader, "format", "expected a host name, as in a certificate");
+    }
+    return name;
+}
+
+/* Without these a request means something else, or nothing (RFC 3261, 8.1.1; privacy is what
+ * RFC 3323 promises the caller). */
+static bool
+must_be_sent(const char *header)
+{
+    static const char *const needed[] = {
+        "Via",
+        "From",
+        "To",
+        "Call-ID",
+        "CSeq",
+        "Max-Forwards",
+        "Contact",
+        "Route",
+        "Content-Type",
+        "Content-Length",
+        "Authorization",
+        "Proxy-Authorization",
+        "Require",
+        "Proxy-Require",
+        "Supported",
+        "Session-Expires",
+        "Min-SE",
+        "Replaces",
+        "Refer-To",
+        "RAck",
+        "Event",
+        "Subscription-State",
+        "Privacy",
+        NULL,
+    };
+
+    for (unsigned i = 0; needed[i] != NULL; i++) {
+        if (g_ascii_strcasecmp(header, needed[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void *
+make_optional_header(const json_t *element, DmJsonReader *reader)
+{
+    char *name = dm_json_make_string(element, reader);
+
+    if (name != NULL && must_be_sent(name)) {
+        dm_json_problem(reader, "conflict", "'%s' cannot be left out", name);
+        g_clear_pointer(&name, g_free);
     }
     return name;
 }
@@ -1124,6 +1185,19 @@ static const DmJsonMember session_timer_members[] = {
     {NULL},
 };
 
+static void
+check_oversize(const json_t *value, const DmJsonMember *member, void *object, DmJsonReader *reader)
+{
+    const DmTrunkConfig *trunk = object;
+    const GArray *steps = trunk->sip.oversize;
+
+    for (guint i = 0; i + 1 < steps->len; i++) {
+        if (g_array_index(steps, int, i) == DM_OVERSIZE_TCP) {
+            dm_json_problem(reader, "conflict", "'tcp' can only be the last");
+        }
+    }
+}
+
 static const DmJsonMember sip_members[] = {
     {"timers", DM_JSON_OBJECT, .members = timers_members, .doc = "How long we wait."},
     {"user_phone",
@@ -1204,6 +1278,28 @@ static const DmJsonMember sip_members[] = {
      .value = true,
      .doc = "Whether a re-INVITE or UPDATE that changes nothing is answered without the other side "
             "hearing of it."},
+    {"oversize",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, sip.oversize),
+     .max = 5,
+     .choices = oversize_steps,
+     .text = "[\"compact\", \"attributes\", \"headers\", \"codecs\"]",
+     .convert = check_oversize,
+     .doc = "What is done with a request beyond the UDP listener's `udp_mtu`, in this order and "
+            "only until it fits. `compact`: compact header names. `attributes`: lines of the "
+            "session description that say what holds without them. `headers`: those of "
+            "`optional_headers` are left out. `codecs`: the first and G.711 are offered. `tcp`, "
+            "last: by TCP, and by UDP when no connection can be made within 2 s; it needs a TCP "
+            "listener. What does not fit after all this leaves in fragments. A 513 of the peer is "
+            "answered once with all steps but `tcp`, and remembered for a day."},
+    {"optional_headers",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, sip.optional_headers),
+     .max = 16,
+     .make = make_optional_header,
+     .free = g_free,
+     .text = "[\"User-Agent\", \"Referred-By\", \"P-Early-Media\"]",
+     .doc = "Headers that may be left out (`oversize`)."},
     {NULL},
 };
 
@@ -1633,6 +1729,8 @@ dm_trunk_config_free(DmTrunkConfig *trunk)
     g_clear_pointer(&trunk->media.srtp_suites, g_array_unref);
     g_free(trunk->media.hold_sound);
     g_clear_pointer(&trunk->failover_codes, g_ptr_array_unref);
+    g_clear_pointer(&trunk->sip.oversize, g_array_unref);
+    g_clear_pointer(&trunk->sip.optional_headers, g_ptr_array_unref);
     json_decref(trunk->source);
     g_free(trunk);
 }

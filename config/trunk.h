@@ -148,6 +148,16 @@ typedef enum {
     DM_REDIRECT_REJECT,
 } DmRedirectMode;
 
+/* What is done with a request that is too long for one datagram (SIG-23). */
+typedef enum {
+    DM_OVERSIZE_COMPACT,    /* compact names of headers */
+    DM_OVERSIZE_ATTRIBUTES, /* lines of the description that only repeat what holds anyway */
+    DM_OVERSIZE_HEADERS,    /* those the trunk's configuration lists are left out */
+    DM_OVERSIZE_CODECS,     /* the preferred one and G.711 stay */
+    DM_OVERSIZE_TCP,
+} DmOversizeStep;
+#define DM_OVERSIZE_BIT(step) (1U << (step))
+
 /* What becomes of a REFER of the peer (SIG-18). */
 typedef enum {
     DM_REFER_LOCAL, /* we make the new call ourselves */
@@ -296,7 +306,9 @@ typedef struct {
         bool p_early_media; /* RFC 5009 is spoken */
         DmRedirectMode redirect_mode;
         DmReferMode refer_mode;
-        bool absorb_refresh; /* what changes nothing is answered without the other side */
+        bool absorb_refresh;         /* what changes nothing is answered without the other side */
+        GArray *oversize;            /* int, DmOversizeStep: in this order, until it fits */
+        GPtrArray *optional_headers; /* char *: may be left out where there is no room */
         struct {
             DmAbility mode;
             unsigned expires_s, min_se_s;

@@ -162,10 +162,19 @@ skip_trunk(DmDialing *dialing)
     dialing->next_address = dialing->n_addresses;
 }
 
+/* SIG-23: what many a firewall drops. */
+static bool
+left_in_pieces(const DmParty *party)
+{
+    const DmLegFacts *facts = party->leg != NULL ? party->leg->ops->facts(party->leg) : NULL;
+
+    return facts != NULL && facts->fragmented;
+}
+
 static void
 give_up_attempt(DmParty *party)
 {
-    const DmRelease why = {
+    DmRelease why = {
         .cause = DM_RELEASE_TIMEOUT,
         .status = 408,
         .q850 = DM_Q850_TIMER,
@@ -173,6 +182,13 @@ give_up_attempt(DmParty *party)
         .diagnosis = "setup_timeout",
     };
 
+    if (left_in_pieces(party)) {
+        g_strlcpy(why.diagnosis, "oversize_udp", sizeof why.diagnosis);
+        dm_record_add_evidence(party->call->record,
+                               "The INVITE to trunk '%s' was too long for one datagram, and left "
+                               "in pieces",
+                               dm_trunk_id(party->trunk));
+    }
     dm_party_close(party, &why);
     dm_party_leave_trunk(party);
     dm_dial_failed(party, &why, NULL);
@@ -336,6 +352,8 @@ diagnose_failure(DmRelease *failure)
 
     if (failure->cause == DM_RELEASE_REJECTED && is_challenge) {
         code = "trunk_auth_failed";
+    } else if (failure->cause == DM_RELEASE_REJECTED && failure->status == 513) {
+        code = "oversize_udp";
     } else if (failure->cause == DM_RELEASE_TRANSPORT) {
         code = "trunk_unreachable";
     }

@@ -92,6 +92,7 @@ typedef struct {
     DmAddress remote, local;
     unsigned endpoint;
     bool takes_refer; /* it lists REFER in Allow */
+    bool fragmented;  /* a request to it was too long for one datagram, and left in pieces */
 } DmLegFacts;
 
 typedef struct {

@@ -182,7 +182,7 @@ is_worth_repeating(DmSipLeg *leg, const DmInviteOut *invite, const DmSipMessage 
     if (status == 401 || status == 407) {
         return leg->digest != NULL && dm_auth_take(leg->digest, response) == DM_DIGEST_RETRY;
     }
-    return dm_sip_leg_take_too_small(leg, response);
+    return dm_sip_leg_take_too_small(leg, response) || dm_sip_leg_take_too_large(leg, response);
 }
 
 static bool
@@ -552,8 +552,19 @@ on_ended(DmClientTx *tx, void *user_data)
     dm_sip_invite_free(invite);
 }
 
+static void
+on_no_tcp(DmClientTx *tx, void *user_data)
+{
+    DmInviteOut *invite = user_data;
+
+    if (invite->leg != NULL) {
+        dm_sip_leg_note_no_tcp(invite->leg);
+    }
+}
+
 static const DmClientTxUser invite_user = {
     .on_response = on_response,
+    .on_no_tcp = on_no_tcp,
     .on_failed = on_failed,
     .on_ended = on_ended,
 };
@@ -575,7 +586,7 @@ dm_sip_invite_start(DmSipLeg *leg, DmSipMessage *request, const DmSipFlow *flow,
         dm_auth_apply(leg->digest, leg->core->random, request);
     }
     request->flow = *flow;
-    invite->tx = dm_client_tx_start(leg->core->tx, request, flow, &invite_user, invite);
+    invite->tx = dm_sip_leg_start(leg, request, flow, &invite_user, invite);
     invite->request = request;
     return invite;
 }
@@ -748,6 +759,7 @@ dm_sip_leg_dial(DmSipCore *core, const DmDial *dial, DmLegEventFunc on_event, vo
     leg->base.on_event = on_event;
     leg->base.user_data = user_data;
     leg->facts.endpoint = address->endpoint;
+    dm_sip_leg_recall_size(leg);
     dm_sip_leg_move(leg, DM_SIP_LEG_CALLING);
     if (!reachable) {
         leg->facts.call_id = g_strdup("");

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "gateway/base/thread.h"
+#include "gateway/sdp/slim.h"
 #include "gateway/sip/leg-priv.h"
 
 /* What messages tell of the peer: its description, its name, what it can do. */
@@ -77,6 +78,9 @@ dm_sip_leg_write_sdp(DmSipLeg *leg, DmSipMessage *message, const DmSdp *sdp)
         return;
     }
     dm_sdp_print(sdp, &leg->origin, ours, dm_random_u64(leg->core->random), text);
+    if (dm_fit_sdp(leg->slim) != 0) {
+        dm_sdp_slim(text, dm_fit_sdp(leg->slim));
+    }
     dm_sip_message_set_body(message, DM_SIP_ACCEPT, text->str, text->len);
 }
 

@@ -157,7 +157,9 @@ struct DmSipLeg {
     uint32_t peer_methods; /* bits of DmSipMethod: its last Allow; 0: it has not said */
 
     DmSdpOrigin origin; /* what we said */
-    DmSdp *remote_sdp;  /* what the peer said last that holds */
+    unsigned slim; /* DM_OVERSIZE_BIT of steps that all our requests take: descriptions stay what
+                      they were, and a peer that answered 513 would do so again */
+    DmSdp *remote_sdp; /* what the peer said last that holds */
 
     DmDigestClient *digest; /* NULL: we have no credentials */
     GPtrArray *invites;     /* DmInviteOut that still point here; borrowed */
@@ -259,6 +261,19 @@ void dm_sip_invite_ack_kept(DmInviteOut *invite, const DmSdp *sdp);
 void dm_sip_invite_free(DmInviteOut *invite);
 /* From now on it has no leg. */
 void dm_sip_invite_leave(DmInviteOut *invite);
+
+/* --- leg-size.c: requests that are too long for a datagram --- */
+/* As dm_client_tx_start(), made as short as it needs to be, where the trunk allows it. */
+DmClientTx *dm_sip_leg_start(DmSipLeg *leg,
+                             DmSipMessage *request,
+                             const DmSipFlow *flow,
+                             const DmClientTxUser *user,
+                             void *user_data);
+/* 513 came: the same is worth sending once more, as short as it can be made. */
+bool dm_sip_leg_take_too_large(DmSipLeg *leg, const DmSipMessage *response);
+/* What is known of the size of messages at this endpoint, before anything is sent there. */
+void dm_sip_leg_recall_size(DmSipLeg *leg);
+void dm_sip_leg_note_no_tcp(DmSipLeg *leg);
 
 /* --- leg-answer.c: INVITEs of the peer --- */
 void dm_sip_leg_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp);

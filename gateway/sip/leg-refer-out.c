@@ -96,7 +96,7 @@ start_refer(DmSipLeg *leg)
         dm_auth_apply(leg->digest, leg->core->random, request);
     }
     dm_dialog_flow(leg->dialog, &leg->core->wire, &flow);
-    leg->refer_out.tx = dm_client_tx_start(leg->core->tx, request, &flow, &refer_user, leg);
+    leg->refer_out.tx = dm_sip_leg_start(leg, request, &flow, &refer_user, leg);
 }
 
 /* What may stand in a header of a URI as it is (RFC 3261, 25.1: hnv-unreserved left out). */

@@ -179,7 +179,7 @@ start_update(DmSipLeg *leg)
         dm_auth_apply(leg->digest, leg->core->random, request);
     }
     dm_dialog_flow(dialog, &leg->core->wire, &flow);
-    leg->update = dm_client_tx_start(leg->core->tx, request, &flow, &update_user, leg);
+    leg->update = dm_sip_leg_start(leg, request, &flow, &update_user, leg);
 }
 
 static void

@@ -161,6 +161,17 @@ void dm_trunk_unref(DmTrunk *trunk);
 void dm_trunk_report_endpoint(DmTrunk *trunk, unsigned endpoint, bool alive, unsigned rtt_us);
 bool dm_trunk_is_up(const DmTrunk *trunk);
 
+/* What an endpoint has shown it cannot take; shared by all workers, and forgotten after a while, as
+ * it may have been mended. */
+typedef enum {
+    DM_LESSON_SMALL,  /* it answered 513: requests are made as short as may be; for a day */
+    DM_LESSON_NO_TCP, /* no connection to it could be made; for an hour */
+} DmLesson;
+#define DM_N_LESSONS 2
+void dm_trunk_learn(DmTrunk *trunk, unsigned endpoint, DmLesson lesson);
+/* False too for an endpoint that there is not (any more). */
+bool dm_trunk_has_learned(const DmTrunk *trunk, unsigned endpoint, DmLesson lesson);
+
 typedef enum {
     DM_REG_NONE, /* the trunk does not register */
     DM_REG_TRYING,
@@ -191,7 +202,8 @@ typedef struct {
         bool up;
         unsigned rtt_us;
         int64_t last_ok_wall_us, last_fail_wall_us;
-        char address[DM_ADDRESS_TEXT_MAX]; /* the first resolved one, or "unresolved" */
+        int64_t learned_until_us[DM_N_LESSONS]; /* by the monotonic clock; 0: not learned */
+        char address[DM_ADDRESS_TEXT_MAX];      /* the first resolved one, or "unresolved" */
     } endpoints[16];
     uint64_t attempts, answered, failed; /* since start */
     uint64_t rejected_limit;

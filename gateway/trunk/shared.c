@@ -313,6 +313,10 @@ copy_endpoints(const DmTrunkShared *shared, DmTrunkStatus *out)
         out->endpoints[i].rtt_us = atomic_load(&endpoint->rtt_us);
         out->endpoints[i].last_ok_wall_us = atomic_load(&endpoint->last_ok_wall_us);
         out->endpoints[i].last_fail_wall_us = atomic_load(&endpoint->last_fail_wall_us);
+        for (unsigned lesson = 0; lesson < DM_N_LESSONS; lesson++) {
+            out->endpoints[i].learned_until_us[lesson] =
+                atomic_load(&endpoint->learned_until_us[lesson]);
+        }
         g_strlcpy(out->endpoints[i].address,
                   *endpoint->address != '\0' ? endpoint->address : "unresolved",
                   sizeof(out->endpoints[i].address));

@@ -17,6 +17,7 @@ typedef struct {
     _Atomic uint32_t health; /* bit 31: down; the rest: results in a row that say otherwise */
     _Atomic uint32_t rtt_us;
     _Atomic int64_t last_ok_wall_us, last_fail_wall_us;
+    _Atomic int64_t learned_until_us[DM_N_LESSONS]; /* monotonic; 0: not learned */
 
     char address[DM_ADDRESS_TEXT_MAX]; /* under the registry's lock; "" : unresolved */
 } DmEndpointShared;

@@ -519,6 +519,43 @@ dm_trunk_report_endpoint(DmTrunk *trunk, unsigned endpoint, bool alive, unsigned
     }
 }
 
+#define HOUR_US (INT64_C(3600) * G_USEC_PER_SEC)
+
+static const struct {
+    int64_t kept_us;
+    const char *what;
+} lessons[DM_N_LESSONS] = {
+    [DM_LESSON_SMALL] = {24 * HOUR_US,
+                         "answered 513: requests to it are made as short as may be for a day"},
+    [DM_LESSON_NO_TCP] = {HOUR_US, "takes no TCP connection: long requests go by UDP for an hour"},
+};
+
+void
+dm_trunk_learn(DmTrunk *trunk, unsigned endpoint, DmLesson lesson)
+{
+    const DmLogContext context = {.trunk = trunk->shared->id};
+
+    if (endpoint >= trunk->n_endpoints) {
+        return;
+    }
+    if (!dm_trunk_has_learned(trunk, endpoint, lesson)) {
+        dm_warning(&context,
+                   "endpoint %s %s",
+                   dm_trunk_endpoint(trunk, endpoint)->host,
+                   lessons[lesson].what);
+    }
+    atomic_store(&trunk->endpoints[endpoint].shared->learned_until_us[lesson],
+                 dm_clock_mono_us(trunk->clock) + lessons[lesson].kept_us);
+}
+
+bool
+dm_trunk_has_learned(const DmTrunk *trunk, unsigned endpoint, DmLesson lesson)
+{
+    return endpoint < trunk->n_endpoints &&
+           atomic_load(&trunk->endpoints[endpoint].shared->learned_until_us[lesson]) >
+               dm_clock_mono_us(trunk->clock);
+}
+
 static const char *const registration_names[] = {
     [DM_REG_NONE] = "none",
     [DM_REG_TRYING] = "trying",

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "gateway/sdp/session.h"
+#include "gateway/sdp/slim.h"
 
 /* Any text: what parses is within bounds, and what we print of it parses to the same again. */
 
@@ -20,6 +21,26 @@ check_bounds(const DmSdp *sdp)
             g_assert_cmpuint(media->formats[f].clock_hz, >, 0);
             g_assert_cmpstr(media->formats[f].name, !=, "");
         }
+    }
+}
+
+/* SIG-23: made shorter it is a description still, of as many streams; twice changes nothing. */
+static void
+check_slim(const GString *text, unsigned n_media)
+{
+    for (unsigned what = 1; what <= (DM_SDP_SLIM_ATTRIBUTES | DM_SDP_SLIM_CODECS); what++) {
+        g_autoptr(GString) once = g_string_new(text->str);
+        g_autofree char *first = NULL;
+        g_autoptr(DmSdp) read = NULL;
+
+        dm_sdp_slim(once, what);
+        g_assert_cmpuint(once->len, <=, text->len);
+        read = dm_sdp_parse(once->str, once->len, NULL);
+        g_assert_nonnull(read);
+        g_assert_cmpuint(dm_sdp_n_media(read), ==, n_media);
+        first = g_strdup(once->str);
+        dm_sdp_slim(once, what);
+        g_assert_cmpstr(once->str, ==, first);
     }
 }
 
@@ -42,6 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     again = dm_sdp_parse(text->str, text->len, NULL);
     g_assert_nonnull(again);
     g_assert_cmpuint(dm_sdp_n_media(again), ==, dm_sdp_n_media(sdp));
+    check_slim(text, dm_sdp_n_media(sdp));
     dm_sdp_origin_clear(&origin);
     return 0;
 }

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import ssl
@@ -12,6 +13,7 @@ import pytest
 
 import lab
 import streams
+import wire
 
 
 @pytest.fixture
@@ -178,3 +180,83 @@ def test_clients_must_prove_who_they_are(gateways, certificates):
     context.load_cert_chain(*certificates.make("pbx"))
     with contextlib.closing(connect(gateway, context)) as good:
         assert ask(gateway, good, 2) == "SIP/2.0 200 OK"
+
+
+LONG_OFFER = {"media": {"codecs": ["opus", "G722", "GSM", "G726-16", "G726-24", "G726-32", "G726-40", "PCMA", "PCMU"]}}
+
+
+def long_calls(gateways, carrier_port, oversize, mtu=600):
+    """A gateway whose INVITEs do not fit, a PBX, and how to call."""
+    pbx = wire.Peer()
+    document = lab.document(pbx=pbx.port, carrier=carrier_port)
+    document["listeners"][0]["udp_mtu"] = mtu
+    document["listeners"].append({"id": "tcp", "address": "127.0.0.1", "port": lab.free_port(socket.SOCK_STREAM),
+                                  "transport": "tcp"})
+    document["trunks"][1] |= LONG_OFFER | {"sip": {"oversize": oversize}}
+    del document["admin"]
+    gateway = gateways(**document)
+
+    def call():
+        pbx.send(wire.message("INVITE", f"sip:+4420@127.0.0.1:{gateway.sip_port}", pbx, body=wire.sdp(),
+                              extra="Content-Type: application/sdp\r\n"), ("127.0.0.1", gateway.sip_port))
+
+    return gateway, call
+
+
+def busy(request):
+    """486 to the bytes of a request."""
+    head = request.decode().split("\r\n\r\n")[0].split("\r\n")[1:]
+    kept = [line for line in head if line.split(":")[0] in
+            ("Via", "v", "From", "f", "Call-ID", "i", "CSeq", "To", "t")]
+    kept = [line + ";tag=x" if line.startswith(("To", "t:")) else line for line in kept]
+    return ("SIP/2.0 486 Busy Here\r\n" + "\r\n".join(kept) + "\r\nContent-Length: 0\r\n\r\n").encode()
+
+
+def test_a_long_invite_is_made_shorter(gateways):
+    """SIG-23: what fits no datagram loses attributes, headers and codecs, and stays UDP"""
+    carrier = wire.Peer()
+    gateway, call = long_calls(gateways, carrier.port, ["compact", "attributes", "headers", "codecs"], mtu=1000)
+    call()
+    request = carrier.receive(10)
+    assert len(request) <= 800 and b"\r\ni:" in request and b"GSM" not in request, request
+    body = request.split(b"\r\n\r\n", 1)[1]
+    assert int(re.search(rb"\r\nl: ?(\d+)", request).group(1)) == len(body)
+    assert b" RTP/AVP 0 8 101\r\n" in body
+    carrier.send(busy(request), ("127.0.0.1", gateway.sip_port))
+    assert streams.metric(gateway, 'sip_udp_oversize_total{action="slim"}') == 1
+    assert gateway.cdr()["release"]["code"] == 486
+
+
+def test_a_long_invite_goes_by_tcp(gateways):
+    """SIG-23: where the trunk allows it what fits no datagram goes by TCP, whole"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        gateway, call = long_calls(gateways, server.getsockname()[1], ["tcp"])
+        call()
+        near, _ = server.accept()
+        with near:
+            near.settimeout(10)
+            request = near.recv(65535)
+            assert b"Via: SIP/2.0/TCP" in request and b"GSM" in request, request
+            near.sendall(busy(request))
+            assert gateway.cdr()["release"]["code"] == 486
+    assert streams.metric(gateway, 'sip_udp_oversize_total{action="tcp"}') == 1
+
+
+def test_a_long_invite_falls_back_to_udp(gateways):
+    """SIG-23: a carrier without TCP gets the same by UDP at once; the next call does not try TCP again"""
+    carrier = wire.Peer()
+    gateway, call = long_calls(gateways, carrier.port, ["compact", "tcp"])
+    for n in (1, 2):
+        started = time.monotonic()
+        call()
+        request = carrier.receive(10)
+        assert time.monotonic() - started < 2
+        assert b"SIP/2.0/UDP" in request and b"SIP/2.0/TCP" not in request, request
+        carrier.send(busy(request), ("127.0.0.1", gateway.sip_port))
+        gateway.wait_cdrs(n)
+        carrier.drain()
+    assert streams.metric(gateway, 'sip_udp_oversize_total{action="tcp_failed"}') == 1
+    assert streams.metric(gateway, 'sip_udp_oversize_total{action="fragmented"}') == 1
+    status = gateway.api.get("/trunks/carrier/status")
+    assert [lesson["what"] for lesson in status["endpoints"][0]["learned"]] == ["no_tcp"]

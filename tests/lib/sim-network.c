@@ -23,6 +23,7 @@ struct DmSimHost {
     DmSimNetwork *network;
     GArray *listeners; /* DmAddress */
     DmSimHostState state;
+    size_t max_request;
     DmSipReceiveFunc on_receive;
     DmSipUnreachableFunc on_unreachable;
     void *user_data;
@@ -353,7 +354,20 @@ host_contact_host(void *wire, unsigned listener)
     return NULL;
 }
 
+static size_t
+host_max_request_bytes(void *wire, unsigned listener)
+{
+    return ((const DmSimHost *)wire)->max_request;
+}
+
+void
+dm_sim_host_set_max_request(DmSimHost *host, size_t bytes)
+{
+    host->max_request = bytes;
+}
+
 static const DmSipWireOps host_ops = {
+    .max_request_bytes = host_max_request_bytes,
     .send = host_send,
     .flow_to = host_flow_to,
     .advertised = host_advertised,

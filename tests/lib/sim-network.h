@@ -64,6 +64,8 @@ DmSimHost *dm_sim_host_new(DmSimNetwork *network,
 /* One more; returns its number. */
 unsigned dm_sim_host_add_listener(DmSimHost *host, const char *address);
 DmSipWire dm_sim_host_wire(DmSimHost *host);
+/* Longest request that leaves in one datagram; 0, at first: any. */
+void dm_sim_host_set_max_request(DmSimHost *host, size_t bytes);
 const DmAddress *dm_sim_host_address(const DmSimHost *host, unsigned listener);
 
 typedef enum {

@@ -169,7 +169,7 @@ static bool
 is_copied(const char *line)
 {
     static const char *const names[] =
-        {"Via:", "From:", "To:", "Call-ID:", "CSeq:", "Record-Route:"};
+        {"Via:", "v:", "From:", "f:", "To:", "t:", "Call-ID:", "i:", "CSeq:", "Record-Route:"};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
         if (g_str_has_prefix(line, names[i])) {
@@ -193,7 +193,8 @@ dm_sim_peer_respond(DmSimPeer *peer,
     g_string_append_printf(text, "SIP/2.0 %s\r\n", status);
     for (char **line = lines + 1; *line != NULL && **line != '\0'; line++) {
         if (is_copied(*line)) {
-            bool tag = g_str_has_prefix(*line, "To:") && strstr(*line, ";tag=") == NULL;
+            bool is_to = g_str_has_prefix(*line, "To:") || g_str_has_prefix(*line, "t:");
+            bool tag = is_to && strstr(*line, ";tag=") == NULL;
 
             g_string_append(text, *line);
             if (tag && *to_tag != '\0') {
@@ -207,18 +208,52 @@ dm_sim_peer_respond(DmSimPeer *peer,
     dm_sim_peer_send(peer, text->str);
 }
 
+/* RFC 3261, 7.3.3; NULL: @name has none. */
+static const char *
+compact_name(const char *name)
+{
+    static const char *const forms[][2] = {
+        {"Via", "v"},
+        {"From", "f"},
+        {"To", "t"},
+        {"Call-ID", "i"},
+        {"Contact", "m"},
+        {"Content-Type", "c"},
+        {"Content-Length", "l"},
+        {"Supported", "k"},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(forms); i++) {
+        if (strcmp(forms[i][0], name) == 0) {
+            return forms[i][1];
+        }
+    }
+    return NULL;
+}
+
+static const char *
+find_value(const char *message, const char *name)
+{
+    g_autofree char *start = g_strdup_printf("\r\n%s:", name);
+    const char *end = strstr(message, "\r\n\r\n");
+    const char *found = strstr(message, start);
+
+    if (found == NULL || found > end) {
+        return NULL;
+    }
+    found += strlen(start);
+    return found + strspn(found, " ");
+}
+
 char *
 dm_sim_header(const char *message, const char *name)
 {
-    g_autofree char *start = g_strdup_printf("\r\n%s: ", name);
-    const char *end = strstr(message, "\r\n\r\n");
-    const char *value = strstr(message, start);
+    const char *value = find_value(message, name);
 
-    if (value == NULL || value > end) {
-        return NULL;
+    if (value == NULL && compact_name(name) != NULL) {
+        value = find_value(message, compact_name(name));
     }
-    value += strlen(start);
-    return g_strndup(value, strcspn(value, "\r"));
+    return value != NULL ? g_strndup(value, strcspn(value, "\r")) : NULL;
 }
 
 char *

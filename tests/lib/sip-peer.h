@@ -41,7 +41,8 @@ void dm_sim_peer_respond(DmSimPeer *peer,
                          const char *headers,
                          const char *body);
 
-/* The value of the first header @name of @message ("Call-ID"), NULL without one. (transfer full) */
+/* The value of the first header @name of @message ("Call-ID", or its compact form), NULL without
+ * one. (transfer full) */
 char *dm_sim_header(const char *message, const char *name);
 /* What follows the empty line. */
 const char *dm_sim_body(const char *message);

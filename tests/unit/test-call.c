@@ -236,6 +236,27 @@ test_silent_target(void)
 }
 
 static void
+test_oversize(void)
+{
+    World *world = world_new(1, SLOW_TRUNK);
+
+    g_test_summary("SIG-23: silence to an INVITE that left in pieces, and 513, are told apart from "
+                   "other failures");
+    world_call(world, "pbx", "+442079461111", BOTH);
+    world_leg(world, "b1")->facts.fragmented = true;
+    world_run(world, 20000);
+    assert_diagnosis(world, "oversize_udp");
+    world_free(world);
+
+    world = world_new(1, NULL);
+    world_call(world, "pbx", "+442079461111", BOTH);
+    peer_ends(world_leg(world, "b1"), DM_RELEASE_REJECTED, 513);
+    world_run(world, 1000);
+    assert_diagnosis(world, "oversize_udp");
+    world_free(world);
+}
+
+static void
 test_budget(void)
 {
     World *world = world_new(1, SLOW_TRUNK);
@@ -906,6 +927,7 @@ main(int argc, char **argv)
     g_test_add_func("/call/taken-elsewhere", test_taken_elsewhere);
     g_test_add_func("/call/given-up-by-bye", test_given_up_by_bye);
     g_test_add_func("/call/budget", test_budget);
+    g_test_add_func("/call/oversize", test_oversize);
     g_test_add_func("/call/disabled-trunk", test_disabled_trunk);
     g_test_add_func("/call/private-address", test_private_address);
     g_test_add_func("/call/table", test_table);

@@ -242,7 +242,9 @@ trunk_parts_belong_together(void)
         "  - {id: d, role: carrier, acl: [10.1.1.1], identity: {screening: pilot}}\n"
         "  - {id: e, role: carrier, acl: [10.1.1.1], auth: {inbound_user: u}}\n"
         "  - {id: f, role: carrier, acl: [10.1.1.1], identity: {owned_numbers: ['4420']}}\n"
-        "  - {id: g, role: carrier, acl: [10.1.1.1], failover_codes: [200]}\n",
+        "  - {id: g, role: carrier, acl: [10.1.1.1], failover_codes: [200]}\n"
+        "  - {id: h, role: carrier, acl: [10.1.1.1], sip: {oversize: [tcp, compact]}}\n"
+        "  - {id: i, role: carrier, acl: [10.1.1.1], sip: {optional_headers: [privacy]}}\n",
         "t.yaml:2: /trunks/0/endpoints: is missing: nothing says where the trunk is\n"
         "t.yaml:3: /trunks/1/acl/0: expected an address or a network like \"192.0.2.0/24\"\n"
         "t.yaml:4: /trunks/2/registration: 'registrar', 'domain' or an endpoint must be given\n"
@@ -251,7 +253,9 @@ trunk_parts_belong_together(void)
         "t.yaml:7: /trunks/5/identity/owned_numbers/0: expected a number or prefix in E.164 with "
         "'+', "
         "like \"+442079460\"\n"
-        "t.yaml:8: /trunks/6/failover_codes/0: expected a final SIP status, 400 to 699\n");
+        "t.yaml:8: /trunks/6/failover_codes/0: expected a final SIP status, 400 to 699\n"
+        "t.yaml:9: /trunks/7/sip/oversize: 'tcp' can only be the last\n"
+        "t.yaml:10: /trunks/8/sip/optional_headers/0: 'privacy' cannot be left out\n");
 }
 
 static void

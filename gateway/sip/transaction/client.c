@@ -66,9 +66,12 @@ struct DmClientTx {
     char *reason;  /* of the CANCEL that waits */
     GString *text; /* the request; after 300 to 699 to INVITE the ACK; NULL: nothing to repeat */
     int64_t repeat_us;
-    DmTimer repeat_timer; /* A, E */
-    DmTimer end_timer;    /* B, F; D, K, M */
-    GList link;           /* of layer->unanswered, while CALLING */
+    DmTimer repeat_timer;  /* A, E */
+    DmTimer end_timer;     /* B, F; D, K, M */
+    DmTimer connect_timer; /* how long a connection may take before UDP is used instead */
+    bool falls_back;       /* to @datagram_flow, when there is no connection */
+    DmSipFlow datagram_flow;
+    GList link; /* of layer->unanswered, while CALLING */
     DmSipFlow flow;
     char branch[DM_TX_BRANCH_MAX];
 };
@@ -97,6 +100,7 @@ forget_text(DmClientTx *tx)
 static void
 no_longer_unanswered(DmClientTx *tx)
 {
+    dm_timer_disarm(&tx->connect_timer);
     if (tx->link.data != NULL) {
         g_queue_unlink(&tx->layer->unanswered, &tx->link);
         tx->link.data = NULL;
@@ -129,6 +133,9 @@ move(DmClientTx *tx, State to)
     no_longer_unanswered(tx);
     return true;
 }
+
+static void begin(DmClientTx *tx, DmSpan method);
+static void fall_back(DmClientTx *tx);
 
 /* --- the end --- */
 
@@ -166,7 +173,11 @@ on_failure_timer(DmTimer *timer, void *user_data)
 {
     DmClientTx *tx = user_data;
 
-    fail(tx, tx->could_not_send ? DM_TX_TRANSPORT : DM_TX_TIMEOUT);
+    if (tx->could_not_send && tx->falls_back) {
+        fall_back(tx);
+    } else {
+        fail(tx, tx->could_not_send ? DM_TX_TRANSPORT : DM_TX_TIMEOUT);
+    }
 }
 
 void
@@ -211,9 +222,9 @@ on_repeat_timer(DmTimer *timer, void *user_data)
     dm_loop_arm(loop_of(tx), &tx->repeat_timer, tx->repeat_us, on_repeat_timer, tx);
 }
 
-/* Runs the transaction of the request in @tx->text. */
+/* Begins with the request in @tx->text. */
 static void
-run(DmClientTx *tx, DmSpan method)
+begin(DmClientTx *tx, DmSpan method)
 {
     DmTxLayer *layer = tx->layer;
     DmSpan branch = {tx->branch, strlen(tx->branch)};
@@ -223,7 +234,6 @@ run(DmClientTx *tx, DmSpan method)
     dm_tx_count_active(layer, 1);
     tx->link.data = tx;
     g_queue_push_tail_link(&layer->unanswered, &tx->link);
-    dm_count(&layer->options.counters[SIP_req_out_INVITE + dm_method_parse(method)]);
     if (tx->text == NULL || !dm_tx_send(layer, &tx->flow, tx->text->str, tx->text->len)) {
         dm_client_tx_fail_soon(tx);
         return;
@@ -235,23 +245,150 @@ run(DmClientTx *tx, DmSpan method)
     dm_loop_arm(loop_of(tx), &tx->end_timer, DM_TX_GIVE_UP_US, on_failure_timer, tx);
 }
 
-/* SIG-23: a datagram in pieces is lost to many firewalls. What is still too long goes as it is: TCP
- * would lose it for peers that have none. */
 static void
-slim(const DmTxLayer *layer, const DmSipFlow *flow, GString *text)
+run(DmClientTx *tx, DmSpan method)
 {
-    const DmSipWire *wire = &layer->options.wire;
-    size_t max = 0;
+    dm_count(&tx->layer->options.counters[SIP_req_out_INVITE + dm_method_parse(method)]);
+    begin(tx, method);
+}
 
-    if (flow->transport == DM_TRANSPORT_UDP && wire->ops->max_request_bytes != NULL) {
-        max = wire->ops->max_request_bytes(wire->wire, flow->listener);
+/* --- too long for a datagram (SIG-23) --- */
+
+static size_t
+room(const DmClientTx *tx)
+{
+    const DmSipWire *wire = &tx->layer->options.wire;
+
+    return tx->flow.transport == DM_TRANSPORT_UDP && wire->ops->max_request_bytes != NULL
+               ? wire->ops->max_request_bytes(wire->wire, tx->flow.listener)
+               : 0;
+}
+
+static void
+on_connect_timer(DmTimer *timer, void *user_data)
+{
+    DmClientTx *tx = user_data;
+    const DmSipWire *wire = &tx->layer->options.wire;
+
+    if (wire->ops->give_up_connecting != NULL) {
+        wire->ops->give_up_connecting(wire->wire, &tx->flow);
     }
-    if (max == 0 || text->len <= max) {
-        return;
+}
+
+/* RFC 3261, 18.1.1. False: there is no way. */
+static bool
+go_by_tcp(DmClientTx *tx, GString *text)
+{
+    const DmSipWire *wire = &tx->layer->options.wire;
+    char via[DM_TX_VIA_MAX];
+    DmSipFlow tcp;
+
+    if (!wire->ops->flow_to(wire->wire, -1, DM_TRANSPORT_TCP, &tx->flow.remote, &tcp)) {
+        return false;
     }
-    dm_request_text_compact(text);
-    dm_count(&layer->options
-                  .counters[text->len <= max ? SIP_oversize_compact : SIP_oversize_fragmented]);
+    tx->datagram_flow = tx->flow;
+    tx->falls_back = true;
+    tx->flow = tcp;
+    dm_tx_make_via(tx->layer, &tx->flow, via, tx->branch);
+    dm_request_text_replace_via(text, via);
+    dm_loop_arm(loop_of(tx), &tx->connect_timer, DM_TX_CONNECT_US, on_connect_timer, tx);
+    return true;
+}
+
+static DmSipCounterId
+what_was_done(const DmClientTx *tx, const DmFit *fit)
+{
+    if (tx->falls_back) {
+        return SIP_oversize_tcp;
+    }
+    if (fit->too_long) {
+        return SIP_oversize_fragmented;
+    }
+    return fit->taken == DM_OVERSIZE_BIT(DM_OVERSIZE_COMPACT) ? SIP_oversize_compact
+                                                              : SIP_oversize_slim;
+}
+
+/* What is still too long after all that is allowed goes as it is: TCP would lose it for peers that
+ * have none. */
+static void
+fit_into_datagram(DmClientTx *tx, GString *text, DmFit *fit)
+{
+    size_t max = room(tx);
+    bool is_too_long = max > 0 && text->len > max;
+
+    if (is_too_long || fit->always != 0) {
+        dm_fit_request(text, max, fit);
+    }
+    fit->too_long = max > 0 && text->len > max;
+    if (fit->too_long && dm_fit_may_use_tcp(fit) && go_by_tcp(tx, text)) {
+        fit->too_long = false;
+    }
+    if (is_too_long) {
+        dm_count(&tx->layer->options.counters[what_was_done(tx, fit)]);
+    }
+}
+
+/* The same request, by UDP after all: nobody has seen it. */
+static void
+fall_back(DmClientTx *tx)
+{
+    DmTxLayer *layer = tx->layer;
+    const char *space = strchr(tx->text->str, ' ');
+    g_autofree char *method = g_strndup(tx->text->str, (gsize)(space - tx->text->str));
+    char via[DM_TX_VIA_MAX];
+
+    g_hash_table_steal(layer->clients, &tx->key);
+    dm_tx_count_active(layer, -1);
+    no_longer_unanswered(tx);
+    tx->falls_back = false;
+    tx->could_not_send = false;
+    tx->flow = tx->datagram_flow;
+    dm_tx_make_via(layer, &tx->flow, via, tx->branch);
+    dm_request_text_replace_via(tx->text, via);
+    dm_count(&layer->options.counters[SIP_oversize_tcp_failed]);
+    begin(tx, (DmSpan){method, strlen(method)});
+    if (tx->user != NULL && tx->user->on_no_tcp != NULL) {
+        tx->user->on_no_tcp(tx, tx->user_data);
+    }
+}
+
+static DmClientTx *
+new_tx(DmTxLayer *layer, const DmSipFlow *flow, const DmClientTxUser *user, void *user_data)
+{
+    DmClientTx *tx = g_new0(DmClientTx, 1);
+
+    tx->layer = layer;
+    tx->user = user;
+    tx->user_data = user_data;
+    tx->flow = *flow;
+    tx->state = CALLING;
+    return tx;
+}
+
+DmClientTx *
+dm_client_tx_start_fit(DmTxLayer *layer,
+                       DmSipMessage *request,
+                       const DmSipFlow *flow,
+                       DmFit *fit,
+                       const DmClientTxUser *user,
+                       void *user_data)
+{
+    DmClientTx *tx = new_tx(layer, flow, user, user_data);
+    GString *text = layer->scratch;
+    const sip_request_t *line = request->sip->sip_request;
+    const char *method = line != NULL ? line->rq_method_name : "";
+    char via[DM_TX_VIA_MAX];
+
+    tx->is_invite = strcmp(method, "INVITE") == 0;
+    dm_tx_make_via(layer, flow, via, tx->branch);
+    g_string_truncate(text, 0);
+    if (dm_sip_message_print(request, text)) {
+        dm_request_text_add_via(text, via);
+        fit_into_datagram(tx, text, fit);
+        tx->text = g_string_new_len(text->str, (gssize)text->len);
+    }
+    run(tx, (DmSpan){method, strlen(method)});
+    return tx;
 }
 
 DmClientTx *
@@ -261,27 +398,9 @@ dm_client_tx_start(DmTxLayer *layer,
                    const DmClientTxUser *user,
                    void *user_data)
 {
-    DmClientTx *tx = g_new0(DmClientTx, 1);
-    GString *text = layer->scratch;
-    const sip_request_t *line = request->sip->sip_request;
-    const char *method = line != NULL ? line->rq_method_name : "";
-    char via[DM_TX_VIA_MAX];
+    DmFit fit = {0};
 
-    tx->layer = layer;
-    tx->user = user;
-    tx->user_data = user_data;
-    tx->flow = *flow;
-    tx->is_invite = strcmp(method, "INVITE") == 0;
-    tx->state = CALLING;
-    dm_tx_make_via(layer, flow, via, tx->branch);
-    g_string_truncate(text, 0);
-    if (dm_sip_message_print(request, text)) {
-        dm_request_text_add_via(text, via);
-        slim(layer, flow, text);
-        tx->text = g_string_new_len(text->str, (gssize)text->len);
-    }
-    run(tx, (DmSpan){method, strlen(method)});
-    return tx;
+    return dm_client_tx_start_fit(layer, request, flow, &fit, user, user_data);
 }
 
 /* An INVITE that rings waits for its user; without one it waits no longer than any other request.
@@ -310,11 +429,8 @@ dm_client_tx_forget_user(DmClientTx *tx)
 static void
 send_cancel(DmClientTx *invite)
 {
-    DmClientTx *tx = g_new0(DmClientTx, 1);
+    DmClientTx *tx = new_tx(invite->layer, &invite->flow, NULL, NULL);
 
-    tx->layer = invite->layer;
-    tx->flow = invite->flow;
-    tx->state = CALLING;
     memcpy(tx->branch, invite->branch, sizeof(tx->branch));
     tx->text = g_string_sized_new(512);
     dm_request_text_derive(invite->text, "CANCEL", NULL, invite->reason, tx->text);

@@ -12,7 +12,8 @@
 #define DM_TX_T2_US         (DM_SIP_T2_MS * DM_TX_MS)
 #define DM_TX_T4_US         (DM_SIP_T4_MS * DM_TX_MS)
 #define DM_TX_GIVE_UP_US    (64 * DM_TX_T1_US)
-#define DM_TX_TRYING_US     (200 * DM_TX_MS) /* RFC 3261, 17.2.1 */
+#define DM_TX_TRYING_US     (200 * DM_TX_MS)  /* RFC 3261, 17.2.1 */
+#define DM_TX_CONNECT_US    (2000 * DM_TX_MS) /* then UDP has to do (SIG-23) */
 #define DM_TX_BRANCH_PREFIX "z9hG4bKdm"
 
 struct DmTxLayer {

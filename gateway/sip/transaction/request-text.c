@@ -72,6 +72,101 @@ compact_form(DmSpan name)
     return '\0';
 }
 
+static bool
+is_header(DmSpan name, const char *wanted)
+{
+    return dm_span_equals(name, wanted) ||
+           (name.len == 1 &&
+            g_ascii_tolower(*name.p) == compact_form((DmSpan){wanted, strlen(wanted)}));
+}
+
+static void
+take_over(GString *text, GString *with)
+{
+    g_string_truncate(text, 0);
+    g_string_append_len(text, with->str, (gssize)with->len);
+    g_string_free(with, TRUE);
+}
+
+static bool
+is_one_of(DmSpan name, const GPtrArray *names)
+{
+    for (guint i = 0; i < names->len; i++) {
+        if (is_header(name, names->pdata[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+dm_request_text_drop(GString *text, const GPtrArray *names)
+{
+    const char *end = text->str + text->len;
+    const char *p = headers_of(text->str, text->len);
+    const char *line = p;
+    GString *out = g_string_sized_new(text->len);
+    DmSpan name;
+    DmSpan value;
+
+    g_string_append_len(out, text->str, p - text->str);
+    for (; dm_next_header(&p, end, &name, &value); line = p) {
+        if (!is_one_of(name, names)) {
+            g_string_append_len(out, line, p - line);
+        }
+    }
+    g_string_append_len(out, line, end - line);
+    take_over(text, out);
+}
+
+void
+dm_request_text_replace_via(GString *text, const char *via)
+{
+    const char *first = headers_of(text->str, text->len);
+    const char *next = first;
+    gssize at = first - text->str;
+    DmSpan name;
+    DmSpan value;
+
+    if (dm_next_header(&next, text->str + text->len, &name, &value)) {
+        g_string_erase(text, at, next - first);
+        dm_request_text_add_via(text, via);
+    }
+}
+
+DmSpan
+dm_request_text_body(const GString *text)
+{
+    const char *end = text->str + text->len;
+    const char *empty = memmem(text->str, text->len, "\r\n\r\n", 4);
+
+    return empty != NULL ? dm_span(empty + 4, end) : dm_span(end, end);
+}
+
+void
+dm_request_text_set_body(GString *text, const char *body, size_t len)
+{
+    const char *end = text->str + text->len;
+    const char *p = headers_of(text->str, text->len);
+    const char *line = p;
+    GString *out = g_string_sized_new(text->len);
+    DmSpan name;
+    DmSpan value;
+
+    g_string_append_len(out, text->str, p - text->str);
+    for (; dm_next_header(&p, end, &name, &value); line = p) {
+        if (is_header(name, "Content-Length")) {
+            g_string_append_len(out, name.p, (gssize)name.len);
+            g_string_append_printf(out, ": %zu\r\n", len);
+        } else {
+            g_string_append_len(out, line, p - line);
+        }
+    }
+    g_string_append(out, "\r\n");
+    g_string_append_len(out, body, (gssize)len);
+    take_over(text, out);
+}
+
 void
 dm_request_text_compact(GString *text)
 {
@@ -96,17 +191,7 @@ dm_request_text_compact(GString *text)
         }
     }
     g_string_append_len(out, line, end - line);
-    g_string_assign(text, "");
-    g_string_append_len(text, out->str, (gssize)out->len);
-    g_string_free(out, TRUE);
-}
-
-static bool
-is_header(DmSpan name, const char *wanted)
-{
-    return dm_span_equals(name, wanted) ||
-           (name.len == 1 &&
-            g_ascii_tolower(*name.p) == compact_form((DmSpan){wanted, strlen(wanted)}));
+    take_over(text, out);
 }
 
 /* "INVITE sip:x SIP/2.0" with another method. */

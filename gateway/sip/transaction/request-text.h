@@ -11,6 +11,18 @@
 /* Puts the Via line (without line end) behind the start line. */
 void dm_request_text_add_via(GString *text, const char *via);
 
+/* Puts another Via line in the place of the first one. */
+void dm_request_text_replace_via(GString *text, const char *via);
+
+/* Leaves out every header of these names (char *). */
+void dm_request_text_drop(GString *text, const GPtrArray *names);
+
+/* What stands behind the empty line. Borrowed. */
+DmSpan dm_request_text_body(const GString *text);
+
+/* Another body of the same type; Content-Length follows. */
+void dm_request_text_set_body(GString *text, const char *body, size_t len);
+
 /* Writes names of headers in their compact form (RFC 3261, 7.3.3), as far as they have one. */
 void dm_request_text_compact(GString *text);
 

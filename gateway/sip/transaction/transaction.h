@@ -5,6 +5,7 @@
 #include "gateway/base/loop.h"
 #include "gateway/base/random.h"
 #include "gateway/sip/message.h"
+#include "gateway/sip/transaction/oversize.h"
 #include "gateway/sip/transport/transport.h"
 
 /* Client and server transactions of RFC 3261, 17, with RFC 6026, as state tables on the loop's
@@ -101,6 +102,9 @@ typedef struct {
     void (*on_failed)(DmClientTx *tx, DmTxFailure failure, void *user_data);
     /* Last call; @tx is invalid when it returns. */
     void (*on_ended)(DmClientTx *tx, void *user_data);
+    /* (nullable) It was too long for UDP, and the peer took no connection: it has gone by UDP all
+     * the same. */
+    void (*on_no_tcp)(DmClientTx *tx, void *user_data);
 } DmClientTxUser;
 
 /* Adds the Via (branch with the worker's number, rport) on top, prints, sends, runs. @request stays
@@ -111,6 +115,14 @@ DmClientTx *dm_client_tx_start(DmTxLayer *layer,
                                const DmSipFlow *flow,
                                const DmClientTxUser *user,
                                void *user_data);
+/* The same, for a request that may be made shorter: see @fit, whose `taken` and `too_long` are set.
+ */
+DmClientTx *dm_client_tx_start_fit(DmTxLayer *layer,
+                                   DmSipMessage *request,
+                                   const DmSipFlow *flow,
+                                   DmFit *fit,
+                                   const DmClientTxUser *user,
+                                   void *user_data);
 /* INVITE only: CANCEL as soon as a provisional has come (RFC 3261, 9.1), never after a final.
  * @reason: (nullable) text of a Reason header. 64*T1 after the CANCEL without a final answer:
  * on_failed with timeout. */

@@ -641,6 +641,22 @@ streams_contact_host(void *wire, unsigned listener)
     return host != NULL && *host != '\0' ? host : NULL;
 }
 
+static void
+streams_give_up_connecting(void *wire, const DmSipFlow *flow)
+{
+    DmStreams *streams = wire;
+    DmConnection probe = {.remote = flow->remote};
+    DmConnection *c;
+
+    g_return_if_fail(is_usable(streams, flow->listener));
+    probe.listener = &streams->listeners[flow->listener];
+    c = g_hash_table_lookup(streams->outgoing, &probe);
+    if (c != NULL && c->state <= DM_CONNECTION_SHAKING) {
+        dm_count(&streams->options.counters[SIP_stream_connect_failed]);
+        dm_streams_drop(streams, c);
+    }
+}
+
 const DmSipWireOps *
 dm_streams_ops(void)
 {
@@ -650,6 +666,7 @@ dm_streams_ops(void)
         .advertised = streams_advertised,
         .contact_host = streams_contact_host,
         .take_alias = streams_take_alias,
+        .give_up_connecting = streams_give_up_connecting,
     };
 
     return &ops;

@@ -29,6 +29,9 @@ typedef struct {
     /* (nullable) The other end of @flow's connection is who it says, and takes requests for its
      * port @port on it as well (RFC 5923): none need be made to it. */
     void (*take_alias)(void *wire, const DmSipFlow *flow, uint16_t port);
+    /* (nullable) Drops the connection that is being made to @flow's remote, and what waits on it;
+     * as when it could not be made. One that is up stays. */
+    void (*give_up_connecting)(void *wire, const DmSipFlow *flow);
 } DmSipWireOps;
 
 typedef struct {

@@ -112,6 +112,16 @@ wire_take_alias(void *data, const DmSipFlow *flow, uint16_t port)
     }
 }
 
+static void
+wire_give_up_connecting(void *data, const DmSipFlow *flow)
+{
+    DmWire *wire = data;
+
+    if (flow->transport != DM_TRANSPORT_UDP) {
+        dm_streams_ops()->give_up_connecting(wire->streams, flow);
+    }
+}
+
 const DmSipWireOps *
 dm_wire_ops(void)
 {
@@ -122,6 +132,7 @@ dm_wire_ops(void)
         .contact_host = wire_contact_host,
         .max_request_bytes = wire_max_request_bytes,
         .take_alias = wire_take_alias,
+        .give_up_connecting = wire_give_up_connecting,
     };
 
     return &ops;
