@@ -38,6 +38,8 @@ class FaxDesk(desk.Desk):
         self.remote = None  # the gateway's port, as said last
         args = [MACHINE, "--port", self.fax_port, "--law", law]
         for key, value in options.items():
+            if value is False:
+                continue
             args += [f"--{key}"] if value is True else [f"--{key}", value]
         self.machine = lab.Process(args, directory / f"{name}.json", stdin=subprocess.PIPE)
         lab.wait_for(self.machine.running, "the fax machine")
@@ -95,15 +97,16 @@ class FaxDesk(desk.Desk):
 
 @pytest.fixture
 def office(gateways, tmp_path):
-    """Makes a gateway with a fax machine at the PBX and one at the carrier; the PBX's calls and sends."""
+    """Makes a gateway with a fax machine at the PBX and one at the carrier; the PBX's calls, and sends unless told."""
     made = []
 
-    def make(pbx_fax=None, carrier_fax=None, pbx=None, carrier=None, ecm=True):
+    def make(pbx_fax=None, carrier_fax=None, pbx=None, carrier=None, ecm=True, pbx_sends=True):
         sent, received = tmp_path / "sent.tif", tmp_path / "received.tif"
         subprocess.run([MACHINE, "write", sent, str(PAGES), str(ROWS)], check=True)
         more = {"ecm": True} if ecm else {}
-        a = FaxDesk(tmp_path, "pbx", 0, caller=True, send=sent, **more, **(pbx or {}))
-        b = FaxDesk(tmp_path, "carrier", 8, receive=received, **more, **(carrier or {}))
+        page = [{"send": sent}, {"receive": received}]
+        a = FaxDesk(tmp_path, "pbx", 0, caller=pbx_sends, **page[not pbx_sends], **more, **(pbx or {}))
+        b = FaxDesk(tmp_path, "carrier", 8, caller=not pbx_sends, **page[pbx_sends], **more, **(carrier or {}))
         made.extend([a, b])
         document = lab.document(pbx=a.port, carrier=b.port)
         for trunk, settings in zip(document["trunks"], (pbx_fax, carrier_fax)):
@@ -140,6 +143,19 @@ def test_modem_to_t38(office, ecm):
     assert cdr["media"]["fax"] and t38["mode"] == "gateway" and t38["result"] == "complete", cdr["media"]
     assert t38["pages"] == PAGES and t38["ecm"] == ecm and t38["bit_rate"] == 14400, t38
     assert cdr["release"]["diagnosis"] is None
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+def test_t38_to_modem(office, ecm):
+    """FAX-3 FAX-6: the way back, from T.38 at the carrier to a modem at the PBX, 1 % of its datagrams lost"""
+    gateway, a, b, files = office(pbx_fax={"mode": "gateway"}, carrier={"loss": "0.01"}, ecm=ecm, pbx_sends=False)
+    dialog = a.dial("4420")
+    a.begin()
+    answer = b.ask_for_t38(b.answered_call())
+    assert answer.startswith("SIP/2.0 200")
+    b.begin()
+    t38 = expect_pages(gateway, a, b, files, dialog)["media"]["t38"]
+    assert t38["mode"] == "gateway" and t38["pages"] == PAGES and t38["ecm"] == ecm, t38
 
 
 def test_t38_is_relayed(office):

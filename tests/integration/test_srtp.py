@@ -81,6 +81,22 @@ def test_a_tone_crosses_protected(gateways, phones, enc_a, enc_b, pbx, carrier, 
     both_ways(gateway, a, b, suites)
 
 
+@baresip
+@pytest.mark.parametrize("codec_a,codec_b", [("G722", "pcma"), ("pcmu", "gsm")])
+def test_a_tone_is_transcoded_protected(gateways, phones, codec_a, codec_b):  # noqa: F811
+    """SEC-2 MED-2: keys on both sides and no codec in common; the tone arrives, and no packet fails its key"""
+    a, b = phones(codec_a, 1000, extra=MANDATORY), phones(codec_b, 440, extra=MANDATORY)
+    names = {"G722": "G722", "pcma": "PCMA", "pcmu": "PCMU", "gsm": "GSM"}
+    found = trunks(a, b, pbx="require", carrier="require")
+    for trunk, codec in zip(found, (codec_a, codec_b)):
+        trunk["media"]["codecs"] = [names[codec]]
+    gateway = gateways(trunks=found)
+    a.dial(f"sip:phone@127.0.0.1:{gateway.sip_port}")
+    a.wait_established()
+    b.wait_established()
+    assert both_ways(gateway, a, b, (CM, CM))["media"]["transcoded"]
+
+
 def packets(gateway):
     media = gateway.api.get("/calls")["items"][0]["media"]
     return min(media[side]["pkts_in"] for side in "ab")
