@@ -576,6 +576,19 @@ check_dtmf_pt(const json_t *value, const DmJsonMember *member, void *object, DmJ
     }
 }
 
+static void
+check_jitter_max(const json_t *value,
+                 const DmJsonMember *member,
+                 void *object,
+                 DmJsonReader *reader)
+{
+    const DmTrunkConfig *trunk = object;
+
+    if (json_integer_value(value) < trunk->media.jitter.min_ms) {
+        dm_json_problem(reader, "range", "expected no less than min_ms");
+    }
+}
+
 /* Between quotes, and without them. */
 static void
 check_realm(const json_t *value, const DmJsonMember *member, void *object, DmJsonReader *reader)
@@ -1013,6 +1026,26 @@ static const DmJsonMember fax_members[] = {
     {NULL},
 };
 
+static const DmJsonMember jitter_members[] = {
+    {"min_ms",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, media.jitter.min_ms),
+     .max = DM_JITTER_MAX_MS,
+     .value = DM_JITTER_MIN_MS,
+     .doc =
+         "Milliseconds of delay at least, once packets come unevenly; a missing packet is waited "
+         "for as long."},
+    {"max_ms",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, media.jitter.max_ms),
+     .min = DM_JITTER_MIN_MS,
+     .max = 400,
+     .value = DM_JITTER_MAX_MS,
+     .convert = check_jitter_max,
+     .doc = "Milliseconds of delay at most; what comes later is played at once."},
+    {NULL},
+};
+
 static const DmJsonMember media_members[] = {
     {"codecs",
      DM_JSON_ARRAY,
@@ -1064,6 +1097,11 @@ static const DmJsonMember media_members[] = {
      .choices = nat_policies,
      .doc = "Where its audio may really come from: `never` elsewhere than signalled, `prefix`: the "
             "same /24 or /64, `any`."},
+    {"jitter_buffer",
+     DM_JSON_OBJECT,
+     .members = jitter_members,
+     .doc = "How long its packets are held back where they are decoded, so that they leave as "
+            "evenly as they were sent; nothing while they come with less than 10 ms of jitter."},
     {"srtp",
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, media.srtp),

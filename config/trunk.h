@@ -278,6 +278,7 @@ typedef struct {
         DmKeyMethod keys;
         uint8_t dtmf_pt;
         DmNatPolicy nat;
+        DmJitterBounds jitter;
         uint32_t timeout_ms, hold_timeout_ms;
         struct {
             DmFaxTrunkMode mode;

@@ -184,6 +184,12 @@ dm_mouth_to_ear_ms(uint32_t rtt_us, uint32_t jitter_us, unsigned ptime_ms)
     return rtt_us / 2000.0 + ptime_ms + buffer_ms;
 }
 
+double
+dm_buffered_to_ear_ms(uint32_t rtt_us, unsigned buffer_ms, unsigned ptime_ms)
+{
+    return rtt_us / 2000.0 + ptime_ms + MIN_BUFFER_MS + buffer_ms;
+}
+
 static void
 publish_max(_Atomic uint32_t *max, uint32_t value)
 {
@@ -198,7 +204,9 @@ judge(const DmQualitySample *sample, uint32_t n_lost, double ratio)
         .codec = sample->codec,
         .loss_percent = sample->n_expected > 0 ? 100.0 * n_lost / sample->n_expected : 0,
         .burst_ratio = ratio,
-        .delay_ms = dm_mouth_to_ear_ms(sample->rtt_us, sample->jitter_us, ptime_ms),
+        .delay_ms = sample->buffer_ms != 0
+                        ? dm_buffered_to_ear_ms(sample->rtt_us, sample->buffer_ms, ptime_ms)
+                        : dm_mouth_to_ear_ms(sample->rtt_us, sample->jitter_us, ptime_ms),
     };
 
     return (uint32_t)lrint(100 * dm_emodel_mos(dm_emodel_rating(&model)));

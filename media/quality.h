@@ -34,6 +34,9 @@ double dm_burst_ratio(uint32_t n_lost, uint32_t n_runs, uint32_t n_expected);
 /* Mouth to ear, for someone who stands at this end of the leg: half the round trip, a packet, and
  * a jitter buffer that fits what was measured. */
 double dm_mouth_to_ear_ms(uint32_t rtt_us, uint32_t jitter_us, unsigned ptime_ms);
+/* The same where ours has taken the jitter out, and holds packets back for @buffer_ms: what is left
+ * for whoever plays them is the least of a buffer. */
+double dm_buffered_to_ear_ms(uint32_t rtt_us, unsigned buffer_ms, unsigned ptime_ms);
 
 /* What was measured of one direction of one leg in a few seconds. */
 typedef struct {
@@ -41,7 +44,8 @@ typedef struct {
     uint16_t ptime_ms; /* 0: 20 */
     uint32_t n_expected, n_lost, n_runs;
     uint32_t jitter_us;
-    uint32_t rtt_us; /* 0: unknown */
+    uint32_t rtt_us;    /* 0: unknown */
+    uint16_t buffer_ms; /* of our own jitter buffer; 0: none, or it holds nothing back */
 } DmQualitySample;
 
 /* All judgements of one direction so far. One thread judges, any may read. */

@@ -92,6 +92,7 @@ typedef struct {
     /* line 4 and on */
     DmPathPlan plan;
     DmDecodedPath *decoded;        /* NULL: packets go on as they are */
+    DmTimer decoded_timer;         /* what waits in it */
     struct DmPlayer *player;       /* what goes to the peer of our own; NULL: never anything */
     struct DmSecure *secure;       /* SRTP; NULL: never agreed */
     struct DmChecks *checks;       /* ICE; NULL: not agreed */
@@ -120,6 +121,7 @@ typedef struct {
     _Atomic uint64_t rtcp_rx, rtcp_tx, dtmf_events, dtmf_duplicates;
     _Atomic uint32_t srtp_suite;  /* by DTLS */
     _Atomic uint32_t is_selected; /* its address, by ICE */
+    _Atomic uint32_t buffer_ms, buffer_max_ms;
     _Atomic uint32_t rtt_us, rtt_max_us, peer_mos_x100, ssrc_rx, tx_lost, tx_jitter_us;
     _Atomic int64_t first_rx_us; /* 0: never */
 

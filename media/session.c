@@ -413,6 +413,8 @@ report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
         .peer_mos_x100 = (uint16_t)dm_published(stream->peer_mos_x100),
         .tx_lost = dm_published(stream->tx_lost),
         .tx_jitter_us = dm_published(stream->tx_jitter_us),
+        .buffer_ms = dm_published(stream->buffer_ms),
+        .buffer_max_ms = dm_published(stream->buffer_max_ms),
         .rtt_us = dm_published(stream->rtt_us),
         .rtt_max_us = dm_published(stream->rtt_max_us),
         .ssrc_rx = dm_published(stream->ssrc_rx),

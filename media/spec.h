@@ -259,6 +259,14 @@ typedef enum {
 } DmKeyMethod;
 #define DM_KEY_FLASH '!'
 
+/* How long packets may be held back to even out their times (MED-7): the delay is 0 on a network
+ * without jitter, else between these. */
+typedef struct {
+    uint16_t min_ms, max_ms; /* max_ms 0: the defaults */
+} DmJitterBounds;
+#define DM_JITTER_MIN_MS 20
+#define DM_JITTER_MAX_MS 200
+
 /* One peer's half of the agreement. */
 typedef struct {
     DmAddress remote_rtp;  /* not set, or port 0: nothing is sent there */
@@ -268,8 +276,9 @@ typedef struct {
     DmMediaDirection direction;
     DmNatPolicy nat;
     DmKeyMethod keys;
-    uint16_t ptime_ms;    /* what the peer wants in one packet; 0: 20 */
-    uint16_t maxptime_ms; /* 0: no bound */
+    uint16_t ptime_ms;     /* what the peer wants in one packet; 0: 20 */
+    uint16_t maxptime_ms;  /* 0: no bound */
+    DmJitterBounds jitter; /* of what comes from it and is decoded */
     uint8_t n_recv, n_send;
     DmMediaFormat
         recv[DM_MEDIA_MAX_FORMATS]; /* what the peer may send: payload types of our description */
@@ -402,6 +411,7 @@ typedef struct {
     uint64_t dtmf_events;              /* keys pressed, however told */
     uint64_t dtmf_duplicates;          /* told twice, in two ways: passed on once */
     uint32_t jitter_max_us, jitter_us; /* interarrival jitter (RFC 3550, 6.4.1), now and worst */
+    uint32_t buffer_ms, buffer_max_ms; /* its packets are held back so long, where decoded */
     uint32_t rtt_us, rtt_max_us;       /* from RTCP; 0: unknown */
     uint32_t tx_lost, tx_jitter_us;    /* of what we sent, as the peer's RTCP says */
     uint32_t ssrc_rx, ssrc_tx;

@@ -118,6 +118,7 @@ dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode)
         .ptime_ms = trunk->media.ptime_ms,
         .dtmf_pt = trunk->media.dtmf_pt,
         .nat = trunk->media.nat,
+        .jitter = trunk->media.jitter,
         .keys = keys_of(trunk),
         .srtp = party->srtp,
         .rekey_resets_roc = trunk->media.rekey_resets_roc,

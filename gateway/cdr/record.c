@@ -519,6 +519,8 @@ add_media_counts(GString *out, const DmMediaSideReport *report)
     }
     dm_json_text_add_thousandths(out, "jitter_ms", report->jitter_us);
     dm_json_text_add_thousandths(out, "jitter_max_ms", report->jitter_max_us);
+    dm_json_text_add_integer(out, "jitter_buffer_ms", report->buffer_ms);
+    dm_json_text_add_integer(out, "jitter_buffer_max_ms", report->buffer_max_ms);
     if (report->rtt_us != 0) {
         dm_json_text_add_thousandths(out, "rtt_ms", report->rtt_us);
     } else {

@@ -29,6 +29,7 @@ typedef struct {
     uint16_t ptime_ms; /* offered; 0: as the other side's */
     uint8_t dtmf_pt;   /* offered for telephone-event; the other side's number is not copied */
     DmNatPolicy nat;
+    DmJitterBounds jitter;
     DmKeyMethod keys; /* telephone-event is neither offered nor answered where keys go otherwise */
     DmSrtpPolicy srtp;
     bool rekey_resets_roc;

@@ -73,7 +73,7 @@ dm_sdp_side_spec(const DmSdp *ours,
                  const DmSdpPolicy *policy,
                  DmMediaSideSpec *out)
 {
-    DmMediaSideSpec spec = {.nat = policy->nat, .keys = policy->keys};
+    DmMediaSideSpec spec = {.nat = policy->nat, .jitter = policy->jitter, .keys = policy->keys};
     DmSdpVerdict why;
     unsigned index;
     const DmSdpMedia *our_line = dm_line_find_audio(ours, NULL, &index, &why);

@@ -8,7 +8,7 @@
 #include "media/dsp/codec.h"
 #include "media/dsp/keys.h"
 #include "media/path/dtmf.h"
-#include "media/path/reorder.h"
+#include "media/path/jitter.h"
 #include "media/rtp/bytes.h"
 
 /* A hole of more is not a lost packet or a few: the peer was silent, or away. */
@@ -60,11 +60,10 @@ typedef struct {
 struct DmDecodedPath {
     const DmPathPlan *plan;
     DmRtpContinuity *out;
-    DmPathSendFunc send;
-    DmPathKeyFunc on_key;
+    DmPathOutput output;
     void *user_data;
     unsigned rate_hz; /* of all samples in here */
-    DmReorder *reorder;
+    DmJitter *jitter;
     int64_t now_us; /* of the packet being dealt with */
     uint64_t n_concealed;
 
@@ -123,7 +122,7 @@ send_packet(DmDecodedPath *path,
     dm_rtp_continuity_append(path->out, &rtp, path->now_us);
     path->last_sequence = rtp.sequence;
     dm_rtp_build(bytes, &rtp);
-    path->send(&rtp, bytes, DM_RTP_HEADER_LEN + len, path->user_data);
+    path->output.send(&rtp, bytes, DM_RTP_HEADER_LEN + len, path->user_data);
 }
 
 static void
@@ -209,8 +208,8 @@ begin_key(DmDecodedPath *path, char key)
     listener->n_held = 0;
     listener->n_key = 0;
     listener->started = path->out_next;
-    listener->is_silent =
-        !path->on_key(key, path->user_data) || path->plan->event_pt == 0 || dm_key_event(key) < 0;
+    listener->is_silent = !path->output.on_key(key, path->user_data) || path->plan->event_pt == 0 ||
+                          dm_key_event(key) < 0;
     send_event(path, true, false);
 }
 
@@ -587,17 +586,45 @@ dm_decoded_path_sounds(const DmDecodedPath *path, int64_t now_us)
            now_us - path->sounder.heard_us <= MAX_PRESS_GAP_US;
 }
 
+/* The peer has said all it had to say: what comes next is as far away as its timestamp says. */
+static void
+play_noise(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
+{
+    uint8_t bytes[DM_RTP_HEADER_LEN + DM_CODEC_MAX_BYTES];
+    size_t len = MIN(played->rtp.payload_len, DM_CODEC_MAX_BYTES);
+
+    if (is_joined(path, played, rule)) {
+        bridge_gap(path, NULL, played, rule);
+        path->in_next = played->rtp.timestamp;
+    }
+    if (is_ours(path)) {
+        release_held(path);
+        flush_frame(path);
+    } else {
+        join_out(path);
+    }
+    if (rule->ops & DM_PATH_FORWARD) {
+        memcpy(bytes + DM_RTP_HEADER_LEN, played->payload, len);
+        send_packet(path, bytes, len, rule->pt_out, false, path->out_next);
+        path->marker = true;
+    } else if (len > 0) {
+        path->output.on_noise(played->payload[0], path->user_data);
+    }
+}
+
 static void
 play(const DmPlayed *played, void *user_data)
 {
     DmDecodedPath *path = user_data;
     const DmPathRule *rule = dm_path_plan_rule(path->plan, played->rtp.pt);
 
-    if (rule == NULL || (rule->ops & DM_PATH_FORWARD) == 0) {
+    if (rule == NULL || (rule->ops & (DM_PATH_FORWARD | DM_PATH_NOISE)) == 0) {
         return;
     }
     end_lost_press(path);
-    if (rule->ops & DM_PATH_TONES) {
+    if (rule->codec == DM_CODEC_CN) {
+        play_noise(path, played, rule);
+    } else if (rule->ops & DM_PATH_TONES) {
         play_tone(path, played, rule);
     } else if (rule->ops & DM_PATH_EVENT) {
         play_event(path, played, rule);
@@ -609,8 +636,36 @@ play(const DmPlayed *played, void *user_data)
 bool
 dm_decoded_path_input(DmDecodedPath *path, const DmPacket *packet)
 {
+    /* The events of one press share a timestamp, and that of comfort noise has a clock of its own
+     * where its format has. */
+    bool has_time = (packet->rule.ops & (DM_PATH_EVENT | DM_PATH_TONES)) == 0 &&
+                    packet->rule.codec != DM_CODEC_CN;
+
     path->now_us = packet->now_us;
-    return dm_reorder_input(path->reorder, &packet->rtp, dm_packet_payload(packet), packet->now_us);
+    return dm_jitter_input(path->jitter,
+                           &packet->rtp,
+                           dm_packet_payload(packet),
+                           has_time ? packet->rule.clock_in_hz : 0,
+                           packet->now_us);
+}
+
+int64_t
+dm_decoded_path_due_us(const DmDecodedPath *path)
+{
+    return dm_jitter_due_us(path->jitter);
+}
+
+void
+dm_decoded_path_tick(DmDecodedPath *path, int64_t now_us)
+{
+    path->now_us = now_us;
+    dm_jitter_tick(path->jitter, now_us);
+}
+
+int64_t
+dm_decoded_path_delay_us(const DmDecodedPath *path)
+{
+    return dm_jitter_delay_us(path->jitter);
 }
 
 uint64_t
@@ -639,8 +694,7 @@ choose_rate(const DmPathPlan *plan, const DmCodecType *made)
 DmDecodedPath *
 dm_decoded_path_new(const DmPathPlan *plan,
                     DmRtpContinuity *out,
-                    DmPathSendFunc send,
-                    DmPathKeyFunc on_key,
+                    const DmPathOutput *output,
                     void *user_data)
 {
     const DmCodecType *made = dm_codec_type(plan->made.codec);
@@ -652,13 +706,12 @@ dm_decoded_path_new(const DmPathPlan *plan,
     path = g_new0(DmDecodedPath, 1);
     path->plan = plan;
     path->out = out;
-    path->send = send;
-    path->on_key = on_key;
+    path->output = *output;
     path->user_data = user_data;
     path->rate_hz = choose_rate(plan, made);
     path->n_wanted =
         dm_codec_ptime_ms(made, plan->ptime_ms, plan->maxptime_ms) * (path->rate_hz / 1000);
-    path->reorder = dm_reorder_new(play, path);
+    path->jitter = dm_jitter_new(&plan->jitter, play, path);
     path->listener.ear = plan->hears_keys ? dm_key_ear_new() : NULL;
     path->encoder = dm_encoder_new(made, path->rate_hz, &plan->wishes);
     return path->encoder != NULL ? g_steal_pointer(&path) : NULL;
@@ -674,7 +727,7 @@ dm_decoded_path_free(DmDecodedPath *path)
         dm_decoder_free(path->decoder[i]);
     }
     dm_encoder_free(path->encoder);
-    dm_reorder_free(path->reorder);
+    dm_jitter_free(path->jitter);
     dm_key_ear_free(path->listener.ear);
     g_free(path);
 }

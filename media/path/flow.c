@@ -359,8 +359,8 @@ pass_on(DmStream *stream, DmPacket *packet, int64_t *stats)
         dm_worker_count(stats, rtp_held);
         return;
     }
-    if ((packet->rule.ops & DM_PATH_NOISE) && packet->rtp.payload_len > 0) {
-        dm_player_noise(to, dm_packet_payload(packet)[0]);
+    if (packet->rule.ops & DM_PATH_NOISE) {
+        dm_samples_noise(stream, packet);
         return;
     }
     if ((packet->rule.ops & DM_PATH_FORWARD) == 0) {

@@ -57,6 +57,7 @@ dm_judge_in(DmStream *stream)
         .n_runs = runs,
         .jitter_us = dm_rtp_sequence_jitter_us(&stream->rx, dm_published(stream->clock_hz)),
         .rtt_us = dm_published(stream->rtt_us),
+        .buffer_ms = (uint16_t)dm_published(stream->buffer_ms),
     };
 
     publish_heard(stream);
@@ -128,8 +129,7 @@ ms_of(uint64_t ms)
 /* A packet, as they come: by what the peer's payload types and lengths say it is 20 ms. */
 #define PACKET_MS 20
 /* Enhanced concealment, adaptive jitter buffer: what the quality is judged by. */
-#define VOIP_CONFIG   (2 << 6 | 3 << 4)
-#define MAX_BUFFER_MS 200
+#define VOIP_CONFIG (2 << 6 | 3 << 4)
 
 void
 dm_judge_voip(DmStream *stream, DmVoipMetrics *out)
@@ -139,6 +139,7 @@ dm_judge_voip(DmStream *stream, DmVoipMetrics *out)
     uint32_t n_late = (uint32_t)dm_published(stream->rx_out_of_order);
     uint32_t jitter_us = dm_rtp_sequence_jitter_us(&stream->rx, dm_published(stream->clock_hz));
     uint32_t rtt_us = dm_published(stream->rtt_us);
+    unsigned buffer_ms = dm_published(stream->buffer_ms);
     DmBurstFigures figures = dm_rtp_bursts_figures(&stream->judge.bursts, n_expected);
     DmEmodel model = {
         .codec = (DmCodec)(dm_published(stream->format) >> 8),
@@ -148,7 +149,8 @@ dm_judge_voip(DmStream *stream, DmVoipMetrics *out)
     double listening = dm_emodel_rating(&model);
     double conversing;
 
-    model.delay_ms = dm_mouth_to_ear_ms(rtt_us, jitter_us, PACKET_MS);
+    model.delay_ms = buffer_ms != 0 ? dm_buffered_to_ear_ms(rtt_us, buffer_ms, PACKET_MS)
+                                    : dm_mouth_to_ear_ms(rtt_us, jitter_us, PACKET_MS);
     conversing = dm_emodel_rating(&model);
     *out = (DmVoipMetrics){
         .known = true,
@@ -168,9 +170,9 @@ dm_judge_voip(DmStream *stream, DmVoipMetrics *out)
         .other_r_factor = DM_VOIP_UNKNOWN,
         .mos_lq_x10 = (uint8_t)(10 * dm_emodel_mos(listening)),
         .mos_cq_x10 = (uint8_t)(10 * dm_emodel_mos(conversing)),
-        .buffer_nominal_ms = ms_of(2 * jitter_us / 1000),
+        .buffer_nominal_ms = ms_of(buffer_ms != 0 ? buffer_ms : 2 * jitter_us / 1000),
         .config = VOIP_CONFIG,
-        .buffer_max_ms = MAX_BUFFER_MS,
-        .buffer_limit_ms = MAX_BUFFER_MS,
+        .buffer_max_ms = stream->plan.jitter.max_ms,
+        .buffer_limit_ms = stream->plan.jitter.max_ms,
     };
 }

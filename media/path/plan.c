@@ -229,6 +229,10 @@ dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSid
     out_plan->ptime_ms = to->ptime_ms;
     out_plan->maxptime_ms = to->maxptime_ms;
     out_plan->wishes = to->wishes;
+    out_plan->jitter = from->jitter;
+    if (out_plan->jitter.max_ms == 0) {
+        out_plan->jitter = (DmJitterBounds){DM_JITTER_MIN_MS, DM_JITTER_MAX_MS};
+    }
     if (made != NULL) {
         out_plan->made = *made;
     }

@@ -32,6 +32,7 @@ typedef struct {
     DmPathRule rule[DM_MEDIA_MAX_FORMATS];
     uint8_t n;
     uint16_t ptime_ms, maxptime_ms; /* toward the peer, as it said; 0: it did not */
+    DmJitterBounds jitter;          /* of what comes */
     bool hears_keys;  /* from a peer without events, to one that wants no tones: they are taken
                          out, told, and made events if there is @event_pt */
     bool makes_tones; /* a key of ours reaches the peer as a tone */

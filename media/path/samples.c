@@ -2,6 +2,7 @@
 #include "media/path/samples.h"
 
 #include "media/path/flow.h"
+#include "media/path/player.h"
 #include "media/rtp/published.h"
 
 static int64_t *
@@ -43,6 +44,59 @@ on_key(char key, void *user_data)
     return true;
 }
 
+static void
+on_noise(unsigned level, void *user_data)
+{
+    dm_player_noise(dm_stream_other(user_data), level);
+}
+
+/*
+ * The path's clock
+ */
+
+static void on_due(DmTimer *timer, void *user_data);
+
+static void
+arm(DmStream *stream)
+{
+    DmLoop *loop = dm_worker_loop(dm_stream_session(stream)->worker);
+    int64_t due_us = dm_decoded_path_due_us(stream->decoded);
+
+    if (due_us == G_MAXINT64) {
+        dm_timer_disarm(&stream->decoded_timer);
+    } else {
+        int64_t delay_us = MAX(due_us - dm_loop_now_us(loop), 0);
+
+        dm_loop_arm(loop, &stream->decoded_timer, delay_us, on_due, stream);
+    }
+}
+
+static void
+on_due(DmTimer *timer, void *user_data)
+{
+    DmStream *stream = user_data;
+
+    dm_decoded_path_tick(stream->decoded,
+                         dm_loop_now_us(dm_worker_loop(dm_stream_session(stream)->worker)));
+    arm(stream);
+}
+
+static void
+input(DmStream *stream, const DmPacket *packet)
+{
+    uint32_t delay_ms;
+
+    if (!dm_decoded_path_input(stream->decoded, packet)) {
+        dm_worker_count(stats_of(stream), rtp_discarded);
+    }
+    arm(stream);
+    delay_ms = (uint32_t)(dm_decoded_path_delay_us(stream->decoded) / 1000);
+    dm_publish(stream->buffer_ms, delay_ms);
+    if (delay_ms > dm_published(stream->buffer_max_ms)) {
+        dm_publish(stream->buffer_max_ms, delay_ms);
+    }
+}
+
 /* Speech in the other law stays as it is, packet by packet, unless the peer wants another length;
  * and whatever a decoded stream carries besides speech goes with it, in its order. */
 static bool
@@ -54,7 +108,7 @@ is_wanted(const DmStream *stream, const DmPacket *packet)
         return true;
     }
     if (stream->decoded != NULL) {
-        return ops != DM_PATH_FORWARD;
+        return ops != DM_PATH_FORWARD || packet->rule.codec == DM_CODEC_CN;
     }
     return ops & (DM_PATH_TO_ALAW | DM_PATH_TO_ULAW) &&
            !dm_path_plan_keeps_length(&stream->plan, packet->rtp.payload_len);
@@ -68,18 +122,27 @@ is_hushed(const DmStream *stream, const DmPacket *packet)
            dm_decoded_path_sounds(stream->decoded, packet->now_us);
 }
 
+void
+dm_samples_noise(DmStream *stream, const DmPacket *packet)
+{
+    if (stream->decoded != NULL) {
+        input(stream, packet);
+    } else if (packet->rtp.payload_len > 0) {
+        dm_player_noise(dm_stream_other(stream), dm_packet_payload(packet)[0]);
+    }
+}
+
 bool
 dm_samples_input(DmStream *stream, const DmPacket *packet)
 {
+    static const DmPathOutput output = {send_made, on_key, on_noise};
+
     if (!is_wanted(stream, packet)) {
         return is_hushed(stream, packet);
     }
     if (stream->decoded == NULL) {
-        stream->decoded = dm_decoded_path_new(&stream->plan,
-                                              &dm_stream_other(stream)->out,
-                                              send_made,
-                                              on_key,
-                                              stream);
+        stream->decoded =
+            dm_decoded_path_new(&stream->plan, &dm_stream_other(stream)->out, &output, stream);
     }
     if (stream->decoded == NULL) {
         dm_worker_count(stats_of(stream), rtp_no_codec);
@@ -88,9 +151,7 @@ dm_samples_input(DmStream *stream, const DmPacket *packet)
     if (packet->rule.codec != stream->plan.made.codec && (packet->rule.ops & DM_PATH_EVENT) == 0) {
         dm_samples_note_transcoding(stream);
     }
-    if (!dm_decoded_path_input(stream->decoded, packet)) {
-        dm_worker_count(stats_of(stream), rtp_discarded);
-    }
+    input(stream, packet);
     return true;
 }
 
@@ -102,5 +163,7 @@ dm_samples_stop(DmStream *stream)
     }
     stats_of(stream)[DM_MEDIA_STAT_concealed_ms] +=
         (int64_t)dm_decoded_path_concealed_ms(stream->decoded);
+    dm_timer_disarm(&stream->decoded_timer);
+    dm_publish(stream->buffer_ms, 0);
     g_clear_pointer(&stream->decoded, dm_decoded_path_free);
 }

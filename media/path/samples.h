@@ -10,6 +10,10 @@
 /* Returns false when @packet can be passed on as it is, or octet by octet. */
 bool dm_samples_input(DmStream *stream, const DmPacket *packet);
 
+/* Comfort noise of the peer's that the other one hears as noise in speech, when all that was said
+ * before it has been heard. */
+void dm_samples_noise(DmStream *stream, const DmPacket *packet);
+
 /* Another agreement, or the end. */
 void dm_samples_stop(DmStream *stream);
 

@@ -25,6 +25,7 @@ typedef struct {
     unsigned rate_hz;
     unsigned n_packets;
     unsigned n_events;
+    unsigned noise_level;
     DmRtpPacket first, last;
     size_t n;
     int16_t samples[16 * DM_WIDE_HZ];
@@ -61,6 +62,14 @@ note_key(char key, void *user_data)
 
     g_string_append_c(line->told, key);
     return !line->knows_keys;
+}
+
+static void
+note_noise(unsigned level, void *user_data)
+{
+    Line *line = user_data;
+
+    line->ear.noise_level = level;
 }
 
 static void
@@ -143,9 +152,11 @@ best_rate(DmCodec a, DmCodec b)
 static void
 line_start(Line *line, DmCodec from, unsigned from_ms, DmCodec to)
 {
+    static const DmPathOutput output = {hear, note_key, note_noise};
+
     dm_path_plan(&line->plan, &line->from, &line->to);
     dm_rtp_continuity_init(&line->out, 77, 65530, 4294960000u);
-    line->path = dm_decoded_path_new(&line->plan, &line->out, hear, note_key, line);
+    line->path = dm_decoded_path_new(&line->plan, &line->out, &output, line);
     g_assert_nonnull(line->path);
     line->told = g_string_new(NULL);
     line->ear.keys = dm_key_ear_new();
@@ -224,6 +235,20 @@ make_packet(Line *line, double hz, Datagram *datagram)
     line->next.timestamp += line->from.recv[0].clock_hz / 1000 * line->ptime_ms;
 }
 
+/* What waits is played when it is due. */
+static void
+let_pass(Line *line, int64_t us)
+{
+    int64_t until_us = line->now_us + us;
+    int64_t due_us;
+
+    while ((due_us = dm_decoded_path_due_us(line->path)) <= until_us) {
+        line->now_us = MAX(line->now_us, due_us);
+        dm_decoded_path_tick(line->path, line->now_us);
+    }
+    line->now_us = until_us;
+}
+
 static bool
 deliver(Line *line, Datagram *datagram)
 {
@@ -245,7 +270,7 @@ say(Line *line, double hz)
 
     make_packet(line, hz, &datagram);
     g_assert_true(deliver(line, &datagram));
-    line->now_us += line->ptime_ms * MS;
+    let_pass(line, line->ptime_ms * MS);
 }
 
 static void
@@ -344,7 +369,7 @@ test_a_lost_packet_is_concealed(void)
     for (unsigned i = 0; i < 100; i++) {
         if (i % 20 == 10) {
             make_packet(&line, TONE_HZ, &lost);
-            line.now_us += 20 * MS;
+            let_pass(&line, 20 * MS);
         } else {
             say(&line, TONE_HZ);
         }
@@ -370,11 +395,12 @@ test_packets_out_of_order_are_put_in_order(void)
         make_packet(&line, TONE_HZ, &early);
         make_packet(&line, TONE_HZ, &late);
         g_assert_true(deliver(&line, &late));
-        line.now_us += MS;
+        let_pass(&line, MS);
         g_assert_true(deliver(&line, &early));
         g_assert_false(deliver(&line, &early));
-        line.now_us += 39 * MS;
+        let_pass(&line, 39 * MS);
     }
+    let_pass(&line, 200 * MS);
     g_assert_cmpuint(dm_decoded_path_concealed_ms(line.path), ==, 0);
     g_assert_cmpuint(line.ear.n_packets, ==, 101);
     assert_tone(&line, 0, 0.999);
@@ -394,12 +420,54 @@ test_silence_stays_silence_of_the_same_length(void)
     before = line.ear.last.timestamp;
     g_assert_false(line.ear.last.marker);
     line.next.timestamp += 8000;
-    line.now_us += 1000 * MS;
+    let_pass(&line, 1000 * MS);
     say(&line, TONE_HZ);
     g_assert_true(line.ear.last.marker);
     g_assert_cmpuint(line.ear.last.timestamp - before, ==, 8000 + 160);
     say(&line, TONE_HZ);
     g_assert_false(line.ear.last.marker);
+    g_assert_cmpuint(dm_decoded_path_concealed_ms(line.path), ==, 0);
+    line_close(&line);
+}
+
+/* A packet of comfort noise (RFC 3389) at the end of speech. */
+static void
+fall_silent(Line *line, uint8_t level)
+{
+    Datagram noise = {.rtp = line->next};
+
+    noise.rtp.pt = 13;
+    noise.rtp.payload_offset = DM_RTP_HEADER_LEN;
+    noise.rtp.payload_len = 1;
+    noise.bytes[DM_RTP_HEADER_LEN] = level;
+    g_assert_true(deliver(line, &noise));
+    line->next.sequence++;
+}
+
+static void
+test_comfort_noise_has_its_turn(void)
+{
+    Line line;
+
+    g_test_summary("MED-9: noise begins when all that was said has been heard, and is no loss");
+
+    line_open(&line, DM_CODEC_PCMU, 20, DM_CODEC_GSM, 20);
+    say_for(&line, TONE_HZ, 200);
+    let_pass(&line, 40 * MS); /* one is late, and what follows waits as long */
+    say_for(&line, TONE_HZ, 20);
+    line.now_us -= 40 * MS;
+    say_for(&line, TONE_HZ, 200);
+    g_assert_cmpint(dm_decoded_path_delay_us(line.path), >=, 30 * MS);
+    g_assert_cmpuint(line.ear.n_packets, <, 21);
+    fall_silent(&line, 50);
+    g_assert_cmpuint(line.ear.noise_level, ==, 0);
+    let_pass(&line, 100 * MS);
+    g_assert_cmpuint(line.ear.n_packets, ==, 21);
+    g_assert_cmpuint(line.ear.noise_level, ==, 50);
+    line.next.timestamp += 800;
+    say_for(&line, TONE_HZ, 200);
+    let_pass(&line, 100 * MS);
+    g_assert_cmpuint(line.ear.n_packets, ==, 31);
     g_assert_cmpuint(dm_decoded_path_concealed_ms(line.path), ==, 0);
     line_close(&line);
 }
@@ -447,7 +515,7 @@ test_keys_go_along_in_order(void)
         at = i == 0 ? line.ear.last.timestamp : at;
         g_assert_cmpuint(line.ear.last.timestamp, ==, at);
         event.rtp.sequence++;
-        line.now_us += 20 * MS;
+        let_pass(&line, 20 * MS);
     }
     g_assert_cmpuint(line.ear.n_events, ==, 6);
     line.next.sequence += 6;
@@ -530,7 +598,7 @@ deliver_unless_lost(Line *line, Datagram *datagram, GRand *random, unsigned perc
     if (!is_lost(random, percent)) {
         deliver(line, datagram);
     }
-    line->now_us += 20 * MS;
+    let_pass(line, 20 * MS);
 }
 
 /* Silence, as a phone sends it between keys. */
@@ -562,10 +630,10 @@ press_as_events(Line *line, char key, GRand *random, unsigned percent)
         if (!is_lost(random, percent)) {
             deliver(line, &event);
         }
-        line->now_us += i < 3 ? 20 * MS : 0;
+        let_pass(line, i < 3 ? 20 * MS : 0);
     }
     line->next.timestamp += 480;
-    line->now_us += 20 * MS;
+    let_pass(line, 20 * MS);
 }
 
 static void
@@ -762,6 +830,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     allocations_watch();
+    g_test_add_func("/decoded/noise", test_comfort_noise_has_its_turn);
     g_test_add_func("/decoded/codecs", test_every_codec_becomes_every_other);
     g_test_add_func("/decoded/ptime", test_any_packet_length_becomes_any_other);
     g_test_add_func("/decoded/loss", test_a_lost_packet_is_concealed);
