@@ -18,6 +18,7 @@ struct DmExchange {
     DmCallTable *calls;
     DmCallDeps deps;
     DmCallObserver observer;
+    DmNeighbours *neighbours;
     bool accepting;
     DmTimer report_timer; /* for the collector, in the middle of calls */
 };
@@ -166,6 +167,22 @@ on_transferred(bool done, void *user_data)
 }
 
 static void
+on_fetch(const char *call_id, const DmFarDialog *dialog, const char *trunk_id, void *user_data)
+{
+    DmExchange *exchange = user_data;
+
+    dm_neighbours_fetch(exchange->neighbours, call_id, dialog, trunk_id);
+}
+
+static void
+to_worker(unsigned worker, DmNeighbourMail *mail, void *user_data)
+{
+    DmExchange *exchange = user_data;
+
+    exchange->options.user->to_worker(worker, mail, exchange->options.user_data);
+}
+
+static void
 on_foreign(unsigned worker, const DmSipFlow *flow, const char *data, size_t len, void *user_data)
 {
     DmExchange *exchange = user_data;
@@ -247,6 +264,7 @@ dm_exchange_new(const DmExchangeOptions *options, DmConfig *config)
         .started = on_call_started,
         .ended = on_call_ended,
         .arrives = on_incoming,
+        .fetch = options->user->to_worker != NULL ? on_fetch : NULL,
         .transferred = on_transferred,
         .over = on_call_over,
         .user_data = exchange,
@@ -260,6 +278,14 @@ dm_exchange_new(const DmExchangeOptions *options, DmConfig *config)
         .media_engine = options->media_engine,
         .observer = &exchange->observer,
     };
+    exchange->neighbours = dm_neighbours_new(&(DmNeighboursOptions){
+        .worker = options->worker,
+        .stack = exchange->stack,
+        .calls = exchange->calls,
+        .deps = &exchange->deps,
+        .post = to_worker,
+        .user_data = exchange,
+    });
     arm_reports(exchange);
     return exchange;
 }
@@ -273,6 +299,7 @@ dm_exchange_free(DmExchange *exchange)
     dm_timer_disarm(&exchange->report_timer);
     dm_call_table_free(exchange->calls);
     dm_sip_stack_free(exchange->stack);
+    dm_neighbours_free(exchange->neighbours);
     dm_pool_free(exchange->pool);
     dm_config_unref(exchange->config);
     g_free(exchange);
@@ -366,6 +393,13 @@ dm_exchange_hang_up_all(DmExchange *exchange, const char *reason)
     fill_release(&why, reason);
     g_strlcpy(why.diagnosis, "shutdown", sizeof why.diagnosis);
     dm_call_table_foreach(exchange->calls, hang_up_one, &why);
+    dm_neighbours_close_all(exchange->neighbours, &why);
+}
+
+void
+dm_exchange_take_mail(DmExchange *exchange, DmNeighbourMail *mail)
+{
+    dm_neighbours_take(exchange->neighbours, mail);
 }
 
 bool

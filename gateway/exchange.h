@@ -3,6 +3,7 @@
 
 #include "gateway/call/call-table.h"
 #include "gateway/call/call.h"
+#include "gateway/neighbours.h"
 #include "gateway/sip/stack.h"
 
 /* The signalling side of one worker, whole and without a thread: trunks, SIP stack and calls on one
@@ -21,6 +22,9 @@ typedef struct {
     /* See DmSipStackUser. (nullable) */
     void (*on_bindings)(const char *trunk_id, DmBindings *bindings, void *user_data);
     void (*on_grant)(const char *trunk_id, DmGrant *grant, void *user_data); /* (nullable) */
+    /* Takes @mail to dm_exchange_take_mail() of that worker, in order. (transfer full: @mail)
+     * (nullable: there is one worker) */
+    void (*to_worker)(unsigned worker, DmNeighbourMail *mail, void *user_data);
     void (*started)(const DmRecord *record, void *user_data); /* a call was answered */
     void (*ended)(const DmRecord *record, void *user_data);   /* exactly once a call */
 } DmExchangeUser;
@@ -52,6 +56,9 @@ DmCallTable *dm_exchange_calls(DmExchange *exchange);
 
 /* Another worker's news: contacts of a trunk that registers with us. NULL: none. */
 void dm_exchange_take_bindings(DmExchange *exchange, const char *trunk_id, DmBindings *bindings);
+
+/* (transfer full: @mail) */
+void dm_exchange_take_mail(DmExchange *exchange, DmNeighbourMail *mail);
 
 /* The same of what a registrar said; NULL: nothing. */
 void dm_exchange_take_grant(DmExchange *exchange, const char *trunk_id, DmGrant *grant);

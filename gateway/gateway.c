@@ -66,6 +66,18 @@ send_foreign(unsigned number, const DmSipFlow *flow, const void *data, size_t le
     }
 }
 
+static void
+to_worker(unsigned number, DmNeighbourMail *mail, void *user_data)
+{
+    DmGateway *gateway = user_data;
+
+    if (number < gateway->n_workers) {
+        dm_signal_worker_post_mail(gateway->workers[number], mail);
+    } else {
+        dm_neighbour_mail_free(mail);
+    }
+}
+
 /* Any worker may wait for an answer on a stream of worker @number's. */
 static void
 flow_failed(unsigned number, const DmSipFlow *flow, void *user_data)
@@ -187,6 +199,7 @@ make_workers(DmGateway *gateway, GError **error)
                 .on_foreign = on_foreign,
                 .send_foreign = send_foreign,
                 .flow_failed = flow_failed,
+                .to_worker = to_worker,
                 .on_bindings = on_bindings,
                 .on_grant = on_grant,
                 .tls = gateway->tls,
@@ -602,7 +615,8 @@ answer_calls(DmExchange *exchange, void *data)
     }
 }
 
-/* All of it, so that no value is left that the worker frees: Jansson's counts are not for threads. */
+/* All of it, so that no value is left that the worker frees: Jansson's counts are not for threads.
+ */
 static void
 take_calls(void *data, void *user_data)
 {

@@ -118,6 +118,36 @@ dm_signal_worker_post_flow_failed(DmSignalWorker *worker, const DmSipFlow *flow)
     post_bytes(worker, run_flow_failed, flow, "", 0);
 }
 
+/* --- mail of a neighbour --- */
+
+typedef struct {
+    WorkerMessage head;
+    DmNeighbourMail *mail; /* NULL: taken */
+} MailMessage;
+
+static void
+run_mail(DmSignalWorker *worker, WorkerMessage *message)
+{
+    dm_exchange_take_mail(worker->exchange, g_steal_pointer(&((MailMessage *)message)->mail));
+}
+
+static void
+drop_mail(WorkerMessage *message)
+{
+    g_clear_pointer(&((MailMessage *)message)->mail, dm_neighbour_mail_free);
+    g_free(message);
+}
+
+void
+dm_signal_worker_post_mail(DmSignalWorker *worker, DmNeighbourMail *mail)
+{
+    MailMessage *own = g_new0(MailMessage, 1);
+
+    own->head = (WorkerMessage){.run = run_mail, .drop = drop_mail};
+    own->mail = mail;
+    dm_mailbox_post(worker->mailbox, &own->head.message);
+}
+
 /* --- new certificates --- */
 
 typedef struct {
@@ -461,6 +491,14 @@ on_foreign(unsigned number, const DmSipFlow *flow, const char *data, size_t len,
 }
 
 static void
+to_worker(unsigned number, DmNeighbourMail *mail, void *user_data)
+{
+    DmSignalWorker *worker = user_data;
+
+    worker->options.to_worker(number, mail, worker->options.user_data);
+}
+
+static void
 on_bindings(const char *trunk_id, DmBindings *bindings, void *user_data)
 {
     DmSignalWorker *worker = user_data;
@@ -483,6 +521,7 @@ static const DmExchangeUser exchange_user = {
     .on_foreign = on_foreign,
     .on_bindings = on_bindings,
     .on_grant = on_grant,
+    .to_worker = to_worker,
     .started = on_started,
     .ended = on_ended,
 };

@@ -31,6 +31,8 @@ typedef struct {
                          size_t len,
                          void *user_data);
     void (*flow_failed)(unsigned worker, const DmSipFlow *flow, void *user_data);
+    /* See DmExchangeUser. */
+    void (*to_worker)(unsigned worker, DmNeighbourMail *mail, void *user_data);
     /* Contacts of a trunk that registers with us have changed; NULL: none any more. */
     void (*on_bindings)(unsigned worker,
                         const char *trunk_id,
@@ -56,6 +58,8 @@ void dm_signal_worker_post_datagram(DmSignalWorker *worker,
                                     const DmSipFlow *flow,
                                     const char *data,
                                     size_t len);
+/* (transfer full: @mail) */
+void dm_signal_worker_post_mail(DmSignalWorker *worker, DmNeighbourMail *mail);
 /* To be sent on a connection of @worker's. */
 void dm_signal_worker_post_send(DmSignalWorker *worker,
                                 const DmSipFlow *flow,

@@ -174,17 +174,32 @@ on_duration_timer(DmTimer *timer, void *user_data)
     dm_call_check_over(call);
 }
 
-static void
-arm_duration(DmCall *call)
+static unsigned
+longest_s(const DmCall *call)
 {
     unsigned a_s = call->a->config->sip.max_duration_s;
     unsigned b_s = call->b->config->sip.max_duration_s;
-    unsigned limit_s = a_s == 0 ? b_s : b_s == 0 ? a_s : MIN(a_s, b_s);
 
-    if (limit_s > 0) {
+    return a_s == 0 ? b_s : b_s == 0 ? a_s : MIN(a_s, b_s);
+}
+
+int64_t
+dm_answer_ends_us(const DmCall *call)
+{
+    int64_t limit_us = longest_s(call) * G_USEC_PER_SEC;
+
+    return limit_us > 0 ? call->record->answer_mono_us + limit_us : 0;
+}
+
+void
+dm_answer_arm_end(DmCall *call, int64_t ends_us)
+{
+    int64_t left_us = ends_us - dm_loop_now_us(call->deps.loop);
+
+    if (ends_us != 0) {
         dm_loop_arm(call->deps.loop,
                     &call->duration_timer,
-                    limit_s * G_USEC_PER_SEC,
+                    MAX(left_us, 0),
                     on_duration_timer,
                     call);
     }
@@ -224,7 +239,7 @@ dm_answer_caller(DmCall *call)
     dm_party_move(call->a, DM_LEG_WAITS_FOR_ACK);
     call->a->leg->ops->answer(call->a->leg, call->a->ours);
     let_caller_catch_up(call);
-    arm_duration(call);
+    dm_answer_arm_end(call, dm_answer_ends_us(call));
     call->deps.observer->started(call->record, call->deps.observer->user_data);
 }
 

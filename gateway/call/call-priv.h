@@ -109,6 +109,10 @@ typedef enum {
 typedef struct {
     DmParty *in;    /* who is to come; NULL: a number is to be called, or that one has gone */
     bool by_number; /* the former */
+    bool is_far;    /* another worker has that one yet, by these names: */
+    unsigned worker;
+    char *call_id, *to_tag, *from_tag;
+    char *trunk_id; /* of the one who asks */
     char *number, *replaces;
     int64_t until_us; /* monotonic */
 } DmTransferWait;
@@ -152,6 +156,7 @@ struct DmCall {
     bool plays_hold[DM_N_SIDES]; /* something of ours, to a side that is held */
     bool caller_is_behind; /* it was told of codecs that the answer has not: to be offered them */
     bool ringback;         /* and hears, or may hear, our ringing */
+    bool handed_over;      /* to another worker, with the record: only its end is left here */
     bool early_offer;      /* the caller has made no offer, and takes ours before the answer */
 
     DmParty *a;
@@ -187,6 +192,8 @@ void dm_call_fail(DmCall *call, uint16_t status, uint16_t q850, const char *diag
 void dm_call_end(DmCall *call, uint16_t q850, const char *reason, const char *diagnosis);
 /* Announces the end once nothing is held any more; the call may be gone afterwards. */
 void dm_call_check_over(DmCall *call);
+/* Empty, in DM_CALL_START, with a new record that has no id yet. */
+DmCall *dm_call_new_empty(const DmCallDeps *deps, DmConfig *config);
 /* Frees it in any state, for a process that ends: what still holds it must never call again. */
 void dm_call_destroy(DmCall *call);
 /* Every event of every leg; @user_data is the DmParty. */

@@ -47,6 +47,16 @@ dm_call_table_remove(DmCallTable *table, DmCall *call)
     dm_call_free(call);
 }
 
+void
+dm_call_table_rename(DmCallTable *table, const char *call_id)
+{
+    gpointer call = NULL;
+
+    if (g_hash_table_steal_extended(table->calls, call_id, NULL, &call)) {
+        dm_call_table_add(table, call);
+    }
+}
+
 DmCall *
 dm_call_table_find(DmCallTable *table, const char *call_id)
 {

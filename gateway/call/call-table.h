@@ -12,6 +12,8 @@ void dm_call_table_free(DmCallTable *table);
 void dm_call_table_add(DmCallTable *table, DmCall *call);
 /* Frees @call, which is over. */
 void dm_call_table_remove(DmCallTable *table, DmCall *call);
+/* The call that was in the table as @call_id has another id now (hand-over.h). */
+void dm_call_table_rename(DmCallTable *table, const char *call_id);
 DmCall *dm_call_table_find(DmCallTable *table, const char *call_id);
 size_t dm_call_table_count(const DmCallTable *table);
 void dm_call_table_foreach(DmCallTable *table,

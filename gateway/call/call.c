@@ -287,7 +287,9 @@ dm_call_check_over(DmCall *call)
     }
     dm_join_dissolve(call);
     dm_call_move(call, DM_CALL_OVER);
-    call->deps.observer->ended(call->record, call->deps.observer->user_data);
+    if (!call->handed_over) {
+        call->deps.observer->ended(call->record, call->deps.observer->user_data);
+    }
     call->deps.observer->over(call, call->deps.observer->user_data);
 }
 
@@ -411,27 +413,35 @@ take_caller(DmCall *call, const DmIncoming *incoming)
 }
 
 DmCall *
-dm_call_new(const DmCallDeps *deps, DmConfig *config, const DmIncoming *incoming)
+dm_call_new_empty(const DmCallDeps *deps, DmConfig *config)
 {
     DmCall *call = g_new0(DmCall, 1);
-    int64_t wall_us = dm_clock_wall_us(dm_loop_clock(deps->loop));
 
-    DM_RUNS_ON(DM_THREAD_SIGNAL);
     call->deps = *deps;
     call->config = dm_config_ref(config);
     dm_identity_init(&call->redirection.identity);
-    call->early_offer = incoming->offer == NULL && incoming->early_offer;
-    /* RFC 7332, 3: a loop through several B2BUAs ends as one through proxies does. */
-    call->max_forwards = incoming->max_forwards > 0 ? incoming->max_forwards - 1 : 0;
     call->transfer.call = call;
     call->parties = g_ptr_array_new();
     call->sessions = g_ptr_array_new_with_free_func(g_free);
     call->record = dm_record_new();
+    call->log.call = call->record->id;
+    return call;
+}
+
+DmCall *
+dm_call_new(const DmCallDeps *deps, DmConfig *config, const DmIncoming *incoming)
+{
+    DmCall *call = dm_call_new_empty(deps, config);
+    int64_t wall_us = dm_clock_wall_us(dm_loop_clock(deps->loop));
+
+    DM_RUNS_ON(DM_THREAD_SIGNAL);
+    call->early_offer = incoming->offer == NULL && incoming->early_offer;
+    /* RFC 7332, 3: a loop through several B2BUAs ends as one through proxies does. */
+    call->max_forwards = incoming->max_forwards > 0 ? incoming->max_forwards - 1 : 0;
     g_strlcpy(call->record->id, incoming->leg->call_id, sizeof(call->record->id));
     if (call->record->id[0] == '\0') {
         dm_call_id_make(call->record->id, wall_us, deps->random);
     }
-    call->log.call = call->record->id;
     dm_call_record_open(call, incoming);
     take_caller(call, incoming);
     set_up(call, incoming);

@@ -17,6 +17,12 @@ typedef struct {
     void (*ended)(const DmRecord *record, void *user_data);   /* exactly once a call */
     /* A call of ours, made for a transfer: to be taken in like one that arrives. */
     void (*arrives)(const DmIncoming *incoming, void *user_data);
+    /* Nullable: the call of @dialog, of another worker's, is wanted here, for the transfer that
+     * @call_id waits in: dm_transfer_fetched() follows. Only by who is on @trunk_id as well. */
+    void (*fetch)(const char *call_id,
+                  const DmFarDialog *dialog,
+                  const char *trunk_id,
+                  void *user_data);
     /* A transfer of a call is over. */
     void (*transferred)(bool done, void *user_data);
     /* The call holds nothing any more; free it with dm_call_free() now or later. */

@@ -38,11 +38,18 @@ typedef struct {
     char warning[96];     /* for close(): text of Warning 399 or, with 488, 305 */
 } DmRelease;
 
+/* A dialog of a call that another signalling worker has, by the names in a Replaces. Borrowed. */
+typedef struct {
+    unsigned worker;
+    const char *call_id, *to_tag, *from_tag;
+} DmFarDialog;
+
 /* A transfer that a peer asks for or is asked for (REFER, RFC 3515). Strings are printable and
  * never NULL; borrowed, like the leg. */
 typedef struct {
     const char *number; /* to call instead; "": whoever @replaced or @replaces means */
     DmLeg *replaced; /* whose dialog the new call is to take over (RFC 3891); NULL: none of ours */
+    const DmFarDialog *far; /* the same, when another worker has it; NULL: no such */
     const char *replaces; /* the same in the peer's words, when the dialog is not ours; "" : none */
     const char *referred_by; /* to a peer: the number of who asks; "": not told. What a peer says
                                 of itself does not cross (SIG-1). */

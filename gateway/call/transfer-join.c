@@ -44,14 +44,14 @@ dm_join_may_come(const DmParty *in)
     const DmCall *call = in->call;
 
     return (call->state == DM_CALL_UP || call->state == DM_CALL_ANSWERED) && has_agreed(in) &&
-           call->transfer.state == DM_TRANSFER_NONE && call->session != NULL;
+           call->transfer.state == DM_TRANSFER_NONE;
 }
 
 bool
 dm_join_is_possible(const DmCall *call)
 {
     return call->a != NULL && call->b != NULL && dm_join_may_come(call->a) &&
-           dm_join_may_come(call->b);
+           dm_join_may_come(call->b) && call->session != NULL;
 }
 
 bool

@@ -6,7 +6,8 @@
 /* A REFER that comes while descriptions are on their way: the ACK of one of both calls is missing,
  * or who is to come over has an offer of ours to answer, whose answer would be taken for one to the
  * offer that tells it where it is now. It is accepted and goes on as soon as that is over, or fails
- * with 491 when that takes longer than any transaction lives. */
+ * with 491 when that takes longer than any transaction lives. One whose other call another worker
+ * has waits for that call to be handed over (hand-over.h). */
 
 /* Whether @call, and the one of @in (NULL: a number is to be called), have to come to rest first.
  */

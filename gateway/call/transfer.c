@@ -458,6 +458,9 @@ judge(const DmParty *from, const DmReferral *asked)
     if (!dm_join_is_possible(from->call)) {
         return 491;
     }
+    if (asked->far != NULL && from->call->deps.observer->fetch == NULL) {
+        return 481;
+    }
     return from->call->transfer.n >= DM_MAX_TRANSFERS ? 603 : judge_replaced(from, asked->replaced);
 }
 
@@ -494,8 +497,11 @@ dm_transfer_on_referred(DmParty *party, const DmLegEvent *event)
     call->transfer.n++;
     party->leg->ops->answer_refer(party->leg, 202);
     in = asked->replaced != NULL ? other_party(asked->replaced->user_data) : NULL;
-    if (dm_transfer_has_to_wait(call, in)) {
-        dm_info(&call->log, "the transfer waits for descriptions that are on their way");
+    if (asked->far != NULL || dm_transfer_has_to_wait(call, in)) {
+        dm_info(&call->log,
+                "the transfer waits for %s",
+                asked->far != NULL ? "a call of another worker's"
+                                   : "descriptions that are on their way");
         move(&call->transfer, DM_TRANSFER_WAITING);
         dm_transfer_wait(&call->transfer, asked, in);
     } else {

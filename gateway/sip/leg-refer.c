@@ -22,6 +22,7 @@ DM_LOG_TOPIC("sip-leg");
 typedef struct {
     char *number, *replaces;
     DmSipLeg *replaced;
+    DmFarDialog far; /* its strings are owned; call_id NULL: none */
 } Asked;
 
 static void
@@ -29,6 +30,9 @@ asked_clear(Asked *asked)
 {
     g_free(asked->number);
     g_free(asked->replaces);
+    g_free((char *)asked->far.call_id);
+    g_free((char *)asked->far.to_tag);
+    g_free((char *)asked->far.from_tag);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Asked, asked_clear)
 
@@ -85,6 +89,15 @@ read_replaces(DmSipLeg *leg, const DmSipMessage *request, Asked *asked)
         asked->replaces = g_steal_pointer(&text);
         return 0;
     }
+    if (verdict == DM_REPLACES_ELSEWHERE) {
+        asked->far = (DmFarDialog){
+            .worker = (unsigned)dm_token_worker(replaces->rp_to_tag, strlen(replaces->rp_to_tag)),
+            .call_id = g_strdup(replaces->rp_call_id),
+            .to_tag = g_strdup(replaces->rp_to_tag),
+            .from_tag = g_strdup(replaces->rp_from_tag),
+        };
+        return 0;
+    }
     if (verdict == DM_REPLACES_FOUND && asked->replaced->state != DM_SIP_LEG_UP) {
         return 481;
     }
@@ -119,7 +132,8 @@ read_asked(DmSipLeg *leg, const DmSipMessage *request, Asked *asked)
     }
     asked->number = dm_sip_number_of(to->r_url);
     status = read_replaces(leg, request, asked);
-    if (status == 0 && asked->replaced == NULL && *asked->number == '\0') {
+    if (status == 0 && asked->replaced == NULL && asked->far.call_id == NULL &&
+        *asked->number == '\0') {
         return 400;
     }
     return status;
@@ -331,6 +345,7 @@ emit_referred(DmSipLeg *leg, const Asked *asked)
     const DmReferral referral = {
         .number = asked->number,
         .replaced = asked->replaced != NULL ? &asked->replaced->base : NULL,
+        .far = asked->far.call_id != NULL ? &asked->far : NULL,
         .replaces = asked->replaces != NULL ? asked->replaces : "",
         .referred_by = "",
     };

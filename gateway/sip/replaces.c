@@ -112,6 +112,20 @@ judge(const DmSipLeg *leg, const sip_replaces_t *replaces)
     return replaces->rp_early_only ? DM_REPLACES_CONFIRMED : DM_REPLACES_FOUND;
 }
 
+/* No leg has this tag. */
+static DmReplacesVerdict
+judge_unknown(const DmSipCore *core, const char *tag)
+{
+    int worker = dm_token_worker(tag, strlen(tag));
+
+    if (worker < 0) {
+        return DM_REPLACES_FOREIGN;
+    }
+    return (unsigned)worker != core->worker && (unsigned)worker < core->n_workers
+               ? DM_REPLACES_ELSEWHERE
+               : DM_REPLACES_UNKNOWN;
+}
+
 DmReplacesVerdict
 dm_replaces_find(const DmSipCore *core, const sip_replaces_t *replaces, DmSipLeg **out_leg)
 {
@@ -127,9 +141,7 @@ dm_replaces_find(const DmSipCore *core, const sip_replaces_t *replaces, DmSipLeg
         if (remembers(&core->ended, replaces)) {
             return DM_REPLACES_ENDED;
         }
-        return dm_token_worker(replaces->rp_to_tag, strlen(replaces->rp_to_tag)) < 0
-                   ? DM_REPLACES_FOREIGN
-                   : DM_REPLACES_UNKNOWN;
+        return judge_unknown(core, replaces->rp_to_tag);
     }
     verdict = judge(leg, replaces);
     if (verdict == DM_REPLACES_FOUND) {
@@ -175,6 +187,7 @@ dm_replaces_status(DmReplacesVerdict verdict)
         [DM_REPLACES_UNKNOWN] = 481,
         [DM_REPLACES_ENDED] = 603,
         [DM_REPLACES_CONFIRMED] = 486,
+        [DM_REPLACES_ELSEWHERE] = 481,
         [DM_REPLACES_FOREIGN] = 481,
     };
 

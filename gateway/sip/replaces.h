@@ -32,6 +32,7 @@ typedef enum {
     DM_REPLACES_UNKNOWN,   /* 481: no dialog of ours, or one of a call that rings here */
     DM_REPLACES_ENDED,     /* 603 */
     DM_REPLACES_CONFIRMED, /* 486: early-only was asked */
+    DM_REPLACES_ELSEWHERE, /* of another worker's, if there is one */
     DM_REPLACES_FOREIGN,   /* its tag is none that we make: of a dialog between others */
 } DmReplacesVerdict;
 

@@ -950,6 +950,25 @@ dm_sip_stack_legs(DmSipStack *stack)
     return &stack->factory;
 }
 
+DmLeg *
+dm_sip_stack_find_dialog(DmSipStack *stack, const DmFarDialog *dialog, uint16_t *out_status)
+{
+    const sip_replaces_t replaces = {
+        .rp_call_id = (char *)dialog->call_id,
+        .rp_to_tag = (char *)dialog->to_tag,
+        .rp_from_tag = (char *)dialog->from_tag,
+    };
+    DmSipLeg *leg = NULL;
+    DmReplacesVerdict verdict = dm_replaces_find(&stack->core, &replaces, &leg);
+
+    DM_RUNS_ON(DM_THREAD_SIGNAL);
+    if (leg != NULL && leg->state == DM_SIP_LEG_UP) {
+        return &leg->base;
+    }
+    *out_status = leg != NULL ? 481 : (uint16_t)dm_replaces_status(verdict);
+    return NULL;
+}
+
 void
 dm_sip_stack_shutdown(DmSipStack *stack)
 {

@@ -73,4 +73,6 @@ void dm_sip_stack_publish(DmSipStack *stack, GString *body);
  * active and no report is left, or after 2 s. */
 void dm_sip_stack_shutdown(DmSipStack *stack);
 bool dm_sip_stack_is_quiet(DmSipStack *stack);
+/* The leg with this dialog, when it is up; NULL: *@out_status says why not (RFC 3891, 3). */
+DmLeg *dm_sip_stack_find_dialog(DmSipStack *stack, const DmFarDialog *dialog, uint16_t *out_status);
 size_t dm_sip_stack_n_legs(const DmSipStack *stack);

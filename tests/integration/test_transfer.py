@@ -250,6 +250,39 @@ def test_a_ringing_call_is_picked_up(gateways, phones, desk):
     assert (second["a"]["trunk"], second["release"]["side"]) == ("pbx", "a")
 
 
+def test_an_attended_transfer_between_workers(gateways, desk):
+    """SIG-18: with two workers both calls of an attended transfer are joined, whichever worker has each; afterwards either
+    side may hold, press keys and hang up, and each call has its one record"""
+    a, b, c = desk(1), desk(2), desk(3)
+    ports = lab.free_port(span=120)
+    pools = [{"id": "main", "address": "127.0.0.1", "port_min": ports, "port_max": ports + 119}]
+    gateway = connect(gateways, a, b, c, system={"workers": 2}, media_pools=pools)
+    a.gateway = c.gateway = b.gateway
+    rounds = 12
+    for i in range(rounds):
+        for each in (a, b, c):
+            each.dialogs.clear()
+        left = a.dial("phone")
+        first = b.answered_call()
+        assert b.invite(first, direction="sendonly").startswith("SIP/2.0 200")
+        second = b.dial("phone")
+        right = c.answered_call()
+        assert b.refer(first, "phone", second).startswith("SIP/2.0 202")
+        lab.wait_for(lambda: first.ended and second.ended, "both calls of the desk to end")
+        assert first.fragments == ["SIP/2.0 100 Trying", "SIP/2.0 200 OK"]
+        lab.wait_for(lambda: a.rtp.heard[-1][4] == 3 and c.rtp.heard[-1][4] == 1, "the others to hear each other")
+        assert c.invite(right, direction="sendonly").startswith("SIP/2.0 200")
+        assert c.invite(right).startswith("SIP/2.0 200")
+        one, other = ((a, left), (c, right)) if i % 2 else ((c, right), (a, left))
+        assert one[0].request(one[1], "BYE").startswith("SIP/2.0 200")
+        lab.wait_for(lambda: other[1].ended, "the other side to be hung up")
+    records = gateway.wait_cdrs(2 * rounds)
+    assert len({r["id"] for r in records}) == 2 * rounds
+    assert all(r["answer_at"] and r["media"]["audio"] == "both" for r in records)
+    assert gateway.api.get("/calls")["items"] == []
+    lab.wait_for(lambda: "handed over to another worker" in gateway.log(), "a call that changed workers")
+
+
 def test_several_workers(gateways, desk):
     """SIG-19: with two workers an INVITE with Replaces finds its call, whichever worker has it"""
     a, b, c = desk(), desk(), desk()
