@@ -236,6 +236,7 @@ dm_answer_caller(DmCall *call)
     dm_early_media_over(call);
     dm_call_media_update(call, true);
     dm_call_recording_by_policy(call);
+    dm_dial_end(call);
     dm_party_move(call->a, DM_LEG_WAITS_FOR_ACK);
     call->a->leg->ops->answer(call->a->leg, call->a->ours);
     let_caller_catch_up(call);

@@ -62,8 +62,19 @@ typedef struct {
     bool is_beside; /* made for the call that @call is to join, with the sides of that one */
 } DmCallSession;
 
-/* Where we are in the plan. */
+/* Where a called trunk has sent the call instead (redirect.c). */
 typedef struct {
+    GPtrArray *numbers;  /* char *, best first; NULL: nowhere */
+    unsigned next;       /* of them */
+    unsigned n_followed; /* 3xx answers */
+    char *trunk;         /* who says so */
+    DmIdentity identity;
+} DmRedirection;
+
+/* The plan, and where we are in it. */
+typedef struct {
+    DmRoutePlan *plan;
+    DmRedirection redirection;
     unsigned next_target;
     const DmRouteTarget *target; /* the one being tried */
     DmTrunk *trunk;              /* its trunk; one reference */
@@ -74,15 +85,6 @@ typedef struct {
     DmRelease best; /* what to tell the caller when nothing works */
     bool has_best;
 } DmDialing;
-
-/* Where a called trunk has sent the call instead (redirect.c). */
-typedef struct {
-    GPtrArray *numbers;  /* char *, best first; NULL: nowhere */
-    unsigned next;       /* of them */
-    unsigned n_followed; /* 3xx answers */
-    char *trunk;         /* who says so */
-    DmIdentity identity;
-} DmRedirection;
 
 /* A re-INVITE on its way across; @from NULL: none. */
 typedef struct {
@@ -149,8 +151,8 @@ struct DmCall {
     unsigned state;
     DmLogContext log;
     DmRecord *record;
-    DmRoutePlan *plan;
     unsigned max_forwards;
+    bool route_records;          /* the route wants its calls written to files */
     bool fax_in_g711;            /* T.38 was to be, and is not: what is heard is modem tones */
     bool early_told;             /* the caller has been told a description before the answer */
     bool plays_hold[DM_N_SIDES]; /* something of ours, to a side that is held */
@@ -166,8 +168,7 @@ struct DmCall {
     DmCallSession *session;
     GPtrArray *sessions; /* DmCallSession, owned: not closed yet, replaced ones included */
 
-    DmDialing dialing;
-    DmRedirection redirection;
+    DmDialing *dialing; /* owned; NULL once somebody has answered, or when nobody is called */
     DmRenegotiation renegotiation;
     DmTransfer transfer; /* of this call */
     DmJoining joining;

@@ -56,17 +56,18 @@ void
 dm_call_record_plan(DmCall *call)
 {
     DmRecord *record = call->record;
+    const DmRoutePlan *plan = call->dialing->plan;
     const DmRouteTarget *first =
-        call->plan->targets->len > 0 ? g_ptr_array_index(call->plan->targets, 0) : NULL;
+        plan->targets->len > 0 ? g_ptr_array_index(plan->targets, 0) : NULL;
 
-    dm_record_set_route(record, call->plan->route_id, call->plan->trace);
+    dm_record_set_route(record, plan->route_id, plan->trace);
     set(&record->direction, direction_name(call->a->config, first != NULL ? first->trunk : NULL));
 }
 
 void
 dm_call_record_redirect(DmCall *call)
 {
-    dm_record_extend_trace(call->record, call->plan->trace);
+    dm_record_extend_trace(call->record, call->dialing->plan->trace);
 }
 
 void
@@ -259,11 +260,7 @@ dm_call_record_transfer(DmCall *call, const DmCall *other, const char *what)
                               "detail",
                               other != NULL ? other->record->id : "");
 
-    if (call->record->trace != NULL) {
-        dm_record_extend_trace(call->record, trace);
-    } else {
-        dm_record_set_route(call->record, NULL, trace);
-    }
+    dm_record_extend_trace(call->record, trace);
     json_decref(trace);
 }
 

@@ -15,7 +15,6 @@
 #include "gateway/call/keys.h"
 #include "gateway/call/negotiation.h"
 #include "gateway/call/party.h"
-#include "gateway/call/redirect.h"
 #include "gateway/call/renegotiate.h"
 #include "gateway/call/screening.h"
 #include "gateway/call/transfer-join.h"
@@ -296,7 +295,7 @@ dm_call_check_over(DmCall *call)
 static void
 reject_by_plan(DmCall *call)
 {
-    const DmRoutePlan *plan = call->plan;
+    const DmRoutePlan *plan = call->dialing->plan;
     DmRelease why = {
         .cause = DM_RELEASE_LOCAL,
         .status = plan->reject_code != 0 ? plan->reject_code : 404,
@@ -378,13 +377,13 @@ set_up(DmCall *call, const DmIncoming *incoming)
         }
         return;
     }
-    call->plan = dm_route_plan(call->config, &request);
+    dm_dial_plan(call, &request);
     dm_call_record_plan(call);
     dm_transfer_plan(call);
     if (!admit(call) || !check_offer(call)) {
         return;
     }
-    if (call->plan->targets->len == 0) {
+    if (call->dialing->plan->targets->len == 0) {
         reject_by_plan(call);
         return;
     }
@@ -419,7 +418,6 @@ dm_call_new_empty(const DmCallDeps *deps, DmConfig *config)
 
     call->deps = *deps;
     call->config = dm_config_ref(config);
-    dm_identity_init(&call->redirection.identity);
     call->transfer.call = call;
     call->parties = g_ptr_array_new();
     call->sessions = g_ptr_array_new_with_free_func(g_free);
@@ -472,10 +470,8 @@ dm_call_destroy(DmCall *call)
     g_free(call->referred_by);
     g_ptr_array_unref(call->parties);
     g_ptr_array_unref(call->sessions);
-    dm_redirect_clear(&call->redirection);
     dm_renegotiation_clear(&call->renegotiation);
-    dm_dial_clear(&call->dialing);
-    dm_route_plan_free(call->plan);
+    dm_dial_end(call);
     dm_record_free(call->record);
     g_clear_pointer(&call->lender, dm_config_unref);
     dm_config_unref(call->config);

@@ -16,7 +16,7 @@ DM_LOG_TOPIC("call-dial");
 static void
 remember_failure(DmCall *call, const DmRelease *failure)
 {
-    DmDialing *dialing = &call->dialing;
+    DmDialing *dialing = call->dialing;
 
     if (!dialing->has_best || dm_failover_is_better(failure, &dialing->best)) {
         dialing->best = *failure;
@@ -69,16 +69,16 @@ note_full_trunk(DmCall *call, DmTrunk *trunk, DmReserve verdict)
 static bool
 next_trunk(DmCall *call)
 {
-    DmDialing *dialing = &call->dialing;
+    DmDialing *dialing = call->dialing;
 
-    while (dialing->next_target < call->plan->targets->len || dm_redirect_next(call)) {
+    while (dialing->next_target < dialing->plan->targets->len || dm_redirect_next(call)) {
         DmTrunk *trunk;
 
-        if (dialing->next_target >= call->plan->targets->len) {
+        if (dialing->next_target >= dialing->plan->targets->len) {
             continue; /* routing lets no such number be called */
         }
 
-        dialing->target = g_ptr_array_index(call->plan->targets, dialing->next_target++);
+        dialing->target = g_ptr_array_index(dialing->plan->targets, dialing->next_target++);
         trunk = dm_pool_find(call->deps.pool, dialing->target->trunk->id);
         g_clear_pointer(&dialing->trunk, dm_trunk_unref);
         dialing->n_addresses = dialing->next_address = 0;
@@ -99,7 +99,7 @@ next_trunk(DmCall *call)
 static bool
 next_place(DmCall *call)
 {
-    DmDialing *dialing = &call->dialing;
+    DmDialing *dialing = call->dialing;
     int64_t waited_us = dm_loop_now_us(call->deps.loop) - call->record->start_mono_us;
 
     if (dialing->n_attempts >= DM_MAX_ATTEMPTS ||
@@ -151,8 +151,8 @@ prepare_other_srtp(DmParty *party, const DmRelease *release)
     }
     dm_info(&call->log, "media refused: offered once more, otherwise protected");
     dm_party_leave_trunk(party);
-    call->dialing.try_other_srtp = true;
-    call->dialing.next_address--;
+    call->dialing->try_other_srtp = true;
+    call->dialing->next_address--;
     return true;
 }
 
@@ -233,7 +233,7 @@ send_invite(DmParty *party, const DmTarget *address)
 {
     DmCall *call = party->call;
     const DmDial dial = {
-        .target = call->dialing.target,
+        .target = call->dialing->target,
         .address = address,
         .trunk = party->trunk,
         .offer = party->ours,
@@ -244,7 +244,7 @@ send_invite(DmParty *party, const DmTarget *address)
     };
 
     call->b = party;
-    call->dialing.n_attempts++;
+    call->dialing->n_attempts++;
     party->endpoint = address->endpoint;
     dm_party_move(party, DM_LEG_TRYING);
     dm_call_record_attempt(party, dial.target, address);
@@ -264,14 +264,14 @@ try_address(DmCall *call, DmParty *party)
 
     if (verdict != DM_RESERVE_OK) {
         note_full_trunk(call, party->trunk, verdict);
-        skip_trunk(&call->dialing);
+        skip_trunk(call->dialing);
         return false;
     }
     offered = dm_negotiate_first_offer(party);
     if (offered != DM_SDP_OK) {
         dm_diagnose_sdp(call, offered, "The caller", call->a->theirs, party->config);
         remember_refusal(call, 488, DM_Q850_INCOMPATIBLE, dm_diagnosis_of(offered));
-        skip_trunk(&call->dialing);
+        skip_trunk(call->dialing);
         return false;
     }
     return true;
@@ -280,9 +280,9 @@ try_address(DmCall *call, DmParty *party)
 static void
 end_with_best(DmCall *call)
 {
-    DmRelease why = call->dialing.best;
+    DmRelease why = call->dialing->best;
 
-    if (!call->dialing.has_best) {
+    if (!call->dialing->has_best) {
         dm_call_fail(call, 503, DM_Q850_OUT_OF_ORDER, "trunk_down");
         return;
     }
@@ -295,7 +295,7 @@ end_with_best(DmCall *call)
 void
 dm_dial_next(DmCall *call)
 {
-    DmDialing *dialing = &call->dialing;
+    DmDialing *dialing = call->dialing;
 
     while (next_place(call)) {
         const DmTarget *address = &dialing->addresses[dialing->next_address++];
@@ -320,9 +320,28 @@ dm_dial_next(DmCall *call)
 }
 
 void
-dm_dial_clear(DmDialing *dialing)
+dm_dial_plan(DmCall *call, const DmRouteRequest *request)
 {
-    g_clear_pointer(&dialing->trunk, dm_trunk_unref);
+    if (call->dialing == NULL) {
+        call->dialing = g_new0(DmDialing, 1);
+        dm_identity_init(&call->dialing->redirection.identity);
+    }
+    dm_route_plan_free(call->dialing->plan);
+    call->dialing->plan = dm_route_plan(call->config, request);
+    call->dialing->next_target = 0;
+    call->route_records = call->dialing->plan->record;
+}
+
+void
+dm_dial_end(DmCall *call)
+{
+    g_autofree DmDialing *dialing = g_steal_pointer(&call->dialing);
+
+    if (dialing != NULL) {
+        dm_redirect_clear(&dialing->redirection);
+        dm_route_plan_free(dialing->plan);
+        g_clear_pointer(&dialing->trunk, dm_trunk_unref);
+    }
 }
 
 /* The state of an endpoint follows its traffic, where probes can bring it back. */
@@ -407,7 +426,7 @@ dm_dial_failed(DmParty *party, const DmRelease *release, const GPtrArray *contac
         return;
     }
     if (next == DM_FAILOVER_NEXT_TRUNK) {
-        skip_trunk(&call->dialing);
+        skip_trunk(call->dialing);
     }
     dm_dial_next(call);
 }

@@ -86,7 +86,6 @@ take_record(DmCall *call)
     DmRecord *record = call->record;
 
     dm_call_media_refresh(call);
-    g_clear_pointer(&call->plan, dm_route_plan_free); /* shares the record's trace */
     call->record = dm_record_new();
     call->log.call = call->record->id;
     dm_call_id_make(call->record->id,

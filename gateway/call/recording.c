@@ -120,7 +120,7 @@ dm_call_recording_by_policy(DmCall *call)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!call->plan->record && !call->a->config->media.record && !call->b->config->media.record) {
+    if (!call->route_records && !call->a->config->media.record && !call->b->config->media.record) {
         return;
     }
     if (call->session != NULL && call->session->media != NULL && !begin(call, &error)) {
@@ -129,17 +129,11 @@ dm_call_recording_by_policy(DmCall *call)
     }
 }
 
-static bool
-is_wanted(const DmCall *call)
-{
-    return call->plan != NULL && call->plan->record;
-}
-
 void
 dm_call_recording_goes_on(DmCall *call, const DmCall *joined)
 {
     g_autoptr(GError) error = NULL;
-    bool wanted = is_wanted(call) || is_wanted(joined) || call->a->config->media.record ||
+    bool wanted = call->route_records || joined->route_records || call->a->config->media.record ||
                   call->b->config->media.record;
 
     if (wanted && call->session != NULL && call->session->media != NULL && !begin(call, &error)) {

@@ -5,6 +5,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/call/call-record.h"
+#include "gateway/call/dial.h"
 #include "gateway/call/screening.h"
 
 DM_LOG_TOPIC("call-redirect");
@@ -36,8 +37,8 @@ static void
 remember(DmParty *party, const GPtrArray *contacts)
 {
     DmCall *call = party->call;
-    DmRedirection *redirection = &call->redirection;
-    const DmRouteTarget *target = call->dialing.target;
+    DmRedirection *redirection = &call->dialing->redirection;
+    const DmRouteTarget *target = call->dialing->target;
     unsigned n = redirection->n_followed;
 
     dm_redirect_clear(redirection);
@@ -65,13 +66,13 @@ dm_redirect_take(DmParty *party, DmRelease *release, const GPtrArray *contacts)
     }
     switch (party->config->sip.redirect_mode) {
     case DM_REDIRECT_FOLLOW:
-        if (call->redirection.n_followed >= DM_MAX_REDIRECTS) {
+        if (call->dialing->redirection.n_followed >= DM_MAX_REDIRECTS) {
             dm_record_add_evidence(call->record, "More than %u redirections", DM_MAX_REDIRECTS);
             return false;
         }
         remember(party, contacts);
-        call->dialing.next_address = call->dialing.n_addresses;
-        call->dialing.next_target = call->plan->targets->len;
+        call->dialing->next_address = call->dialing->n_addresses;
+        call->dialing->next_target = call->dialing->plan->targets->len;
         return true;
     case DM_REDIRECT_RELAY:
         g_strlcpy(release->redirect_to,
@@ -86,7 +87,7 @@ dm_redirect_take(DmParty *party, DmRelease *release, const GPtrArray *contacts)
 bool
 dm_redirect_next(DmCall *call)
 {
-    DmRedirection *redirection = &call->redirection;
+    DmRedirection *redirection = &call->dialing->redirection;
     const char *number;
     DmRouteRequest request;
 
@@ -108,9 +109,7 @@ dm_redirect_next(DmCall *call)
                            "Trunk '%s' redirected the call to %s",
                            redirection->trunk,
                            dm_log_quote(number, strlen(number)));
-    dm_route_plan_free(call->plan);
-    call->plan = dm_route_plan(call->config, &request);
-    call->dialing.next_target = 0;
+    dm_dial_plan(call, &request);
     dm_call_record_redirect(call);
     return true;
 }

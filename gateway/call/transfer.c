@@ -195,7 +195,7 @@ dm_transfer_begin(DmCall *made, const DmIncoming *incoming)
 void
 dm_transfer_plan(DmCall *made)
 {
-    GPtrArray *targets = made->plan->targets;
+    GPtrArray *targets = made->dialing->plan->targets;
 
     if (made->of != NULL) {
         dm_call_record_transfer(made, made->of, "of");

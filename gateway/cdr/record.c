@@ -79,7 +79,6 @@ dm_record_free(DmRecord *record)
     g_ptr_array_unref(record->attempts);
     g_free(record->route_id);
     g_free(record->route_facts);
-    json_decref(record->trace);
     g_free(record->release.reason);
     g_free(record->release.diagnosis);
     g_ptr_array_unref(record->release.evidence);
@@ -370,13 +369,13 @@ add_route_facts(GString *out, const char *route_id, const json_t *trace)
 }
 
 static void
-print_route_facts(DmRecord *record)
+print_route_facts(DmRecord *record, const json_t *trace)
 {
-    GString *facts = g_string_sized_new(ROUTE_BYTES);
+    g_autoptr(GString) facts = g_string_sized_new(ROUTE_BYTES);
 
-    add_route_facts(facts, record->route_id, record->trace);
+    add_route_facts(facts, record->route_id, trace);
     g_free(record->route_facts);
-    record->route_facts = g_string_free(facts, FALSE);
+    record->route_facts = g_strndup(facts->str, facts->len);
 }
 
 void
@@ -384,17 +383,32 @@ dm_record_set_route(DmRecord *record, const char *route_id, json_t *trace)
 {
     g_free(record->route_id);
     record->route_id = g_strdup(route_id);
-    json_decref(record->trace);
-    record->trace = json_incref(trace);
-    print_route_facts(record);
+    print_route_facts(record, trace);
+}
+
+/* A call keeps the text, which is a fifth of the tree; few need the tree again. */
+static json_t *
+read_trace(const DmRecord *record)
+{
+    g_autofree char *text =
+        g_strconcat("{", record->route_facts != NULL ? record->route_facts : "", "}", NULL);
+    json_t *facts = json_loads(text, 0, NULL);
+    json_t *trace = json_incref(json_object_get(facts, "trace"));
+
+    json_decref(facts);
+    return trace != NULL ? trace : json_array();
 }
 
 void
 dm_record_extend_trace(DmRecord *record, json_t *trace)
 {
-    if (trace != NULL && record->trace != NULL) {
-        json_array_extend(record->trace, trace);
-        print_route_facts(record);
+    json_t *whole;
+
+    if (trace != NULL) {
+        whole = read_trace(record);
+        json_array_extend(whole, trace);
+        print_route_facts(record, whole);
+        json_decref(whole);
     }
 }
 

@@ -59,9 +59,9 @@ typedef struct {
     DmRecordIdentity in, out;
     DmRecordLeg leg[DM_N_SIDES];
     GPtrArray *attempts; /* DmRecordAttempt */
-    char *route_id;      /* these three: dm_record_set_route() */
-    json_t *trace;       /* may be NULL */
-    char *route_facts;   /* both as members of JSON, printed once for all records of the call */
+    char *route_id;      /* these two: dm_record_set_route() */
+    char *route_facts;   /* it and the trace as members of JSON, printed once for all records of the
+                            call */
 
     DmMediaSpec spec;      /* agreed last */
     DmMediaReport report;  /* final, or as of the audio check */
@@ -91,9 +91,10 @@ void dm_record_add_evidence(DmRecord *record, const char *format, ...) G_GNUC_PR
 void dm_record_add_limit(DmRecord *record, const char *limit);
 
 /* Which route was taken, NULL: none, and why: the plan's trace, an array; NULL: not told. The
- * record takes a reference and the text as it is now. */
+ * record takes the text as it is now. */
 void dm_record_set_route(DmRecord *record, const char *route_id, json_t *trace);
-/* What was planned later, after a redirection. Adds to the trace that was set. */
+/* What was planned later, after a redirection, or happened instead. Adds to the trace that was set,
+ * if any. */
 void dm_record_extend_trace(DmRecord *record, json_t *trace);
 
 /* As the API shows it, as JSON text; the same members whether or not the call has ended. @node: who
