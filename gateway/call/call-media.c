@@ -9,6 +9,7 @@
 #include "gateway/call/fax.h"
 #include "gateway/call/forks.h"
 #include "gateway/call/keys.h"
+#include "gateway/call/party.h"
 #include "gateway/call/renegotiate.h"
 #include "gateway/sdp/format.h"
 
@@ -36,14 +37,14 @@ may_be_silent(const DmCall *call)
 static void
 on_silence(DmCall *call, DmSide side)
 {
-    const DmMediaSpec *spec = &call->record->spec;
-    bool held = spec->side[DM_SIDE_A].direction != DM_MEDIA_BOTH ||
-                spec->side[DM_SIDE_B].direction != DM_MEDIA_BOTH;
+    const DmMediaSpec spec = dm_record_spec(call->record);
+    bool held = spec.side[DM_SIDE_A].direction != DM_MEDIA_BOTH ||
+                spec.side[DM_SIDE_B].direction != DM_MEDIA_BOTH;
 
     dm_record_add_evidence(call->record,
                            "Neither RTP nor RTCP from side %s for %u s%s",
                            side == DM_SIDE_A ? "A" : "B",
-                           (held ? spec->hold_timeout_ms : spec->timeout_ms) / 1000,
+                           (held ? spec.hold_timeout_ms : spec.timeout_ms) / 1000,
                            held ? " while on hold" : "");
     dm_call_end(call, DM_Q850_TIMER, "No media", "media_timeout");
 }
@@ -258,24 +259,23 @@ shorter(uint32_t a, uint32_t b)
 void
 dm_call_media_update(DmCall *call, bool answered)
 {
-    DmMediaSpec *spec = &call->record->spec;
+    DmMediaSpec spec = {.answered = answered, .modem_tones = call->fax_in_g711};
 
     if (call->of != NULL || call->session == NULL || call->a == NULL || call->b == NULL ||
-        !call->a->has_spec || !call->b->has_spec) {
+        call->a->agreed == NULL || call->b->agreed == NULL) {
         return;
     }
-    spec->side[DM_SIDE_A] = call->a->spec;
-    spec->side[DM_SIDE_B] = call->b->spec;
-    dm_forks_fill(call->b, &spec->side[DM_SIDE_B]);
-    spec->answered = answered;
-    spec->modem_tones = call->fax_in_g711;
-    spec->listen_for_fax =
+    spec.side[DM_SIDE_A] = dm_party_spec(call->a);
+    spec.side[DM_SIDE_B] = dm_party_spec(call->b);
+    dm_forks_fill(call->b, &spec.side[DM_SIDE_B]);
+    spec.listen_for_fax =
         !call->fax_in_g711 && dm_fax_is_listened_for(call->a->config, call->b->config);
-    spec->timeout_ms =
-        shorter(call->a->config->media.timeout_ms, call->b->config->media.timeout_ms);
-    spec->hold_timeout_ms =
+    spec.timeout_ms = shorter(call->a->config->media.timeout_ms, call->b->config->media.timeout_ms);
+    spec.hold_timeout_ms =
         shorter(call->a->config->media.hold_timeout_ms, call->b->config->media.hold_timeout_ms);
-    call->deps.media->update(call->session->media, spec);
+    dm_record_set_spec(call->record, &spec);
+    call->deps.media->update(call->session->media, &spec);
+    explicit_bzero(&spec, sizeof spec); /* keys */
 }
 
 void
@@ -339,10 +339,13 @@ flows(const DmMediaSideSpec *from, const DmMediaSideSpec *to, bool transcode)
 }
 
 bool
-dm_sides_bridge(const DmMediaSideSpec *a, const DmMediaSideSpec *b, bool transcode)
+dm_parties_bridge(const DmParty *a, const DmParty *b)
 {
-    if (a->is_t38 || b->is_t38) {
-        return (a->is_t38 || dm_fax_has_g711(a)) && (b->is_t38 || dm_fax_has_g711(b));
+    const DmMediaSideSpec at_a = dm_party_spec(a);
+    const DmMediaSideSpec at_b = dm_party_spec(b);
+
+    if (at_a.is_t38 || at_b.is_t38) {
+        return (at_a.is_t38 || dm_fax_has_g711(a)) && (at_b.is_t38 || dm_fax_has_g711(b));
     }
-    return flows(a, b, transcode) && flows(b, a, transcode);
+    return flows(&at_a, &at_b, b->policy.transcode) && flows(&at_b, &at_a, b->policy.transcode);
 }

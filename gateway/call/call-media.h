@@ -25,6 +25,5 @@ void dm_call_media_close(DmCall *call);
 /* Numbers as of now into the record. */
 void dm_call_media_refresh(DmCall *call);
 
-/* Whether something @a may send can be made into something @b takes, and the other way round. Pure.
- */
-bool dm_sides_bridge(const DmMediaSideSpec *a, const DmMediaSideSpec *b, bool transcode);
+/* Whether something @a may send can be made into something @b takes, and the other way round. */
+bool dm_parties_bridge(const DmParty *a, const DmParty *b);

@@ -50,8 +50,7 @@ typedef struct {
     DmSdp *ours, *theirs; /* last sent and received, agreed or about to be */
     bool ours_was_answer; /* to @theirs */
     DmMediaDirection wish; /* the peer's own last wish, from its offers: not what it answered */
-    DmMediaSideSpec spec;
-    bool has_spec;
+    DmPacked *agreed;      /* last: dm_party_spec(); NULL: nothing */
 } DmParty;
 
 /* A media session, open or closing. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/call/diagnosis.h"
 
+#include "gateway/call/party.h"
 #include "gateway/sdp/format.h"
 
 void
@@ -35,6 +36,7 @@ explain_silent_side(DmCall *call, DmSide side)
 {
     DmRecord *record = call->record;
     const DmMediaSideReport *report = &record->report.side[side];
+    const DmAddress said = dm_record_spec(record).side[side].remote_rtp;
     char text[DM_ADDRESS_TEXT_MAX];
 
     dm_record_add_evidence(record,
@@ -44,7 +46,7 @@ explain_silent_side(DmCall *call, DmSide side)
                            side_name(side),
                            report->rx_packets,
                            report->rx_foreign_source,
-                           dm_address_text(&record->spec.side[side].remote_rtp, text));
+                           dm_address_text(&said, text));
     if (report->rx_srtp_auth > report->rx_packets) {
         dm_record_add_evidence(record,
                                "%" G_GUINT64_FORMAT " SRTP packets from side %s were not made with "
@@ -53,7 +55,7 @@ explain_silent_side(DmCall *call, DmSide side)
                                side_name(side));
         dm_diagnose(call, "srtp_mismatch");
     }
-    if (is_out_of_reach(&record->spec.side[side].remote_rtp, &record->leg[side].remote)) {
+    if (is_out_of_reach(&said, &record->leg[side].remote)) {
         dm_diagnose(call, "sdp_private_addr");
     }
 }
@@ -171,11 +173,11 @@ has_events(const DmMediaSideSpec *spec)
 static void
 explain_missing_events(DmCall *call, DmSide side)
 {
-    const DmMediaSideSpec *spec = &call->record->spec.side[side];
+    const DmMediaSideSpec spec = dm_record_spec(call->record).side[side];
     uint64_t n_pressed = call->record->report.side[dm_side_other(side)].dtmf_events;
 
-    if (n_pressed == 0 || has_events(spec) ||
-        (spec->keys != DM_KEYS_AUTO && spec->keys != DM_KEYS_EVENTS)) {
+    if (n_pressed == 0 || has_events(&spec) ||
+        (spec.keys != DM_KEYS_AUTO && spec.keys != DM_KEYS_EVENTS)) {
         return;
     }
     dm_record_add_evidence(call->record,
@@ -183,8 +185,8 @@ explain_missing_events(DmCall *call, DmSide side)
                            " keys of the other side %s",
                            side_name(side),
                            n_pressed,
-                           spec->keys == DM_KEYS_AUTO ? "went to it as tones, if its codec allows"
-                                                      : "did not reach it");
+                           spec.keys == DM_KEYS_AUTO ? "went to it as tones, if its codec allows"
+                                                     : "did not reach it");
     dm_diagnose(call, "dtmf_not_negotiated");
 }
 
@@ -217,15 +219,16 @@ dm_diagnose_address(DmParty *party)
 {
     DmRecord *record = party->call->record;
     const DmAddress *from = &record->leg[party->side].remote;
+    const DmAddress said = dm_party_spec(party).remote_rtp;
     char said_text[DM_ADDRESS_TEXT_MAX];
     char from_text[DM_ADDRESS_TEXT_MAX];
 
-    if (is_out_of_reach(&party->spec.remote_rtp, from)) {
+    if (is_out_of_reach(&said, from)) {
         dm_record_add_evidence(
             record,
             "Side %s asks for audio at the private address %s although it is at %s",
             side_name(party->side),
-            dm_address_text(&party->spec.remote_rtp, said_text),
+            dm_address_text(&said, said_text),
             dm_address_text(from, from_text));
     }
 }

@@ -43,7 +43,7 @@ play_ringback(DmCall *call)
         .yield_ms = NO_RTP_MS,
     };
 
-    if (call->ringback || !call->early_told || !call->a->has_spec || !call->b->has_spec) {
+    if (call->ringback || !call->early_told || call->a->agreed == NULL || call->b->agreed == NULL) {
         return;
     }
     call->ringback = true;

@@ -77,10 +77,12 @@ dm_fax_is_listened_for(const DmTrunkConfig *a, const DmTrunkConfig *b)
 }
 
 bool
-dm_fax_has_g711(const DmMediaSideSpec *side)
+dm_fax_has_g711(const DmParty *party)
 {
-    for (unsigned i = 0; i < side->n_send; i++) {
-        if (side->send[i].codec == DM_CODEC_PCMA || side->send[i].codec == DM_CODEC_PCMU) {
+    const DmMediaSideSpec side = dm_party_spec(party);
+
+    for (unsigned i = 0; i < side.n_send; i++) {
+        if (side.send[i].codec == DM_CODEC_PCMA || side.send[i].codec == DM_CODEC_PCMU) {
             return true;
         }
     }
@@ -179,9 +181,9 @@ dm_fax_take_offer(DmParty *party, const DmSdp *offer)
 {
     DmParty *other = other_of(party);
     DmFaxDecision decision =
-        dm_fax_decide(party->config, party->side, other->config, dm_fax_has_g711(&other->spec));
+        dm_fax_decide(party->config, party->side, other->config, dm_fax_has_g711(other));
 
-    if (party->spec.is_t38 && !other->spec.is_t38) {
+    if (dm_party_is_t38(party) && !dm_party_is_t38(other)) {
         decision = DM_FAX_ALONE; /* as it is */
     }
     if (decision == DM_FAX_ACROSS) {
@@ -226,9 +228,9 @@ dm_fax_next(DmCall *call)
         DmParty *party = parties[i];
         DmParty *other = parties[DM_N_SIDES - 1 - i];
 
-        if (party != NULL && other != NULL && !call->fax_in_g711 && !party->spec.is_t38 &&
+        if (party != NULL && other != NULL && !call->fax_in_g711 && !dm_party_is_t38(party) &&
             dm_fax_asks(party->config, other->config) &&
-            (other->spec.is_t38 || dm_fax_has_g711(&other->spec))) {
+            (dm_party_is_t38(other) || dm_fax_has_g711(other))) {
             return party;
         }
     }

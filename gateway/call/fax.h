@@ -21,7 +21,7 @@ DmFaxDecision dm_fax_decide(const DmTrunkConfig *from,
 /* A fax machine was heard: whether to ask @trunk's peer for T.38. */
 bool dm_fax_asks(const DmTrunkConfig *trunk, const DmTrunkConfig *other);
 bool dm_fax_is_listened_for(const DmTrunkConfig *a, const DmTrunkConfig *b);
-bool dm_fax_has_g711(const DmMediaSideSpec *side);
+bool dm_fax_has_g711(const DmParty *party);
 void dm_fax_set_policy(const DmTrunkConfig *trunk, DmSdpPolicy *policy);
 
 /* @offer of @party asks for T.38. Returns true when it has been dealt with; false: it is to go

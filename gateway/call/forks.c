@@ -3,6 +3,7 @@
 
 #include "gateway/call/call-media.h"
 #include "gateway/call/negotiation.h"
+#include "gateway/call/party.h"
 
 DM_LOG_TOPIC("call-forks");
 
@@ -48,8 +49,9 @@ void
 dm_forks_note(DmParty *callee, const DmSdp *sdp)
 {
     DmAddress address = address_of(callee, sdp);
+    DmAddress current = dm_party_spec(callee).remote_rtp;
 
-    if (!dm_address_is_set(&address) || dm_address_equal(&address, &callee->spec.remote_rtp) ||
+    if (!dm_address_is_set(&address) || dm_address_equal(&address, &current) ||
         is_known(callee, &address) || n_rivals(callee) >= DM_MEDIA_MAX_RIVALS) {
         return;
     }

@@ -52,8 +52,8 @@ hears_ours(const DmParty *party, const DmParty *other)
     bool peer_speaks =
         (other->wish & DM_MEDIA_SEND) != 0 && party->config->media.hold_audio == DM_HOLD_AUDIO_PEER;
 
-    return is_held && !peer_speaks && party->has_spec && !party->spec.is_t38 &&
-           (party->spec.direction & DM_MEDIA_SEND) != 0;
+    return is_held && !peer_speaks && !dm_party_is_t38(party) &&
+           (dm_party_spec(party).direction & DM_MEDIA_SEND) != 0;
 }
 
 static void

@@ -103,7 +103,7 @@ static void
 forget_caller(DmParty *a)
 {
     dm_party_set_ours(a, NULL, false);
-    a->has_spec = false;
+    g_clear_pointer(&a->agreed, dm_packed_free);
 }
 
 /* What to say to the caller now that the callee's side is known. */
@@ -132,8 +132,8 @@ prepare_caller(DmCall *call, bool final)
 static DmSdpVerdict
 check_bridge(const DmCall *call)
 {
-    if (!call->a->has_spec || call->b == NULL || !call->b->has_spec ||
-        dm_sides_bridge(&call->a->spec, &call->b->spec, call->b->policy.transcode)) {
+    if (call->a->agreed == NULL || call->b == NULL || call->b->agreed == NULL ||
+        dm_parties_bridge(call->a, call->b)) {
         return DM_SDP_OK;
     }
     return DM_SDP_NO_COMMON_CODEC;
@@ -156,8 +156,7 @@ dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool final)
 {
     DmParty *b = call->b;
     g_autoptr(DmSdp) before = b->theirs != NULL ? dm_sdp_ref(b->theirs) : NULL;
-    const DmMediaSideSpec spec_before = b->spec;
-    bool had_spec = b->has_spec;
+    g_autoptr(DmPacked) agreed_before = g_steal_pointer(&b->agreed);
     bool caller_was_told = call->a->ours != NULL;
     DmSdpVerdict verdict;
 
@@ -177,8 +176,8 @@ dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool final)
         return verdict;
     }
     dm_party_set_theirs(b, before);
-    b->spec = spec_before;
-    b->has_spec = had_spec;
+    dm_packed_free(b->agreed);
+    b->agreed = g_steal_pointer(&agreed_before);
     if (!caller_was_told) {
         forget_caller(call->a);
     }
@@ -228,7 +227,7 @@ dm_negotiate_picked_up(DmCall *call)
     if (verdict == DM_SDP_OK) {
         verdict = dm_negotiate_answer_callee(call);
     }
-    if (verdict == DM_SDP_NO_COMMON_CODEC && call->b->has_spec && may_catch_up(call)) {
+    if (verdict == DM_SDP_NO_COMMON_CODEC && call->b->agreed != NULL && may_catch_up(call)) {
         verdict = DM_SDP_OK;
     }
     if (verdict != DM_SDP_OK && !caller_was_told) {

@@ -51,7 +51,7 @@ dm_party_free(DmParty *party)
         party->home->joining.n_away--;
     }
     explicit_bzero(&party->keying, sizeof party->keying);
-    explicit_bzero(&party->spec, sizeof party->spec);
+    dm_packed_free(party->agreed);
     g_free(party);
 }
 
@@ -151,19 +151,37 @@ dm_party_set_theirs(DmParty *party, const DmSdp *sdp)
     set_sdp(&party->theirs, sdp);
 }
 
+DmMediaSideSpec
+dm_party_spec(const DmParty *party)
+{
+    DmMediaSideSpec spec;
+
+    dm_packed_get(party->agreed, &spec, sizeof spec);
+    return spec;
+}
+
+bool
+dm_party_is_t38(const DmParty *party)
+{
+    return dm_party_spec(party).is_t38;
+}
+
 DmSdpVerdict
 dm_party_agree(DmParty *party)
 {
+    DmMediaSideSpec spec = {0};
     DmSdpVerdict verdict;
 
     if (party->ours == NULL || party->theirs == NULL) {
         return DM_SDP_NO_AUDIO;
     }
-    verdict = dm_sdp_side_spec(party->ours, party->theirs, &party->policy, &party->spec);
-    party->has_spec = party->has_spec || verdict == DM_SDP_OK;
+    verdict = dm_sdp_side_spec(party->ours, party->theirs, &party->policy, &spec);
     if (verdict == DM_SDP_OK) {
-        dm_sdp_keying_agreed(&party->keying, &party->spec, party->ours_was_answer);
+        dm_packed_free(party->agreed);
+        party->agreed = dm_packed_new(&spec, sizeof spec);
+        dm_sdp_keying_agreed(&party->keying, &spec, party->ours_was_answer);
     }
+    explicit_bzero(&spec, sizeof spec); /* keys */
     return verdict;
 }
 

@@ -20,6 +20,10 @@ void dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode)
 /* References @sdp, or NULL. */
 void dm_party_set_ours(DmParty *party, const DmSdp *sdp, bool is_answer);
 void dm_party_set_theirs(DmParty *party, const DmSdp *sdp);
+/* What was agreed with it last; all zero: nothing. */
+DmMediaSideSpec dm_party_spec(const DmParty *party);
+/* That was fax by T.38. */
+bool dm_party_is_t38(const DmParty *party);
 /* Works out what both descriptions agree on. On failure everything stays as it was. */
 DmSdpVerdict dm_party_agree(DmParty *party);
 /* Puts an agreed exchange into force, and tells media; when they do not fit all stays as it was. */

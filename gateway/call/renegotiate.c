@@ -59,7 +59,7 @@ static const DmSdp *
 basis_of(const DmParty *party, const DmSdp *offer)
 {
     const DmParty *other = other_party(party);
-    bool is_modem = other->spec.is_t38 && !party->spec.is_t38;
+    bool is_modem = dm_party_is_t38(other) && !dm_party_is_t38(party);
 
     return is_modem && !dm_t38_is_wanted(offer, true) ? party->ours : other->theirs;
 }
@@ -210,7 +210,7 @@ make_offer(const DmParty *party, DmSdp **out_offer)
     const DmParty *other = other_party(party);
     g_autoptr(DmSdp) wished = dm_renegotiate_wish(other);
 
-    if (party->spec.is_t38 != other->spec.is_t38) {
+    if (dm_party_is_t38(party) != dm_party_is_t38(other)) {
         *out_offer = dm_sdp_ref(party->ours);
         return DM_SDP_OK;
     }
@@ -254,7 +254,7 @@ static void
 take_offer(DmParty *party, const DmSdp *offer)
 {
     /* A fax that is translated here: neither side's changes are the other's affair. */
-    bool is_translated = party->spec.is_t38 != other_party(party)->spec.is_t38;
+    bool is_translated = dm_party_is_t38(party) != dm_party_is_t38(other_party(party));
     bool stays_here = is_translated || dm_hold_stays_here(party, other_party(party), offer);
 
     if (answer_refresh(party, offer) || answer_move(party, offer)) {
@@ -292,8 +292,7 @@ dm_renegotiate_on_reoffer(DmParty *party, const DmLegEvent *event)
 static void
 check_bridge(DmCall *call)
 {
-    if (call->a != NULL && call->b != NULL &&
-        !dm_sides_bridge(&call->a->spec, &call->b->spec, call->b->policy.transcode)) {
+    if (call->a != NULL && call->b != NULL && !dm_parties_bridge(call->a, call->b)) {
         dm_record_add_evidence(call->record,
                                "After a re-INVITE the two sides have no codec in common");
         dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");
@@ -336,7 +335,7 @@ finish(DmCall *call, const DmSdp *answer)
         return;
     }
     check_bridge(call);
-    if (done.from == NULL && done.to->spec.is_t38 && !dm_call_is_ending(call)) {
+    if (done.from == NULL && dm_party_is_t38(done.to) && !dm_call_is_ending(call)) {
         ask_next_for_fax(call); /* the other side may have it too */
     }
 }

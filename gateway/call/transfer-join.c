@@ -248,7 +248,7 @@ dm_join_take_place(DmCall *host, DmSide place, DmParty *in)
 static bool
 bridges(const DmCall *host)
 {
-    return dm_sides_bridge(&host->a->spec, &host->b->spec, host->b->policy.transcode);
+    return dm_parties_bridge(host->a, host->b);
 }
 
 static DmSide
@@ -350,17 +350,18 @@ dm_join_refresh_media(DmCall *guest)
 {
     DmRecord *record = guest->record;
     const DmRecord *host = guest->joining.host->record;
-    bool swapped = guest->joining.swapped;
+    const DmMediaSpec theirs = dm_record_spec(host);
+    DmMediaSpec spec = theirs;
 
     dm_call_media_refresh(guest->joining.host);
     record->has_media = true;
-    record->spec = host->spec;
     for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
-        DmSide theirs = swapped ? dm_side_other(side) : side;
+        DmSide place = guest->joining.swapped ? dm_side_other(side) : side;
 
-        record->spec.side[side] = host->spec.side[theirs];
-        record->report.side[side] = host->report.side[theirs];
+        spec.side[side] = theirs.side[place];
+        record->report.side[side] = host->report.side[place];
     }
+    dm_record_set_spec(record, &spec);
     record->report.transcoded = host->report.transcoded;
 }
 

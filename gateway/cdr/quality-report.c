@@ -102,9 +102,8 @@ static void
 add_session(GString *out, const DmRecord *record, DmSide side)
 {
     const DmMediaSideReport *report = &record->report.side[side];
-    const DmAddress *remote = dm_address_is_set(&report->latched)
-                                  ? &report->latched
-                                  : &record->spec.side[side].remote_rtp;
+    const DmAddress agreed = dm_record_spec(record).side[side].remote_rtp;
+    const DmAddress *remote = dm_address_is_set(&report->latched) ? &report->latched : &agreed;
 
     add_parties(out, record, side);
     add_address(out, "LocalAddr", &report->local, report->ssrc_tx);
@@ -281,15 +280,15 @@ add_span(GString *out, const DmRecord *record, int64_t end_wall_us)
 static void
 add_local(GString *out, const DmRecord *record, DmSide side, int64_t end_wall_us)
 {
-    const DmMediaSideSpec *spec = &record->spec.side[side];
+    const DmMediaSideSpec spec = dm_record_spec(record).side[side];
     const DmMediaSideReport *report = &record->report.side[side];
     const DmVoipMetrics *heard = &report->heard;
 
     g_string_append(out, "LocalMetrics:\r\n");
     add_span(out, record, end_wall_us);
     add_description(out,
-                    spec,
-                    find_format(spec->recv, spec->n_recv, report->pt, report->codec),
+                    &spec,
+                    find_format(spec.recv, spec.n_recv, report->pt, report->codec),
                     heard->config >> 6);
     if (heard->known) {
         add_losses(out, heard);
@@ -303,7 +302,7 @@ add_local(GString *out, const DmRecord *record, DmSide side, int64_t end_wall_us
 static void
 add_remote(GString *out, const DmRecord *record, DmSide side, int64_t end_wall_us)
 {
-    const DmMediaSideSpec *spec = &record->spec.side[side];
+    const DmMediaSideSpec spec = dm_record_spec(record).side[side];
     const DmMediaSideReport *report = &record->report.side[side];
     const DmVoipMetrics *told = &report->told;
 
@@ -312,7 +311,7 @@ add_remote(GString *out, const DmRecord *record, DmSide side, int64_t end_wall_u
     }
     g_string_append(out, "RemoteMetrics:\r\n");
     add_span(out, record, end_wall_us);
-    add_description(out, spec, spec->n_send > 0 ? &spec->send[0] : NULL, told->config >> 6);
+    add_description(out, &spec, spec.n_send > 0 ? &spec.send[0] : NULL, told->config >> 6);
     add_losses(out, told);
     add_delays(out, told, report->tx_jitter_us);
     add_levels(out, told);
@@ -325,8 +324,8 @@ dm_quality_report_print(const DmRecord *record, DmSide side, int64_t end_wall_us
     bool is_last = end_wall_us == 0;
     GString *out;
 
-    if (record->answer_wall_us == 0 || !record->has_media || record->spec.side[side].is_t38 ||
-        record->leg[side].trunk == NULL) {
+    if (record->answer_wall_us == 0 || !record->has_media ||
+        dm_record_spec(record).side[side].is_t38 || record->leg[side].trunk == NULL) {
         return NULL;
     }
     if (is_last) {

@@ -83,7 +83,7 @@ dm_record_free(DmRecord *record)
     g_free(record->release.diagnosis);
     g_ptr_array_unref(record->release.evidence);
     g_ptr_array_unref(record->limits_hit);
-    explicit_bzero(&record->spec, sizeof record->spec); /* keys */
+    dm_packed_free(record->agreed);
     g_ptr_array_unref(record->recordings);
     g_free(record);
 }
@@ -119,6 +119,22 @@ dm_record_add_limit(DmRecord *record, const char *limit)
     if (record->limits_hit->len < MAX_LIMITS) {
         g_ptr_array_add(record->limits_hit, g_strdup(limit));
     }
+}
+
+DmMediaSpec
+dm_record_spec(const DmRecord *record)
+{
+    DmMediaSpec spec;
+
+    dm_packed_get(record->agreed, &spec, sizeof spec);
+    return spec;
+}
+
+void
+dm_record_set_spec(DmRecord *record, const DmMediaSpec *spec)
+{
+    dm_packed_free(record->agreed);
+    record->agreed = dm_packed_new(spec, sizeof *spec);
 }
 
 const char *
@@ -656,6 +672,7 @@ static void
 add_media(GString *out, const DmRecord *record)
 {
     bool one_way = record->audio == DM_AUDIO_A_ONLY || record->audio == DM_AUDIO_B_ONLY;
+    DmMediaSpec spec = dm_record_spec(record);
 
     if (!record->has_media) {
         dm_json_text_add_null(out, "media");
@@ -665,7 +682,7 @@ add_media(GString *out, const DmRecord *record)
     for (int side = 0; side < DM_N_SIDES; side++) {
         add_media_side(out,
                        side == DM_SIDE_A ? "a" : "b",
-                       &record->spec.side[side],
+                       &spec.side[side],
                        &record->report.side[side],
                        record->leg[side].transport);
     }

@@ -8,6 +8,7 @@
 
 #include "gateway/base/address.h"
 #include "gateway/base/id.h"
+#include "gateway/base/packed.h"
 #include "media/spec.h"
 
 /* What is known about a call, filled in as it lives by the one thread that owns it. Field names in
@@ -63,7 +64,7 @@ typedef struct {
     char *route_facts;   /* it and the trace as members of JSON, printed once for all records of the
                             call */
 
-    DmMediaSpec spec;      /* agreed last */
+    DmPacked *agreed;      /* last: dm_record_spec(); NULL: nothing */
     DmMediaReport report;  /* final, or as of the audio check */
     GPtrArray *recordings; /* char *: files, as many as the report has recordings, in their order */
     bool has_media;
@@ -89,6 +90,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmRecord, dm_record_free)
 DmRecordAttempt *dm_record_add_attempt(DmRecord *record);
 void dm_record_add_evidence(DmRecord *record, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void dm_record_add_limit(DmRecord *record, const char *limit);
+
+/* What both sides agreed on last; all zero: nothing. */
+DmMediaSpec dm_record_spec(const DmRecord *record);
+void dm_record_set_spec(DmRecord *record, const DmMediaSpec *spec);
 
 /* Which route was taken, NULL: none, and why: the plan's trace, an array; NULL: not told. The
  * record takes the text as it is now. */

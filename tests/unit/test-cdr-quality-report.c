@@ -106,6 +106,7 @@ static DmRecord *
 call(void)
 {
     DmRecord *record = dm_record_new();
+    DmMediaSpec agreed = {0};
 
     record->node = g_strdup("gw-1");
     record->has_media = true;
@@ -116,7 +117,7 @@ call(void)
     record->out.from = g_strdup("+442079460000");
     record->out.ruri = g_strdup("+442079460018");
     for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
-        DmMediaSideSpec *spec = &record->spec.side[side];
+        DmMediaSideSpec *spec = &agreed.side[side];
         DmMediaSideReport *report = &record->report.side[side];
 
         record->leg[side].trunk = g_strdup(side == DM_SIDE_A ? "pbx" : "carrier");
@@ -134,6 +135,7 @@ call(void)
         report->jitter_us = 3600;
         report->heard = heard;
     }
+    dm_record_set_spec(record, &agreed);
     return record;
 }
 
@@ -239,7 +241,7 @@ test_nothing_to_tell(void)
     g_autoptr(DmRecord) record = call();
 
     g_test_summary("Fax by T.38, calls without media and calls never answered are not reported");
-    record->spec.side[DM_SIDE_A].is_t38 = true;
+    dm_record_set_spec(record, &(DmMediaSpec){.side[DM_SIDE_A].is_t38 = true});
     g_assert_null(dm_quality_report_print(record, DM_SIDE_A, 0));
     record->has_media = false;
     g_assert_null(dm_quality_report_print(record, DM_SIDE_B, 0));

@@ -212,7 +212,8 @@ static void
 test_media(void)
 {
     g_autoptr(DmRecord) record = answered_call();
-    DmMediaSideSpec *spec = &record->spec.side[DM_SIDE_B];
+    DmMediaSpec agreed = {0};
+    DmMediaSideSpec *spec = &agreed.side[DM_SIDE_B];
     DmMediaSideReport *report = &record->report.side[DM_SIDE_B];
     json_t *json;
     const json_t *media;
@@ -229,6 +230,7 @@ test_media(void)
     spec->recv[0] = (DmMediaFormat){.codec = DM_CODEC_PCMU, .pt = 0, .name = "PCMU"};
     spec->recv[1] = (DmMediaFormat){.codec = DM_CODEC_PCMA, .pt = 8, .name = "PCMA"};
     g_assert_true(dm_address_parse(&spec->remote_rtp, "10.0.0.5", 4000));
+    dm_record_set_spec(record, &agreed);
     g_assert_true(dm_address_parse(&report->latched, "192.0.2.9", 4002));
     report->rx_packets = 1500;
     report->rx_lost = 3;

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <glib.h>
+#include <stddef.h>
+
+/* A plain value that is mostly zeros, kept without them: words of eight bytes that are zero take a
+ * bit. For what a call keeps as long as it stands and looks at now and then. Immutable. */
+typedef struct DmPacked DmPacked;
+
+/* (transfer full) */
+DmPacked *dm_packed_new(const void *value, size_t size);
+/* What it was made from may have been keys: nothing is left behind in freed memory. NULL is fine.
+ */
+void dm_packed_free(DmPacked *packed);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmPacked, dm_packed_free)
+
+/* The value again. @packed: (nullable): all zero. @size: as it was. */
+void dm_packed_get(const DmPacked *packed, void *out, size_t size);
