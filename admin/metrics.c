@@ -149,6 +149,7 @@ add_trunk(DmPrometheus *page, const DmTrunkConfig *trunk, const DmTrunkStatus *s
     add(page, METRIC_trunk_answered, labels, (double)status->answered);
     add(page, METRIC_trunk_failed, labels, (double)status->failed);
     add(page, METRIC_trunk_rejected, labels, (double)status->rejected_limit);
+    add(page, METRIC_auth_failures, labels, (double)status->auth_failures);
     if (status->attempts > 0) {
         add(page, METRIC_asr, labels, (double)status->answered / (double)status->attempts);
     }

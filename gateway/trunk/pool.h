@@ -207,6 +207,7 @@ typedef struct {
     } endpoints[16];
     uint64_t attempts, answered, failed; /* since start */
     uint64_t rejected_limit;
+    uint64_t auth_failures;
     int64_t mos[2][DM_HISTOGRAM_SLOTS]; /* of finished calls: from the trunk, to the trunk */
     DmBindings *contacts; /* one reference; NULL: none. Given up by dm_trunk_status_clear(). */
 } DmTrunkStatus;
@@ -215,6 +216,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DmTrunkStatus, dm_trunk_status_clear)
 extern const DmHistogramShape dm_trunk_mos_shape;
 bool dm_trunk_registry_status(DmTrunkRegistry *registry, const char *trunk_id, DmTrunkStatus *out);
 /* Counts an attempt's end for the status. */
+void dm_trunk_count_auth_failure(DmTrunk *trunk); /* either way: its credentials, or ours */
 void dm_trunk_count_result(DmTrunk *trunk, bool answered);
 /* How a call sounded on average, MOS times 100. @inbound: what came from the trunk. */
 void dm_trunk_count_mos(DmTrunk *trunk, bool inbound, unsigned mos_x100);

@@ -351,6 +351,7 @@ copy_status(DmTrunkShared *shared, DmTrunkStatus *out)
         .answered = atomic_load(&shared->answered),
         .failed = atomic_load(&shared->failed),
         .rejected_limit = atomic_load(&shared->rejected_limit),
+        .auth_failures = atomic_load(&shared->auth_failures),
     };
     g_strlcpy(out->id, shared->id, sizeof(out->id));
     out->contacts = shared->bindings != NULL ? dm_bindings_ref(shared->bindings) : NULL;

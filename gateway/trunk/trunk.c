@@ -467,6 +467,12 @@ dm_trunk_count_result(DmTrunk *trunk, bool answered)
     atomic_fetch_add(answered ? &trunk->shared->answered : &trunk->shared->failed, 1);
 }
 
+void
+dm_trunk_count_auth_failure(DmTrunk *trunk)
+{
+    atomic_fetch_add(&trunk->shared->auth_failures, 1);
+}
+
 /* Below 3.6 many are dissatisfied, below 3.1 nearly all (G.107, table B.1). */
 const DmHistogramShape dm_trunk_mos_shape = {1e-2, {150, 200, 258, 310, 360, 400, 420, 434}};
 
@@ -582,6 +588,9 @@ dm_trunk_report_registration(DmTrunk *trunk,
 {
     DmTrunkShared *shared = trunk->shared;
 
+    if (state == DM_REG_AUTH_FAILED) {
+        dm_trunk_count_auth_failure(trunk);
+    }
     if (state == DM_REG_REGISTERED) {
         atomic_store(&shared->registration_failures, 0);
     } else if (state == DM_REG_RETRYING || state == DM_REG_AUTH_FAILED ||

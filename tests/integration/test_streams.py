@@ -44,6 +44,9 @@ def test_calls_over_tcp(place, mode, workers):
     assert len(records) == 6
     assert all(c["a"]["transport"] == "tcp" and c["b"]["transport"] == "tcp" for c in records)
     assert streams.metric(gateway, 'sip_datagrams_total{direction="out",transport="udp"}') == 0
+    for way in ("in", "out"):
+        assert streams.metric(gateway, f'sip_requests_total{{direction="{way}",method="INVITE",transport="tcp"}}') == 6
+        assert streams.metric(gateway, f'sip_requests_total{{direction="{way}",method="INVITE",transport="udp"}}') == 0
     assert streams.metric(gateway, 'sip_connections_total{direction="out"}') <= workers
 
 

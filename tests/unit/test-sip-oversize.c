@@ -370,7 +370,7 @@ test_fall_back(void)
     g_assert_cmpstr(world.told->str, ==, "no-tcp ");
     g_assert_cmpuint(dm_tx_layer_n_active(world.layer), ==, 1);
     g_assert_cmpint(dm_counter_value(&world.counters[SIP_tx_active]), ==, 1);
-    g_assert_cmpint(dm_counter_value(&world.counters[SIP_req_out_INVITE]), ==, 1);
+    g_assert_cmpint(dm_counter_value(&world.counters[SIP_req_out_tcp_INVITE]), ==, 1);
     g_assert_cmpint(dm_counter_value(&world.counters[SIP_oversize_tcp_failed]), ==, 1);
     world_run_ms(&world, 600);
     g_assert_cmpint(dm_counter_value(&world.counters[SIP_repeat_out_request]), ==, 1);

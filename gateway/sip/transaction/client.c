@@ -248,7 +248,7 @@ begin(DmClientTx *tx, DmSpan method)
 static void
 run(DmClientTx *tx, DmSpan method)
 {
-    dm_count(&tx->layer->options.counters[SIP_req_out_INVITE + dm_method_parse(method)]);
+    dm_tx_count_request(tx->layer, false, tx->flow.transport, dm_method_parse(method));
     begin(tx, method);
 }
 
@@ -497,7 +497,7 @@ acknowledge(DmClientTx *tx, const DmScan *scan)
     dm_request_text_derive(tx->text, "ACK", &scan->to, NULL, ack);
     forget_text(tx);
     tx->text = ack;
-    dm_count(&tx->layer->options.counters[SIP_req_out_ACK]);
+    dm_tx_count_request(tx->layer, false, tx->flow.transport, DM_METHOD_ACK);
     dm_tx_send(tx->layer, &tx->flow, ack->str, ack->len);
 }
 

@@ -43,6 +43,11 @@ dm_tx_unreliable_us(const DmSipFlow *flow, int64_t us)
 }
 /* Counts a transaction made or gone. */
 void dm_tx_count_active(DmTxLayer *layer, int by);
+static inline void
+dm_tx_count_request(DmTxLayer *layer, bool inbound, DmTransport transport, DmSipMethod method)
+{
+    dm_count(&layer->options.counters[dm_sip_request_counter(inbound, transport, method)]);
+}
 
 /* --- server.c --- */
 

@@ -130,7 +130,7 @@ dm_tx_layer_send_ack(DmTxLayer *layer, DmSipMessage *ack, const DmSipFlow *flow,
     if (out_bytes != NULL) {
         g_string_append_len(out_bytes, text->str, (gssize)text->len);
     }
-    dm_count(&layer->options.counters[SIP_req_out_ACK]);
+    dm_tx_count_request(layer, false, flow->transport, DM_METHOD_ACK);
     return dm_tx_send(layer, flow, text->str, text->len);
 }
 
@@ -220,7 +220,7 @@ receive_ack(DmTxLayer *layer,
     if (tx != NULL && dm_server_tx_receive_ack(tx)) {
         return;
     }
-    dm_count(&layer->options.counters[SIP_req_in_ACK]);
+    dm_tx_count_request(layer, true, flow->transport, DM_METHOD_ACK);
     ack = parse(layer, flow, data, len, scan);
     if (ack != NULL) {
         layer->options.user->on_ack(ack, layer->options.user_data);
@@ -237,7 +237,7 @@ receive_cancel(DmTxLayer *layer,
 {
     g_autofree char *reason = NULL;
 
-    dm_count(&layer->options.counters[SIP_req_in_CANCEL]);
+    dm_tx_count_request(layer, true, flow->transport, DM_METHOD_CANCEL);
     answer_statelessly(layer, flow, data, scan, tx != NULL ? 200 : 481);
     if (tx != NULL) {
         reason = dm_request_text_header(data, scan->head_len, "Reason");
@@ -255,7 +255,7 @@ receive_new_request(DmTxLayer *layer,
 {
     DmSipMessage *request;
 
-    dm_count(&layer->options.counters[SIP_req_in_INVITE + scan->method]);
+    dm_tx_count_request(layer, true, flow->transport, scan->method);
     if (dm_tx_layer_n_active(layer) >= layer->options.max_transactions) {
         dm_count(&layer->options.counters[SIP_tx_refused]);
         answer_statelessly(layer, flow, data, scan, 503);
