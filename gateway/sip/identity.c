@@ -171,6 +171,8 @@ read_privacy(const sip_t *sip, DmIdentity *out)
     set(&out->privacy, g_strdup(list->str));
 }
 
+static void read_history(const DmSipMessage *request, DmIdentity *out);
+
 static void
 read_extensions(const DmSipMessage *request, DmIdentity *out)
 {
@@ -193,6 +195,91 @@ read_extensions(const DmSipMessage *request, DmIdentity *out)
     if (diversion != NULL) {
         set(&out->diversion_user, user_of(diversion->a_url));
         set(&out->diversion_reason, parameter(diversion, "reason="));
+    } else {
+        read_history(request, out);
+    }
+}
+
+/* RFC 4458 causes as RFC 7544 has them for Diversion; NULL: no diversion. */
+static const char *
+reason_of_cause(const char *cause)
+{
+    static const struct {
+        unsigned cause;
+        const char *reason;
+    } reasons[] = {
+        {302, "unconditional"},
+        {408, "no-answer"},
+        {486, "user-busy"},
+        {480, "deflection"},
+        {487, "deflection"},
+        {503, "unavailable"},
+        {404, "unknown"},
+    };
+    unsigned number = cause != NULL ? (unsigned)strtoul(cause, NULL, 10) : 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(reasons); i++) {
+        if (reasons[i].cause == number) {
+            return reasons[i].reason;
+        }
+    }
+    return NULL;
+}
+
+#define MAX_HISTORY 16
+
+/* RFC 7044, 10.2: why it was sent on stands in the entry that was, as an escaped Reason. */
+static const char *
+escaped_cause(const sip_from_t *before)
+{
+    const char *headers = before != NULL ? before->a_url->url_headers : NULL;
+    const char *found = headers != NULL ? strcasestr(headers, "cause%3D") : NULL;
+
+    return found != NULL ? found + strlen("cause%3D") : NULL;
+}
+
+/* One entry: who had the call next. @before: who had it until then, unless that is to be kept
+ * secret (RFC 7044, 10.1.2). The last that was sent on is what Diversion would tell first. */
+static void
+take_entry(const sip_from_t *entry, const sip_from_t *before, DmIdentity *out)
+{
+    const url_t *url = entry->a_url;
+    char cause[8] = "";
+    bool has_cause =
+        url->url_params != NULL && url_param(url->url_params, "cause", cause, sizeof cause) > 0;
+    const char *reason = reason_of_cause(has_cause ? cause : escaped_cause(before));
+    bool is_secret = before != NULL && before->a_url->url_headers != NULL &&
+                     strcasestr(before->a_url->url_headers, "privacy=") != NULL;
+
+    if (reason != NULL && before != NULL && !is_secret) {
+        set(&out->diversion_user, user_of(before->a_url));
+        set(&out->diversion_reason, g_strdup(reason));
+    }
+}
+
+/* Who sent the call on, of those who tell it by History-Info (RFC 7044). */
+static void
+read_history(const DmSipMessage *request, DmIdentity *out)
+{
+    const sip_from_t *before = NULL;
+    unsigned n = 0;
+
+    for (const sip_unknown_t *h = request->sip->sip_unknown; h != NULL; h = h->un_next) {
+        bool is_history = h->un_name != NULL && h->un_value != NULL &&
+                          strcasecmp(h->un_name, "History-Info") == 0;
+        const char *p = is_history ? h->un_value : "";
+
+        while (*p != '\0' && n++ < MAX_HISTORY) {
+            g_autofree char *value = first_value(p);
+            const sip_from_t *entry = sip_from_make(request->home, value);
+
+            if (entry != NULL) {
+                take_entry(entry, before, out);
+                before = entry;
+            }
+            p += strlen(value);
+            p += *p == ',';
+        }
     }
 }
 

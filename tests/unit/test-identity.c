@@ -237,6 +237,52 @@ test_diversion_modes(void)
     }
 }
 
+static void
+test_history(void)
+{
+    static const struct {
+        const char *headers, *user, *reason;
+    } cases[] = {
+        {"History-Info: <sip:+441@h>;index=1, <sip:+442@h;cause=486>;index=1.1;mp=1\r\n",
+         "+441",
+         "user-busy"},
+        {"History-Info: <sip:+441@h>;index=1\r\n"
+         "History-Info: <sip:+442@h;cause=302>;index=1.1, \"A, B\" "
+         "<sip:+443@h;cause=408>;index=2\r\n",
+         "+442",
+         "no-answer"},
+        {"History-Info: <sip:+441@h?Reason=SIP%3Bcause%3D480>;index=1, <sip:+442@h>;index=1.1\r\n",
+         "+441",
+         "deflection"},
+        {"History-Info: <sip:+441@h?Privacy=history>;index=1, <sip:+442@h;cause=302>;index=1.1\r\n",
+         "",
+         ""},
+        {"History-Info: <sip:+441@h>;index=1\r\n", "", ""},
+        {"History-Info: <sip:+441@h>;index=1, <sip:+442@h;cause=302>;index=1.1\r\n"
+         "Diversion: <sip:+447@h>;reason=no-answer\r\n",
+         "+447",
+         "no-answer"},
+        {"History-Info: ,,<>, \"\r\n", "", ""},
+    };
+
+    g_test_summary("ID-4: who sent the call on is read from History-Info as from Diversion "
+                   "(RFC 7544); who wants to be kept secret is");
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strdup_printf(
+            "INVITE sip:+449@gw SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n"
+            "From: <sip:1@h>;tag=a\r\nTo: <sip:+449@gw>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n"
+            "%sContent-Length: 0\r\n\r\n",
+            cases[i].headers);
+        g_autoptr(DmSipMessage) request = sip_text_parse(text);
+        DmIdentity identity;
+
+        dm_identity_read(request, &identity);
+        g_assert_cmpstr(identity.diversion_user, ==, cases[i].user);
+        g_assert_cmpstr(identity.diversion_reason, ==, cases[i].reason);
+        dm_identity_clear(&identity);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -248,6 +294,7 @@ main(int argc, char **argv)
     g_test_add_func("/identity/withheld", test_withheld);
     g_test_add_func("/identity/escapes", test_escapes);
     g_test_add_func("/identity/ipv6", test_ipv6);
+    g_test_add_func("/identity/history", test_history);
     g_test_add_func("/identity/diversion-modes", test_diversion_modes);
     return g_test_run();
 }
