@@ -692,6 +692,23 @@ must_be_sent(const char *header)
 }
 
 static void *
+make_body_type(const json_t *element, DmJsonReader *reader)
+{
+    g_autofree char *type = dm_json_make_string(element, reader);
+
+    if (type != NULL &&
+        !g_regex_match_simple("^[a-z0-9.+-]{1,48}/[a-z0-9.+-]{1,48}$", type, 0, 0)) {
+        dm_json_problem(reader, "format", "expected a content type like \"application/isup\"");
+        return NULL;
+    }
+    if (g_strcmp0(type, "application/sdp") == 0) {
+        dm_json_problem(reader, "conflict", "the session description never crosses");
+        return NULL;
+    }
+    return g_steal_pointer(&type);
+}
+
+static void *
 make_optional_header(const json_t *element, DmJsonReader *reader)
 {
     char *name = dm_json_make_string(element, reader);
@@ -786,6 +803,12 @@ static const DmJsonMember auth_members[] = {
      .shown = "`MD5`; with `inbound_ha1` what that has",
      .doc = "What our challenges offer, best first; answers with others are not accepted. Some "
             "PBXs fail on an algorithm they do not know instead of passing it over."},
+    {"inbound_integrity",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, auth.inbound_integrity),
+     .doc =
+         "Our challenges offer `auth-int` beside `auth`: the body is part of the answer. Not for "
+         "peers behind devices that rewrite session descriptions."},
     {"certificate_names",
      DM_JSON_ARRAY,
      DM_JSON_AT(DmTrunkConfig, auth.certificate_names),
@@ -1330,6 +1353,22 @@ static const DmJsonMember sip_members[] = {
             "last: by TCP, and by UDP when no connection can be made within 2 s; it needs a TCP "
             "listener. What does not fit after all this leaves in fragments. A 513 of the peer is "
             "answered once with all steps but `tcp`, and remembered for a day."},
+    {"body_types",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, sip.body_types),
+     .max = 8,
+     .make = make_body_type,
+     .free = g_free,
+     .text = "[\"application/pidf+xml\"]",
+     .doc = "Content types that may stand beside the session description in an INVITE, and cross "
+            "where both trunks list them, as they are: by itself a location (RFC 6442). Others are "
+            "left out. ISUP tells of the network it comes from; list it only between trunks that "
+            "speak SIP-I."},
+    {"strict_bodies",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, sip.strict_bodies),
+     .doc = "A part of a body that we do not know, and that does not say how it is to be handled, "
+            "is refused with 415, as RFC 5621 has it, instead of being left out."},
     {"optional_headers",
      DM_JSON_ARRAY,
      DM_JSON_AT(DmTrunkConfig, sip.optional_headers),
@@ -1769,6 +1808,7 @@ dm_trunk_config_free(DmTrunkConfig *trunk)
     g_clear_pointer(&trunk->failover_codes, g_ptr_array_unref);
     g_clear_pointer(&trunk->sip.oversize, g_array_unref);
     g_clear_pointer(&trunk->sip.optional_headers, g_ptr_array_unref);
+    g_clear_pointer(&trunk->sip.body_types, g_ptr_array_unref);
     json_decref(trunk->source);
     g_free(trunk);
 }

@@ -219,6 +219,7 @@ typedef struct {
         GPtrArray *certificate_names;           /* char *: a client that proves one of them by TLS
                                                    is the trunk */
         char *selector_header, *selector_value; /* tells trunks on one address apart; "": not so */
+        bool inbound_integrity;                 /* auth-int is offered beside auth */
         GArray *inbound_algorithms;             /* int, DmDigestHash: what is offered, best first */
     } auth;
 
@@ -309,6 +310,8 @@ typedef struct {
         DmReferMode refer_mode;
         bool absorb_refresh;         /* what changes nothing is answered without the other side */
         GArray *oversize;            /* int, DmOversizeStep: in this order, until it fits */
+        GPtrArray *body_types;       /* char *: content types that cross beside the description */
+        bool strict_bodies;          /* a part that does not say so is required (RFC 5621) */
         GPtrArray *optional_headers; /* char *: may be left out where there is no room */
         struct {
             DmAbility mode;

@@ -152,6 +152,7 @@ struct DmCall {
     DmRecord *record;
     unsigned max_forwards;
     bool route_records;          /* the route wants its calls written to files */
+    GPtrArray *parts;            /* DmBodyPart: what goes along with our INVITEs; NULL: nothing */
     bool fax_in_g711;            /* T.38 was to be, and is not: what is heard is modem tones */
     bool early_told;             /* the caller has been told a description before the answer */
     bool plays_hold[DM_N_SIDES]; /* something of ours, to a side that is held */

@@ -371,6 +371,11 @@ set_up(DmCall *call, const DmIncoming *incoming)
         .user_data = call->deps.pool,
     };
 
+    if (incoming->is_unreadable) {
+        dm_record_add_evidence(call->record, "The caller's session description cannot be read");
+        dm_call_fail(call, 400, DM_Q850_INTERWORKING, "sdp_unreadable");
+        return;
+    }
     if (incoming->replaced != NULL) {
         if (admit(call)) {
             dm_transfer_take_place(call, incoming->replaced);
@@ -436,6 +441,7 @@ dm_call_new(const DmCallDeps *deps, DmConfig *config, const DmIncoming *incoming
     call->early_offer = incoming->offer == NULL && incoming->early_offer;
     /* RFC 7332, 3: a loop through several B2BUAs ends as one through proxies does. */
     call->max_forwards = incoming->max_forwards > 0 ? incoming->max_forwards - 1 : 0;
+    call->parts = incoming->parts != NULL ? g_ptr_array_ref(incoming->parts) : NULL;
     g_strlcpy(call->record->id, incoming->leg->call_id, sizeof(call->record->id));
     if (call->record->id[0] == '\0') {
         dm_call_id_make(call->record->id, wall_us, deps->random);
@@ -468,6 +474,7 @@ dm_call_destroy(DmCall *call)
     dm_stand_in_free(call->stand_in);
     g_free(call->replaces);
     g_free(call->referred_by);
+    g_clear_pointer(&call->parts, g_ptr_array_unref);
     g_ptr_array_unref(call->parties);
     g_ptr_array_unref(call->sessions);
     dm_renegotiation_clear(&call->renegotiation);

@@ -241,6 +241,7 @@ send_invite(DmParty *party, const DmTarget *address)
         .call_id = call->record->id,
         .replaces = call->replaces,
         .referred_by = call->referred_by,
+        .parts = call->parts,
     };
 
     call->b = party;

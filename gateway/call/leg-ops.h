@@ -143,6 +143,16 @@ struct DmLeg {
     void *user_data;
 };
 
+/* What came with a description in a body of several parts, and may cross (RFC 5621; SIG-26). */
+typedef struct {
+    char *type;        /* "application/isup", small letters */
+    char *parameters;  /* ";version=itu-t92+"; "": none */
+    char *disposition; /* "render;handling=optional"; "": not said */
+    GBytes *data;
+    bool is_location; /* Geolocation points to it (RFC 6442) */
+    bool routes;      /* and it may be used to find the way */
+} DmBodyPart;
+
 /* One INVITE to one address. */
 typedef struct {
     const DmRouteTarget *target;
@@ -153,6 +163,7 @@ typedef struct {
     const char *call_id;     /* ours, for the log: not sent */
     const char *replaces;    /* value of Replaces (RFC 3891); NULL: none */
     const char *referred_by; /* number for Referred-By (RFC 3892); NULL: nobody */
+    const GPtrArray *parts;  /* DmBodyPart; NULL: none. Those go along that the trunk takes. */
 } DmDial;
 
 /* Makes calling legs. Implemented by gateway/sip; @factory is its own. The INVITE leaves before it
@@ -174,5 +185,7 @@ typedef struct {
     const char *auth;      /* "ip", "digest", "reg" */
     DmLeg *replaced;       /* whose place it is to take (RFC 3891): up, or a leg of ours that rings;
                               NULL: nobody's */
+    GPtrArray *parts;      /* DmBodyPart; NULL: none. Referenced by who keeps it. */
+    bool is_unreadable;    /* its description cannot be read: 400 */
     struct DmTransfer *transfer; /* it is the new call of a transfer; NULL: none */
 } DmIncoming;

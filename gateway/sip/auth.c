@@ -163,6 +163,9 @@ dm_auth_challenge(DmNonces *nonces,
 
         if (can_check(trunk, hash)) {
             dm_digest_server_challenge(realm, nonce, algorithm_of[hash], stale, value);
+            if (trunk->auth.inbound_integrity) {
+                dm_digest_server_offer_integrity(value);
+            }
             dm_sip_message_add(response, "WWW-Authenticate", value->str);
         }
     }
@@ -187,7 +190,12 @@ dm_sip_auth_demand(DmSipCore *core,
         return true;
     }
     if (check == DM_DIGEST_WRONG) {
+        DmTrunk *of = dm_pool_find(core->pool, trunk->id);
+
         dm_count(&core->counters[SIP_blocked_credentials]);
+        if (of != NULL) {
+            dm_trunk_count_auth_failure(of);
+        }
     }
     dm_sip_token(core, tag);
     response = dm_sip_response_new(request, check == DM_DIGEST_BAD_URI ? 400 : 401, NULL, tag);

@@ -5,6 +5,7 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
+#include "gateway/sip/bodies.h"
 #include "gateway/sip/identity.h"
 
 /* (transfer full) */
@@ -132,6 +133,21 @@ dm_sip_add_extensions(DmSipMessage *message, const DmTrunkConfig *trunk)
     dm_sip_message_add(message, "Supported", supported->str);
     if (required->len > 0 && message->sip->sip_request != NULL) {
         dm_sip_message_add(message, "Require", required->str);
+    }
+}
+
+void
+dm_sip_add_capabilities(DmSipMessage *response, const DmTrunkConfig *trunk)
+{
+    g_autofree char *accept = dm_sip_bodies_accept(trunk);
+
+    dm_sip_message_add(response, "Accept", accept);
+    dm_sip_message_add(response, "Accept-Encoding", "identity");
+    dm_sip_message_add(response, "Accept-Language", "en");
+    if (trunk != NULL) {
+        dm_sip_add_extensions(response, trunk);
+    } else {
+        dm_sip_message_add(response, "Supported", "replaces, norefersub, 100rel, timer");
     }
 }
 

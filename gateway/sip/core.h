@@ -57,6 +57,10 @@ void dm_sip_add_abilities(DmSipMessage *message, const DmTrunkConfig *trunk);
 /* Supported and, in a request, Require: the extensions used with a trunk. */
 void dm_sip_add_extensions(DmSipMessage *message, const DmTrunkConfig *trunk);
 
+/* What an answer to OPTIONS tells of us besides methods: Accept, Accept-Encoding, Accept-Language,
+ * Supported (RFC 3261, 11.2). @trunk NULL: not known. */
+void dm_sip_add_capabilities(DmSipMessage *response, const DmTrunkConfig *trunk);
+
 /* The worker that registers, watches and serves a trunk. */
 unsigned dm_sip_owner_of_trunk(const DmSipCore *core, const char *trunk_id);
 /* The name of this gateway as a device of @trunk's (RFC 5626, 4.1): a URN, the same after every

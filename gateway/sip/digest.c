@@ -448,6 +448,13 @@ dm_digest_server_challenge(const char *realm,
                            stale ? ", stale=true" : "");
 }
 
+/* RFC 7616, 3.3. */
+void
+dm_digest_server_offer_integrity(GString *challenge)
+{
+    g_string_replace(challenge, "qop=\"auth\"", "qop=\"auth,auth-int\"", 1);
+}
+
 /* What an Authorization header says. */
 typedef struct {
     char user[DM_DIGEST_TEXT_MAX], realm[DM_DIGEST_TEXT_MAX], nonce[DM_DIGEST_TEXT_MAX];

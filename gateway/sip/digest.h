@@ -105,6 +105,7 @@ void dm_digest_client_authorize(DmDigestClient *client,
 /* --- asking --- */
 
 /* Appends the value of a WWW-Authenticate. */
+void dm_digest_server_offer_integrity(GString *challenge);
 void dm_digest_server_challenge(const char *realm,
                                 const char *nonce,
                                 DmDigestAlgorithm algorithm,

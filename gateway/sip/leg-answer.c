@@ -385,17 +385,14 @@ dm_sip_leg_accept(DmSipCore *core,
                   DmTrunk *trunk,
                   DmServerTx *tx,
                   DmSipMessage *request,
-                  const DmSdp **out_offer)
+                  const DmSdp **out_offer,
+                  bool *out_unreadable)
 {
     g_autoptr(DmSdp) offer = NULL;
     DmSipLeg *leg;
 
     DM_RUNS_ON(DM_THREAD_SIGNAL);
-    if (!dm_sip_leg_read_sdp(request, &offer)) {
-        dm_server_tx_reject(tx, request, 400, "Bad Session Description");
-        dm_sip_message_free(request);
-        return NULL;
-    }
+    *out_unreadable = !dm_sip_leg_read_sdp(request, &offer);
     leg = dm_sip_leg_new(core, trunk, &request->flow);
     if (!dm_sip_leg_check_session(leg, tx, request) ||
         !dm_sip_leg_check_reliable(leg, tx, request)) {

@@ -5,6 +5,7 @@
 
 #include "gateway/base/thread.h"
 #include "gateway/sip/auth.h"
+#include "gateway/sip/bodies.h"
 #include "gateway/sip/identity.h"
 #include "gateway/sip/leg-priv.h"
 #include "gateway/sip/registrar.h"
@@ -221,16 +222,29 @@ is_heard(const DmSipLeg *leg, const DmSipMessage *response)
            dm_trunk_config(leg->trunk)->sip.forking == DM_FORKING_LATEST;
 }
 
-/* RFC 5009, 8: what the called side forbids holds until it says otherwise. "sendonly" and
- * "sendrecv" let it be heard. */
+/* RFC 5009, 8: what the called side forbids holds until it says otherwise. Directions are as its
+ * sender has them, one for each stream; the first is for the speech. "supported" and "gated" are
+ * none. */
 static void
 take_early_gate(DmSipLeg *leg, const DmSipMessage *response)
 {
+    static const struct {
+        const char *word;
+        bool is_barred;
+    } directions[] = {{"sendrecv", false},
+                      {"sendonly", false},
+                      {"recvonly", true},
+                      {"inactive", true}};
     const char *value = dm_sip_message_extension(response->sip, "P-Early-Media");
+    g_auto(GStrv) words = g_strsplit(value != NULL ? value : "", ",", 16);
 
-    if (value != NULL) {
-        leg->early_barred =
-            strcasestr(value, "inactive") != NULL || (strcasestr(value, "recvonly") != NULL);
+    for (char **word = words; *word != NULL; word++) {
+        for (unsigned i = 0; i < G_N_ELEMENTS(directions); i++) {
+            if (g_ascii_strcasecmp(g_strstrip(*word), directions[i].word) == 0) {
+                leg->early_barred = directions[i].is_barred;
+                return;
+            }
+        }
     }
 }
 
@@ -389,6 +403,9 @@ note_failure(DmSipLeg *leg, const DmSipMessage *response)
                            (uint16_t)status->st_status,
                            status->st_phrase,
                            "");
+    if (status->st_status == 401 || status->st_status == 407) {
+        dm_trunk_count_auth_failure(leg->trunk);
+    }
     leg->contacts = dm_sip_leg_read_contacts(response);
     for (const sip_reason_t *r = sip->sip_reason; r != NULL; r = r->re_next) {
         if (r->re_protocol != NULL && g_ascii_strcasecmp(r->re_protocol, "Q.850") == 0) {
@@ -698,11 +715,20 @@ add_transfer(DmSipMessage *request, const DmDial *dial)
     }
 }
 
+static const char *
+own_host(const DmSipLeg *leg, char text[DM_ADDRESS_TEXT_MAX])
+{
+    const DmSipWire *wire = &leg->core->wire;
+
+    return dm_address_host(wire->ops->advertised(wire->wire, leg->flow.listener), text);
+}
+
 static DmSipMessage *
 new_invite(DmSipLeg *leg, const DmDial *dial)
 {
     DmSipMessage *request = dm_sip_message_new();
     char call_id[DM_TOKEN_MAX];
+    char host[DM_ADDRESS_TEXT_MAX];
     char number[16];
 
     request->method = DM_METHOD_INVITE;
@@ -724,6 +750,13 @@ new_invite(DmSipLeg *leg, const DmDial *dial)
     dm_identity_write(request, dial->target, domain_of(dial));
     add_transfer(request, dial);
     dm_sip_leg_write_sdp(leg, request, dial->offer);
+    if (dial->parts != NULL) {
+        dm_sip_bodies_add(leg->core,
+                          request,
+                          dial->parts,
+                          dial->target->trunk,
+                          own_host(leg, host));
+    }
     return request;
 }
 

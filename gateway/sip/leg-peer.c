@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <sofia-sip/msg_mime.h>
 #include <sofia-sip/sip_header.h>
 #include <sofia-sip/sip_util.h>
 #include <string.h>
@@ -7,64 +6,15 @@
 
 #include "gateway/base/thread.h"
 #include "gateway/sdp/slim.h"
+#include "gateway/sip/bodies.h"
 #include "gateway/sip/leg-priv.h"
 
 /* What messages tell of the peer: its description, its name, what it can do. */
 
-static bool
-is_type(const sip_content_type_t *type, const char *name)
-{
-    return type != NULL && type->c_type != NULL && strcasecmp(type->c_type, name) == 0;
-}
-
-static bool
-parse_payload(const sip_payload_t *body, DmSdp **out_sdp)
-{
-    if (body == NULL || body->pl_len == 0) {
-        return true;
-    }
-    *out_sdp = dm_sdp_parse(body->pl_data, body->pl_len, NULL);
-    return *out_sdp != NULL;
-}
-
-/* The first part of a multipart body that is a description (RFC 5621). In an arena of its own: the
- * parts hold on to the one they are made in, and a message's would never be freed. */
-static bool
-read_part(const sip_t *sip, DmSdp **out_sdp)
-{
-    su_home_t home = {.suh_size = sizeof home};
-    msg_multipart_t *part;
-    bool readable = true;
-
-    su_home_init(&home);
-    part = msg_multipart_parse(&home, sip->sip_content_type, sip->sip_payload);
-    for (unsigned n = 0; part != NULL && n < 16; n++, part = part->mp_next) {
-        if (is_type(part->mp_content_type, DM_SIP_ACCEPT)) {
-            readable = parse_payload(part->mp_payload, out_sdp);
-            break;
-        }
-    }
-    su_home_deinit(&home);
-    return readable;
-}
-
 bool
 dm_sip_leg_read_sdp(const DmSipMessage *message, DmSdp **out_sdp)
 {
-    const sip_t *sip = message->sip;
-
-    *out_sdp = NULL;
-    if (sip->sip_payload == NULL || sip->sip_payload->pl_len == 0) {
-        return true;
-    }
-    if (is_type(sip->sip_content_type, DM_SIP_ACCEPT)) {
-        return parse_payload(sip->sip_payload, out_sdp);
-    }
-    if (sip->sip_content_type != NULL && sip->sip_content_type->c_type != NULL &&
-        strncasecmp(sip->sip_content_type->c_type, "multipart/", 10) == 0) {
-        return read_part(sip, out_sdp);
-    }
-    return true;
+    return dm_sip_bodies_read_sdp(message->sip, out_sdp);
 }
 
 void

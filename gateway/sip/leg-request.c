@@ -35,7 +35,7 @@ take_options(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 
     dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
     dm_sip_add_abilities(response, dm_trunk_config(leg->trunk));
-    dm_sip_message_add(response, "Accept", DM_SIP_ACCEPT);
+    dm_sip_add_capabilities(response, dm_trunk_config(leg->trunk));
     dm_server_tx_respond(tx, response);
 }
 

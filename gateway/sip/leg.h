@@ -15,12 +15,14 @@ DmLeg *dm_sip_leg_dial(DmSipCore *core,
                        void *user_data);
 
 /* A welcome first INVITE (transfer full: @request). 100 is sent. @out_offer: its description,
- * borrowed from the leg, or NULL. NULL: the description cannot be read; it has been answered. */
+ * borrowed from the leg, or NULL; @out_unreadable: it has one that cannot be read. NULL: it has
+ * been refused. */
 DmLeg *dm_sip_leg_accept(DmSipCore *core,
                          DmTrunk *trunk,
                          DmServerTx *tx,
                          DmSipMessage *request,
-                         const DmSdp **out_offer);
+                         const DmSdp **out_offer,
+                         bool *out_unreadable);
 
 /* Whether a provisional answer on @leg may carry an offer of ours (RFC 3262, 5). */
 bool dm_sip_leg_takes_early_offer(DmLeg *leg);

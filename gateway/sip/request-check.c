@@ -130,7 +130,7 @@ check_body(const DmSipMessage *request, DmRequestFault *fault)
         (strcasecmp(type, DM_SIP_ACCEPT) == 0 || strncasecmp(type, "multipart/", 10) == 0)) {
         return true;
     }
-    return fail(fault, 415, "Accept", DM_SIP_ACCEPT);
+    return fail(fault, 415, "Accept", DM_SIP_ACCEPT ", multipart/mixed");
 }
 
 /* Who will not hear of descriptions cannot be called with one. */

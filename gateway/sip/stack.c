@@ -7,6 +7,7 @@
 #include "gateway/base/thread.h"
 #include "gateway/sip/admission.h"
 #include "gateway/sip/auth.h"
+#include "gateway/sip/bodies.h"
 #include "gateway/sip/dialog.h"
 #include "gateway/sip/identity.h"
 #include "gateway/sip/leg-priv.h"
@@ -161,9 +162,7 @@ take_options(DmSipStack *stack, DmServerTx *tx, DmSipMessage *request)
     dm_sip_message_add(response,
                        "Allow",
                        dm_sip_allow(trunk != NULL ? dm_trunk_config(trunk) : NULL));
-    dm_sip_message_add(response, "Accept", DM_SIP_ACCEPT);
-    dm_sip_message_add(response, "Accept-Encoding", "identity");
-    dm_sip_message_add(response, "Supported", "replaces");
+    dm_sip_add_capabilities(response, trunk != NULL ? dm_trunk_config(trunk) : NULL);
     dm_server_tx_respond(tx, response);
 }
 
@@ -247,18 +246,27 @@ begin_call(DmSipStack *stack,
         .auth = auth,
     };
     DmIdentity identity;
+    g_autoptr(GPtrArray) parts = NULL;
     DmSipLeg *replaced = NULL;
     unsigned status = find_replaced(stack, request, trunk, &replaced);
+    DmRequestFault fault = {.status = (uint16_t)status};
 
-    if (status != 0) {
-        refuse(stack, tx, request, status);
+    if (status != 0 || !dm_sip_bodies_check(request, dm_trunk_config(trunk), &fault)) {
+        refuse_for(stack, tx, request, &fault);
         dm_sip_message_free(request);
         return;
     }
     incoming.replaced = replaced != NULL ? &replaced->base : NULL;
     dm_identity_read(request, &identity);
     incoming.identity = &identity;
-    incoming.leg = dm_sip_leg_accept(&stack->core, trunk, tx, request, &incoming.offer);
+    parts = dm_sip_bodies_take(request, dm_trunk_config(trunk));
+    incoming.parts = parts;
+    incoming.leg = dm_sip_leg_accept(&stack->core,
+                                     trunk,
+                                     tx,
+                                     request,
+                                     &incoming.offer,
+                                     &incoming.is_unreadable);
     if (incoming.leg != NULL) {
         incoming.early_offer = dm_sip_leg_takes_early_offer(incoming.leg);
         stack->user->on_incoming(&incoming, stack->user_data);
@@ -346,6 +354,9 @@ on_request(DmServerTx *tx, DmSipMessage *request, void *user_data)
     bool sound =
         in_dialog ? dm_request_check_in_dialog(request, &fault) : dm_request_check(request, &fault);
 
+    if (sound && leg != NULL) {
+        sound = dm_sip_bodies_check(request, dm_trunk_config(leg->trunk), &fault);
+    }
     if (!sound) {
         refuse_for(stack, tx, request, &fault);
         dm_sip_message_free(request);

@@ -79,6 +79,50 @@ def test_malformed_requests(gateways):
         assert finals == [code], (code, finals, text.split("\r\n")[0])
 
 
+def test_an_unreadable_description_has_a_record(gateways):
+    """SIG-3: 400 to a session description that is none, and a record that says so"""
+    gateway, peer, to = trunk_peer(gateways)
+    peer.send(wire.message("INVITE", f"sip:+4420@127.0.0.1:{to[1]}", peer, body="v=nonsense\r\n",
+                           extra="Content-Type: application/sdp\r\n"), to)
+    assert peer.responses(None, 5)[-1] == 400
+    record = gateway.cdr()
+    assert record["release"]["code"] == 400 and record["release"]["diagnosis"] == "sdp_unreadable", record
+    assert record["release"]["side"] == "gateway" and "cannot be read" in record["release"]["evidence"][0]
+
+
+def test_a_location_crosses_and_isup_does_not(gateways):
+    """SIG-26 SIG-1: SDP, PIDF-LO and ISUP in one body: the location crosses in a body of our own"""
+    carrier = wire.Peer()
+    _, peer, to = trunk_peer(gateways, carrier=carrier.port)
+    parts = [("application/isup;version=itu-t92+", "Content-Disposition: signal;handling=optional\r\n", "\x01\x10"),
+             ("application/sdp", "", wire.sdp()),
+             ("application/pidf+xml", "Content-ID: <secret@pbx.internal>\r\n", "<presence/>")]
+    body = "".join(f"--inner\r\nContent-Type: {t}\r\n{h}\r\n{text}\r\n" for t, h, text in parts) + "--inner--\r\n"
+    peer.send(wire.message("INVITE", f"sip:+4420@127.0.0.1:{to[1]}", peer, body=body,
+                           extra="Content-Type: multipart/mixed;boundary=inner\r\n"
+                                 "Geolocation: <cid:secret@pbx.internal>\r\n"), to)
+    request = carrier.receive(5)
+    head, sent = request.split(b"\r\n\r\n", 1)
+    boundary = re.search(rb"Content-Type: multipart/mixed;boundary=(\S+)", head).group(1)
+    assert int(re.search(rb"Content-Length: (\d+)", head).group(1)) == len(sent)
+    types = [re.search(rb"Content-Type: (\S+)", part).group(1) for part in sent.split(b"--" + boundary)[1:-1]]
+    assert types == [b"application/sdp", b"application/pidf+xml"]
+    location = re.search(rb"Geolocation: <cid:(\S+)>", head).group(1)
+    assert b"Content-ID: <" + location + b">" in sent and b"<presence/>" in sent
+    assert b"secret" not in request and b"inner" not in request and b"isup" not in request
+
+
+def test_a_part_that_must_be_understood(gateways):
+    """SIG-26: handling=required of a part we do not know: 415, with what we do"""
+    _, peer, to = trunk_peer(gateways)
+    body = (f"--b\r\nContent-Type: application/sdp\r\n\r\n{wire.sdp()}\r\n--b\r\nContent-Type: application/isup\r\n"
+            "Content-Disposition: signal;handling=required\r\n\r\nx\r\n--b--\r\n")
+    peer.send(wire.message("INVITE", f"sip:+4420@127.0.0.1:{to[1]}", peer, body=body,
+                           extra="Content-Type: multipart/mixed;boundary=b\r\n"), to)
+    answer = peer.receive(5)
+    assert wire.status(answer) == 415 and b"\r\nAccept: application/sdp, multipart/mixed" in answer, answer
+
+
 def test_strangers_are_not_answered(gateways):
     """SEC-3: silence for unknown sources, counted"""
     gateway, _, to = trunk_peer(gateways)

@@ -113,6 +113,9 @@ on_incoming(const DmIncoming *incoming, void *user_data)
     g_free(gateway->auth);
     gateway->auth = g_strdup(incoming->auth);
     gateway->replaced = incoming->replaced;
+    gateway->is_unreadable = incoming->is_unreadable;
+    g_clear_pointer(&gateway->parts, g_ptr_array_unref);
+    gateway->parts = incoming->parts != NULL ? g_ptr_array_ref(incoming->parts) : NULL;
     g_string_append_printf(gateway->events, "incoming:%s ", dm_trunk_id(incoming->trunk));
 }
 
@@ -184,6 +187,7 @@ dm_sim_gateway_free(DmSimGateway *gateway)
     keep_sdp(gateway, NULL);
     dm_identity_clear(&gateway->identity);
     g_free(gateway->auth);
+    g_clear_pointer(&gateway->parts, g_ptr_array_unref);
     g_free(gateway->counters);
     g_string_free(gateway->events, TRUE);
     g_ptr_array_unref(gateway->legs);
@@ -222,6 +226,7 @@ dm_sim_gateway_dial(DmSimGateway *gateway,
                                         .trunk = trunk,
                                         .offer = offer,
                                         .max_forwards = 68,
+                                        .parts = gateway->parts,
                                         .call_id = "dialled"},
                               on_event,
                               gateway);

@@ -21,8 +21,10 @@ typedef struct {
     DmIdentity identity; /* of the last call that came */
     char *auth;
     unsigned max_forwards;
-    DmLeg *replaced; /* by the last call that came; borrowed */
-    GString *events; /* "incoming progress:180 answered:200 acked closed:0 " */
+    DmLeg *replaced;    /* by the last call that came; borrowed */
+    GPtrArray *parts;   /* DmBodyPart that came with it, and go along with calls dialled; or NULL */
+    bool is_unreadable; /* its description */
+    GString *events;    /* "incoming progress:180 answered:200 acked closed:0 " */
     void (*on_event)(DmLeg *leg,
                      const DmLegEvent *event,
                      void *user_data); /* after noting; or NULL */

@@ -483,6 +483,20 @@ test_user_with_quotes(void)
     server_tear_down(&server);
 }
 
+static void
+test_integrity_offered(void)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    DmDigestChallenge c;
+
+    g_test_summary("AUTH-1: auth-int is offered beside auth where it is wanted");
+    dm_digest_server_challenge("demarc", "n", DM_DIGEST_MD5, false, text);
+    dm_digest_server_offer_integrity(text);
+    g_assert_nonnull(strstr(text->str, ", qop=\"auth,auth-int\""));
+    g_assert_true(parse(&c, text->str + strlen("Digest ")));
+    g_assert_cmpint(c.qop, ==, DM_QOP_AUTH);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -500,5 +514,6 @@ main(int argc, char **argv)
     g_test_add_func("/digest/server/downgrade", test_server_downgrade);
     g_test_add_func("/digest/server/bad-count", test_server_bad_count);
     g_test_add_func("/digest/user-with-quotes", test_user_with_quotes);
+    g_test_add_func("/digest/integrity-offered", test_integrity_offered);
     return g_test_run();
 }

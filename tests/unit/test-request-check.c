@@ -38,7 +38,7 @@ static const struct {
      "Content-Type: application/x\r\nContent-Length: 1\r\n\r\nx",
      415,
      "Accept",
-     "application/sdp"},
+     "application/sdp, multipart/mixed"},
     {"an unknown body that may be ignored",
      "INVITE",
      "sip:1@gw",

@@ -73,6 +73,7 @@ static void
 test_one_after_the_other(void)
 {
     Fixture f;
+    g_auto(DmTrunkStatus) status = {0};
     const char *invite;
 
     g_test_summary(
@@ -94,6 +95,8 @@ test_one_after_the_other(void)
     dm_sim_network_run(f.network, 2 * G_USEC_PER_SEC);
     g_assert_cmpuint(dm_sim_peer_count(f.carrier, "INVITE "), ==, 0);
     g_assert_cmpstr(f.gateway->events->str, ==, "closed:401 ");
+    g_assert_true(dm_trunk_registry_status(f.gateway->registry, "carrier", &status));
+    g_assert_cmpuint(status.auth_failures, ==, 1);
     tear_down(&f);
 }
 

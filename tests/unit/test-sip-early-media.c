@@ -32,7 +32,7 @@ test_gate_of_the_called_side(void)
     sip_lab_carrier_answers(&lab, "183 P", "ct", "P-Early-Media: inactive\r\n", dm_sim_sdp_text);
     sip_lab_carrier_answers(&lab, "180 R", "ct", "", NULL);
     sip_lab_carrier_answers(&lab, "183 P", "ct", "p-early-media: sendonly, gated\r\n", NULL);
-    sip_lab_carrier_answers(&lab, "183 P", "ct", "P-Early-Media: recvonly\r\n", NULL);
+    sip_lab_carrier_answers(&lab, "183 P", "ct", "P-Early-Media: recvonly, sendrecv\r\n", NULL);
     sip_lab_run_ms(&lab, 100);
     g_assert_cmpstr(heard->str, ==, "bb-b");
     lab.gateway->on_event = NULL;
