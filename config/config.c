@@ -457,6 +457,13 @@ static const DmJsonMember system_members[] = {
      .max = 64,
      .shown = "the host name",
      .doc = "Name of this gateway in records."},
+    {"g729_library",
+     DM_JSON_STRING,
+     DM_JSON_AT(DmConfig, system.g729_library),
+     .max = 255,
+     .doc = "The bcg729 library, for transcoding G.729: `libbcg729.so.0` with Debian's package "
+            "libbcg729-0. Loaded at the start; where it is missing, and when this is empty, G.729 "
+            "is relayed only."},
     {"drain_s",
      DM_JSON_INTEGER,
      DM_JSON_AT(DmConfig, system.drain_s),
@@ -1066,6 +1073,7 @@ clear_config(DmConfig *config)
     g_clear_pointer(&config->trunks, g_ptr_array_unref);
     g_free(config->system.data_dir);
     g_free(config->system.key_file);
+    g_free(config->system.g729_library);
     g_free(config->system.node);
     g_free(config->admin.tls_cert);
     g_free(config->admin.tls_key);

@@ -76,8 +76,9 @@ typedef struct {
         unsigned workers;       /* signalling threads */
         unsigned media_workers; /* 0: by cores */
         char *data_dir;
-        char *key_file; /* "": secret.key in data_dir */
-        char *node;     /* this gateway's name in records; "": host name */
+        char *key_file;     /* "": secret.key in data_dir */
+        char *node;         /* this gateway's name in records; "": host name */
+        char *g729_library; /* "": G.729 is relayed only */
         unsigned drain_s;
         unsigned watchdog_ms;
     } system;

@@ -16,7 +16,9 @@
 #include "gateway/base/loop.h"
 #include "gateway/base/thread.h"
 #include "gateway/gateway.h"
+#include "gateway/sdp/format.h"
 #include "gateway/settings.h"
+#include "media/dsp/codec.h"
 
 DM_LOG_TOPIC("run");
 
@@ -166,6 +168,26 @@ open_store(Run *run, GError **error)
     return run->store != NULL && dm_store_use_key(run->store, key, error);
 }
 
+/* Of another licence, so neither linked nor needed: without it calls that would need it are refused
+ * as any others without a common codec. */
+static void
+load_g729(const char *library)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (*library == '\0') {
+        return;
+    }
+    if (!dm_codec_load_g729(library, &error)) {
+        dm_warning(NULL,
+                   "G.729 cannot be transcoded and is relayed only (system.g729_library): %s",
+                   error->message);
+        return;
+    }
+    dm_format_set_g729_transcodes(true);
+    dm_notice(NULL, "G.729 can be transcoded, by %s", library);
+}
+
 static bool
 start_gateway(Run *run, GError **error)
 {
@@ -179,6 +201,7 @@ start_gateway(Run *run, GError **error)
     if (!dm_watchdog_start(config->system.watchdog_ms, error)) {
         return false;
     }
+    load_g729(config->system.g729_library);
     run->gateway =
         dm_gateway_start(&(DmGatewayOptions){config, run->store, run->options->data_dir}, error);
     if (run->gateway == NULL) {

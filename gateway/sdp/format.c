@@ -104,9 +104,21 @@ dm_format_is_speech(const DmMediaFormat *format)
     return format->codec != DM_CODEC_TELEPHONE_EVENT && format->codec != DM_CODEC_CN;
 }
 
+/* What this process can do; written once, before there are calls. */
+static _Atomic bool g729_transcodes;
+
+void
+dm_format_set_g729_transcodes(bool transcodes)
+{
+    g729_transcodes = transcodes;
+}
+
 bool
 dm_format_transcodes(const DmMediaFormat *format)
 {
+    if (format->codec == DM_CODEC_G729) {
+        return g729_transcodes;
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(known_formats); i++) {
         if (known_formats[i].codec == format->codec) {
             return known_formats[i].transcodes;

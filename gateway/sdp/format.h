@@ -28,6 +28,9 @@ bool dm_format_equal(const DmMediaFormat *a, const DmMediaFormat *b);
 bool dm_format_is_speech(const DmMediaFormat *format);
 /* Media can turn it into any other format of which this is true. */
 bool dm_format_transcodes(const DmMediaFormat *format);
+/* From now on media can do that with G.729 too, whose library is there or not on each machine. To
+ * be called before there are calls. */
+void dm_format_set_g729_transcodes(bool transcodes);
 /* Parameters of a format that we decode ourselves. */
 const char *dm_format_own_fmtp(DmCodec codec);
 /* Parameters for our answer to @offered when speech is relayed and the other side answered @other

@@ -28,6 +28,7 @@ extern const DmCodecType dm_codec_pcmu, dm_codec_pcma;
 extern const DmCodecType dm_codec_g722;
 extern const DmCodecType dm_codec_g726_16, dm_codec_g726_24, dm_codec_g726_32, dm_codec_g726_40;
 extern const DmCodecType dm_codec_gsm;
+extern const DmCodecType dm_codec_g729; /* of use when dm_codec_has_g729() */
 #ifdef DM_HAVE_OPUS
 extern const DmCodecType dm_codec_opus;
 #endif

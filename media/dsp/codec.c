@@ -33,6 +33,7 @@ dm_codec_type(DmCodec codec)
         &dm_codec_g726_32,
         &dm_codec_g726_40,
         &dm_codec_gsm,
+        &dm_codec_g729,
 #ifdef DM_HAVE_OPUS
         &dm_codec_opus,
 #endif
@@ -40,7 +41,7 @@ dm_codec_type(DmCodec codec)
 
     for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
         if (types[i]->codec == codec) {
-            return types[i];
+            return codec != DM_CODEC_G729 || dm_codec_has_g729() ? types[i] : NULL;
         }
     }
     return NULL;

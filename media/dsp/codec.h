@@ -23,9 +23,19 @@
 /* What there is to know of a codec before using it; in a table, immutable. */
 typedef struct DmCodecType DmCodecType;
 
-/* NULL: a codec that this build does not turn into samples. */
+/* NULL: a codec that this process does not turn into samples. */
 const DmCodecType *dm_codec_type(DmCodec codec);
 bool dm_codec_is_wide(const DmCodecType *type);
+
+/* Loads @library, which is libbcg729, for DM_CODEC_G729; for good, and before there are streams. It
+ * is free software of another licence (GPL 3), so we do not link with it. Error: DM_ERROR_CONFIG.
+ */
+bool dm_codec_load_g729(const char *library, GError **error);
+bool dm_codec_has_g729(void);
+/* Whether a packet of @len bytes ends with a frame that stands for the silence from there on
+ * (G.729, annex B). */
+bool dm_codec_ends_silent(DmCodec codec, size_t len);
+
 /* The packet length nearest below @wanted_ms (0: 20) that the codec can have, and not above
  * @max_ms (0: no bound) where the codec has one so short. */
 unsigned dm_codec_ptime_ms(const DmCodecType *type, unsigned wanted_ms, unsigned max_ms);

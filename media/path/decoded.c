@@ -2,6 +2,7 @@
 #include "media/path/decoded.h"
 
 #include <glib.h>
+#include <math.h>
 #include <string.h>
 #include <strings.h>
 
@@ -405,6 +406,22 @@ is_hushed(const DmDecodedPath *path, const DmPlayed *played)
            (int32_t)(path->sounder.hush_until - played->rtp.timestamp) > 0;
 }
 
+/* The peer is silent from here on, over the noise that its last frame sounds like. */
+static void
+begin_silence(DmDecodedPath *path, const int16_t *samples, size_t n)
+{
+    size_t n_last = MIN(n, path->rate_hz / 100);
+    double power = 1;
+
+    for (size_t i = n - n_last; i < n; i++) {
+        power += (double)samples[i] * samples[i];
+    }
+    release_held(path);
+    flush_frame(path);
+    path->output.on_noise((unsigned)CLAMP(10 * log10(32768.0 * 32768.0 * n_last / power), 0, 127),
+                          path->user_data);
+}
+
 static void
 play_speech(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
 {
@@ -423,6 +440,9 @@ play_speech(DmDecodedPath *path, const DmPlayed *played, const DmPathRule *rule)
     n = dm_decoder_decode(decoder, played->payload, played->rtp.payload_len, samples);
     if (!is_hushed(path, played)) {
         pass_samples(path, samples, n, false);
+    }
+    if (n > 0 && dm_codec_ends_silent((DmCodec)rule->codec, played->rtp.payload_len)) {
+        begin_silence(path, samples, n);
     }
     path->in_hz = rule->clock_in_hz;
     path->in_next =

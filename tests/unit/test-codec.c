@@ -19,6 +19,7 @@ static const DmCodec codecs[] = {
     DM_CODEC_G726_40,
     DM_CODEC_GSM,
     DM_CODEC_OPUS,
+    DM_CODEC_G729,
 };
 
 /* Half a second of @tone_hz through encoder and decoder, in packets of 20 ms. */
@@ -270,10 +271,112 @@ test_opus_repairs_a_loss_from_the_next_packet(void)
     g_assert_cmpfloat(tone_amplitude(lost + 160, 160, 800, DM_WIDE_HZ), >, AMPLITUDE * 0.4);
 }
 
+/* 200 ms of a tone in G.729. */
+static size_t
+encode_g729(uint8_t payload[200 + DM_CODEC_MAX_BYTES])
+{
+    g_autoptr(DmEncoder) encoder =
+        dm_encoder_new(dm_codec_type(DM_CODEC_G729), DM_NARROW_HZ, &(DmEncoderWishes){0});
+    size_t len = 0;
+
+    for (unsigned i = 0; i < 10; i++) {
+        int16_t in[160] = {0};
+
+        tone_add(in, 160, TONE_HZ, AMPLITUDE, DM_NARROW_HZ, 160 * i);
+        len += dm_encoder_encode(encoder, in, 160, payload + len);
+    }
+    g_assert_cmpuint(len, ==, 200);
+    return len;
+}
+
+static void
+test_g729_frames(void)
+{
+    static const uint8_t silence[] = {0x34, 0x56};
+    g_autoptr(DmDecoder) decoder = NULL;
+    int16_t samples[DM_CODEC_MAX_SAMPLES];
+    uint8_t payload[200 + DM_CODEC_MAX_BYTES];
+    uint8_t mixed[22];
+    double loud;
+
+    g_test_summary("MED-2: G.729 in packets of 10 to 120 ms, silence of annex B behind speech or "
+                   "alone, and what is lost is made up and fades");
+
+    if (dm_codec_type(DM_CODEC_G729) == NULL) {
+        g_test_skip("libbcg729 is not installed");
+        return;
+    }
+    decoder = dm_decoder_new(dm_codec_type(DM_CODEC_G729), DM_NARROW_HZ);
+    encode_g729(payload);
+    g_assert_cmpuint(dm_decoder_decode(decoder, payload, 10, samples), ==, 80);
+    g_assert_cmpuint(dm_decoder_decode(decoder, payload + 10, 30, samples), ==, 240);
+    g_assert_cmpuint(dm_decoder_decode(decoder, payload + 40, 120, samples), ==, 960);
+    g_assert_cmpuint(dm_decoder_decode(decoder, payload, 130, samples), ==, 0);
+    g_assert_cmpuint(dm_decoder_decode(decoder, payload, 15, samples), ==, 0);
+    g_assert_cmpuint(dm_decoder_decode(decoder, payload, 0, samples), ==, 0);
+
+    memcpy(mixed, payload + 160, 20);
+    memcpy(mixed + 20, silence, 2);
+    g_assert_cmpuint(dm_decoder_decode(decoder, mixed, 22, samples), ==, 240);
+    g_assert_cmpuint(dm_decoder_decode(decoder, silence, 2, samples), ==, 80);
+    g_assert_true(dm_codec_ends_silent(DM_CODEC_G729, 22));
+    g_assert_true(dm_codec_ends_silent(DM_CODEC_G729, 2));
+    g_assert_false(dm_codec_ends_silent(DM_CODEC_G729, 20));
+    g_assert_false(dm_codec_ends_silent(DM_CODEC_PCMA, 162));
+
+    for (unsigned i = 0; i < 10; i++) {
+        dm_decoder_decode(decoder, payload + i * 20, 20, samples);
+    }
+    loud = tone_rms(samples, 160);
+    dm_decoder_conceal(decoder, NULL, 0, samples, 160);
+    g_assert_cmpfloat(tone_rms(samples, 160), >, loud / 4);
+    for (unsigned i = 0; i < 20; i++) {
+        dm_decoder_conceal(decoder, NULL, 0, samples, 165);
+    }
+    g_assert_cmpfloat(tone_rms(samples, 160), <, loud / 8);
+}
+
+static void
+test_g729_is_loaded(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_test_summary("MED-2: with Debian's libbcg729-0 the codec is there");
+
+    if (!dm_codec_load_g729("libbcg729.so.0", &error)) {
+        g_test_skip(error->message);
+        return;
+    }
+    g_assert_nonnull(dm_codec_type(DM_CODEC_G729));
+}
+
+static void
+test_g729_is_asked_for(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_test_summary(
+        "A library that is not there, or is none of the kind, is said and changes nothing");
+
+    if (dm_codec_has_g729()) {
+        g_test_skip("it is loaded already, for good");
+        return;
+    }
+    g_assert_false(dm_codec_load_g729("libno-such-thing.so.9", &error));
+    g_assert_nonnull(strstr(error->message, "libno-such-thing.so.9"));
+    g_clear_error(&error);
+    g_assert_false(dm_codec_load_g729("libm.so.6", &error));
+    g_assert_nonnull(strstr(error->message, "initBcg729DecoderChannel"));
+    g_assert_null(dm_codec_type(DM_CODEC_G729));
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/codec/g729-library", test_g729_is_asked_for);
+    g_test_add_func("/codec/g729-load", test_g729_is_loaded);
+    g_test_add_func("/codec/g729-frames", test_g729_frames);
     g_test_add_func("/codec/tone", test_a_tone_comes_back);
     g_test_add_func("/codec/wide", test_wide_band_reaches_where_narrow_band_does_not);
     g_test_add_func("/codec/payload", test_payloads_are_as_long_as_the_codec_says);

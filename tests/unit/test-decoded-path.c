@@ -305,7 +305,8 @@ static const DmCodec codecs[] = {DM_CODEC_PCMU,
                                  DM_CODEC_G726_32,
                                  DM_CODEC_G726_40,
                                  DM_CODEC_GSM,
-                                 DM_CODEC_OPUS};
+                                 DM_CODEC_OPUS,
+                                 DM_CODEC_G729};
 
 static void
 test_every_codec_becomes_every_other(void)
@@ -468,6 +469,37 @@ test_comfort_noise_has_its_turn(void)
     say_for(&line, TONE_HZ, 200);
     let_pass(&line, 100 * MS);
     g_assert_cmpuint(line.ear.n_packets, ==, 31);
+    g_assert_cmpuint(dm_decoded_path_concealed_ms(line.path), ==, 0);
+    line_close(&line);
+}
+
+static void
+test_silence_of_g729_is_noise(void)
+{
+    static const uint8_t silence[] = {0x12, 0x00};
+    Datagram datagram;
+    Line line;
+
+    g_test_summary(
+        "MED-9: a G.729 peer that falls silent by annex B is heard as noise, not as loss");
+
+    if (dm_codec_type(DM_CODEC_G729) == NULL) {
+        g_test_skip("libbcg729 is not installed");
+        return;
+    }
+    line_open(&line, DM_CODEC_G729, 20, DM_CODEC_PCMA, 20);
+    say_for(&line, TONE_HZ, 200);
+    datagram.rtp = line.next;
+    datagram.rtp.payload_offset = DM_RTP_HEADER_LEN;
+    datagram.rtp.payload_len = sizeof silence;
+    memcpy(datagram.bytes + DM_RTP_HEADER_LEN, silence, sizeof silence);
+    line.next.sequence++;
+    g_assert_cmpuint(line.ear.noise_level, ==, 0);
+    g_assert_true(deliver(&line, &datagram));
+    g_assert_cmpuint(line.ear.noise_level, >, 0);
+    line.next.timestamp += 8000;
+    let_pass(&line, 1000 * MS);
+    say_for(&line, TONE_HZ, 200);
     g_assert_cmpuint(dm_decoded_path_concealed_ms(line.path), ==, 0);
     line_close(&line);
 }
@@ -829,8 +861,10 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    (void)dm_codec_load_g729("libbcg729.so.0", NULL); /* those that need it are skipped without */
     allocations_watch();
     g_test_add_func("/decoded/noise", test_comfort_noise_has_its_turn);
+    g_test_add_func("/decoded/g729-silence", test_silence_of_g729_is_noise);
     g_test_add_func("/decoded/codecs", test_every_codec_becomes_every_other);
     g_test_add_func("/decoded/ptime", test_any_packet_length_becomes_any_other);
     g_test_add_func("/decoded/loss", test_a_lost_packet_is_concealed);

@@ -231,6 +231,42 @@ test_parameters_of_each_codec(void)
     g_assert_cmpstr(first_line(made)->formats[0].fmtp, ==, "annexb=no");
 }
 
+/* What the caller that offered G.729 with @fmtp is answered when the other side has A-law only. */
+static void
+assert_answered_in_g729(const char *fmtp, const char *want)
+{
+    static const DmCodec codecs[] = {DM_CODEC_G729, DM_CODEC_PCMA};
+    DmSdpPolicy policy = POLICY(codecs);
+    g_autofree char *text = g_strdup_printf("m=audio 4000 RTP/AVP 18\r\n%s", fmtp);
+    g_autoptr(DmSdp) offer = parse(text);
+    g_autoptr(DmSdp) answer = parse("m=audio 6000 RTP/AVP 8\r\n");
+    g_autoptr(DmSdp) made = NULL;
+
+    g_assert_cmpint(dm_sdp_answer_across(offer, &policy, answer, &made), ==, DM_SDP_OK);
+    g_assert_cmpint(first_line(made)->formats[0].codec, ==, DM_CODEC_G729);
+    g_assert_cmpstr(first_line(made)->formats[0].fmtp, ==, want);
+}
+
+static void
+test_g729_is_transcoded_where_it_can_be(void)
+{
+    static const DmCodec codecs[] = {DM_CODEC_G729, DM_CODEC_PCMA};
+    DmSdpPolicy policy = POLICY(codecs);
+    g_autoptr(DmSdp) offer = parse("m=audio 4000 RTP/AVP 18\r\n");
+    g_autoptr(DmSdp) answer = parse("m=audio 6000 RTP/AVP 8\r\n");
+    g_autoptr(DmSdp) made = NULL;
+
+    g_test_summary("MED-2: G.729 toward A-law with the library, annex B refused to whom it was "
+                   "refused by (RFC 7261); without the library there is no codec");
+
+    g_assert_cmpint(dm_sdp_answer_across(offer, &policy, answer, &made), !=, DM_SDP_OK);
+    dm_format_set_g729_transcodes(true);
+    assert_answered_in_g729("", "");
+    assert_answered_in_g729("a=fmtp:18 annexb=yes\r\n", "");
+    assert_answered_in_g729("a=fmtp:18 annexb=no\r\n", "annexb=no");
+    dm_format_set_g729_transcodes(false);
+}
+
 static void
 test_every_codec_of_media_is_negotiated(void)
 {
@@ -589,6 +625,7 @@ main(int argc, char **argv)
     g_test_add_func("/sdp/offer/cannot-be-made", test_offer_that_cannot_be_made);
     g_test_add_func("/sdp/offer/from-policy", test_offer_from_policy);
     g_test_add_func("/sdp/answer/relays-what-both-speak", test_answer_relays_what_both_speak);
+    g_test_add_func("/sdp/answer/g729", test_g729_is_transcoded_where_it_can_be);
     g_test_add_func("/sdp/answer/transcodes-as-a-last-resort",
                     test_answer_transcodes_as_a_last_resort);
     g_test_add_func("/sdp/answer/drops-events-the-other-side-lacks",
