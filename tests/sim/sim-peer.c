@@ -74,8 +74,9 @@ on_response(SimCall *call, const char *text, unsigned code)
         if (code < 200) {
             call->provisional = true;
             sim_take_provisional(call, text, code);
-            /* Further repeats would only be noise; the give-up of a caller is its own timer C. */
-            if (call->state == SIM_CALLING && !call->cancelled) {
+            /* RFC 3261, 17.1.1.2: no repeats after that, and no end but the caller's own patience;
+             * the other side may take all of a transaction, behind another. */
+            if ((call->state == SIM_CALLING && !call->cancelled) || call->reinviting) {
                 call->interval_us = 200 * G_USEC_PER_SEC;
                 call->give_up_us = dm_loop_now_us(call->peer->options.loop) + 400 * G_USEC_PER_SEC;
                 dm_loop_arm(call->peer->options.loop,
