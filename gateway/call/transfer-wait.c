@@ -96,6 +96,7 @@ finish(DmTransfer *transfer, uint16_t status)
     const DmReferral asked = {.number = done.number, .replaces = done.replaces, .referred_by = ""};
     DmParty *in = done.in;
 
+    dm_timer_disarm(&transfer->timer); /* it may be the mail that ends the wait */
     transfer->wait = (DmTransferWait){0};
     if (status != 0) {
         let_go(in);
