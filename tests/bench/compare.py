@@ -6,6 +6,7 @@ Both do the same work on loopback: INVITE to BYE through the box with its media 
 RTP both ways. CPU is what the kernel counted for the threads of the system under test (/proc/PID/task/*/schedstat), so
 SIPp's own appetite does not matter; the systems take turns, and the median of the rounds is printed with the ratio.
 Packets are counted by the kernel's UDP counters, memory as resident pages and the kernel's objects behind each socket.
+Then what a relay adds to the delay of a packet (latency.py), and what a fax through the T.38 gateway costs (fax.py).
 docs/performance.md says how to read the figures.
 """
 
@@ -24,6 +25,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 import lab  # noqa: E402
+import latency  # noqa: E402
 
 SCENARIOS = HERE / "scenarios"
 CALLED = "+442079460000"
@@ -319,6 +321,24 @@ def run_transcoding(kind, directory, codec, options):
     return {(f"cpu_per_packet_pcma_{codec.lower()}", "ns"): found["ns"]}
 
 
+def run_latency(kind, directory, options):
+    """What a relay adds to the way of a packet; a system of its own, with one call."""
+    p50, p99 = latency.measure(lambda pbx, carrier: kind(directory, pbx, carrier), options.latency)
+    say(f"{kind.name}: a packet takes {p50:.0f} us more at the median, {p99:.0f} us at p99")
+    return {("added_latency_p50", "us"): p50, ("added_latency_p99", "us"): p99}
+
+
+def run_fax(kind, directory, options):
+    """CPU of T.38 gateway calls, ours only: modems in G.711 at the PBX, T.38 at the carrier, in real time."""
+    if kind is not Demarc or not options.faxes:
+        return {}
+    import fax
+
+    us = fax.measure(directory, options.faxes, cpu_ns)
+    say(f"{kind.name}: {us:.0f} us a second of fax, with {options.faxes} at once")
+    return {("cpu_per_fax_second", "us"): us}
+
+
 def report(results):
     """name value unit, a line each; then ours over theirs, for what both did."""
     medians = {}
@@ -343,6 +363,8 @@ def parse_options():
     parser.add_argument("--codecs", type=lambda text: text.split(","), default=["PCMU", "G722", "opus"],
                         help="what the called side speaks when the caller speaks PCMA")
     parser.add_argument("--seconds", type=int, default=10, help="of relaying")
+    parser.add_argument("--latency", type=int, default=2000, help="packets whose delay is measured; 0: none")
+    parser.add_argument("--faxes", type=int, default=10, help="T.38 gateway calls at once; 0: none")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=KINDS)
     parser.add_argument("--json", type=pathlib.Path, help="also write every round's figures here")
@@ -364,6 +386,9 @@ def main():
                 figures = run_round(kind, work / f"{kind.name}-{number}", options)
                 for codec in options.codecs if options.transcoded else []:
                     figures |= run_transcoding(kind, work / f"{kind.name}-{number}-{codec}", codec, options)
+                if options.latency:
+                    figures |= run_latency(kind, work / f"{kind.name}-{number}-latency", options)
+                figures |= run_fax(kind, work / f"{kind.name}-{number}-fax", options)
                 results[kind.name].append(figures)
     except (Failed, AssertionError) as error:
         raise SystemExit(f"{error}\nLogs and SIPp's output are in {work}") from None
