@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What it keeps of messages are copies without a home, a block each: a home costs more than all of
+ * them, and a call has two dialogs as long as it stands. */
 struct DmDialog {
-    su_home_t *home; /* what it keeps of messages */
-    DmSipFlow flow;  /* of the message that made it */
+    DmSipFlow flow; /* of the message that made it */
     sip_from_t *local;
     sip_to_t *remote;
     sip_call_id_t *call_id;
@@ -38,15 +39,13 @@ is_usable(su_home_t *home, const url_t *url)
     return text != NULL;
 }
 
-/* The first Contact, when a request can be sent to it. */
-static url_t *
-contact_of(su_home_t *home, const DmSipMessage *message)
+/* The first Contact, when a request can be sent to it. Borrowed. */
+static const url_t *
+contact_of(const DmSipMessage *message)
 {
     const sip_contact_t *contact = message->sip->sip_contact;
 
-    return contact != NULL && is_usable(message->home, contact->m_url)
-               ? url_hdup(home, contact->m_url)
-               : NULL;
+    return contact != NULL && is_usable(message->home, contact->m_url) ? contact->m_url : NULL;
 }
 
 /* A route with a hop that cannot be named is no route. */
@@ -63,27 +62,46 @@ route_of(const DmSipMessage *message)
     return route;
 }
 
+/* Where a peer without a usable Contact is: what it calls itself, else where it sends from. */
+static const url_t *
+target_of(const DmSipMessage *message, const url_t *peer)
+{
+    const url_t *contact = contact_of(message);
+    char host[DM_ADDRESS_TEXT_MAX];
+
+    if (contact != NULL) {
+        return contact;
+    }
+    if (is_usable(message->home, peer)) {
+        return peer;
+    }
+    return url_format(message->home,
+                      "sip:%s:%u",
+                      dm_address_uri_host(&message->flow.remote, host),
+                      dm_address_port(&message->flow.remote));
+}
+
 static DmDialog *
 dialog_new(const DmSipMessage *message, const url_t *peer)
 {
-    su_home_t *home = su_home_new(sizeof(su_home_t));
     DmDialog *dialog = g_new0(DmDialog, 1);
-    char host[DM_ADDRESS_TEXT_MAX];
 
-    dialog->home = home;
     dialog->flow = message->flow;
-    dialog->call_id = sip_call_id_dup(home, message->sip->sip_call_id);
-    dialog->target = contact_of(home, message);
-    if (dialog->target == NULL && is_usable(message->home, peer)) {
-        dialog->target = url_hdup(home, peer);
-    }
-    if (dialog->target == NULL) {
-        dialog->target = url_format(home,
-                                    "sip:%s:%u",
-                                    dm_address_uri_host(&message->flow.remote, host),
-                                    dm_address_port(&message->flow.remote));
-    }
+    dialog->call_id = sip_call_id_dup(NULL, message->sip->sip_call_id);
+    dialog->target = url_hdup(NULL, target_of(message, peer));
     return dialog;
+}
+
+static void
+set_route_set(DmDialog *dialog, const sip_route_t *route)
+{
+    sip_route_t *next;
+
+    for (sip_route_t *old = dialog->route; old != NULL; old = next) {
+        next = old->r_next;
+        su_free(NULL, old);
+    }
+    dialog->route = sip_route_dup(NULL, route);
 }
 
 DmDialog *
@@ -92,9 +110,9 @@ dm_dialog_new_uac(const DmSipMessage *response)
     const sip_t *sip = response->sip;
     DmDialog *dialog = dialog_new(response, sip->sip_to->a_url);
 
-    dialog->local = sip_from_dup(dialog->home, sip->sip_from);
-    dialog->remote = sip_to_dup(dialog->home, sip->sip_to);
-    dialog->route = sip_route_reverse(dialog->home, route_of(response));
+    dialog->local = sip_from_dup(NULL, sip->sip_from);
+    dialog->remote = sip_to_dup(NULL, sip->sip_to);
+    set_route_set(dialog, sip_route_reverse(response->home, route_of(response)));
     dialog->local_cseq = sip->sip_cseq->cs_seq;
     return dialog;
 }
@@ -104,15 +122,14 @@ dm_dialog_new_uas(const DmSipMessage *request, const char *local_tag)
 {
     const sip_t *sip = request->sip;
     DmDialog *dialog = dialog_new(request, sip->sip_from->a_url);
+    sip_to_t *tagged = sip_to_dup(request->home, sip->sip_to);
 
-    dialog->local = (sip_from_t *)msg_header_dup_as(dialog->home,
-                                                    sip_from_class,
-                                                    (const msg_header_t *)sip->sip_to);
-    sip_from_tag(dialog->home, dialog->local, local_tag);
-    dialog->remote = (sip_to_t *)msg_header_dup_as(dialog->home,
-                                                   sip_to_class,
-                                                   (const msg_header_t *)sip->sip_from);
-    dialog->route = sip_route_fixdup(dialog->home, route_of(request));
+    sip_to_tag(request->home, tagged, local_tag);
+    dialog->local =
+        (sip_from_t *)msg_header_dup_as(NULL, sip_from_class, (const msg_header_t *)tagged);
+    dialog->remote =
+        (sip_to_t *)msg_header_dup_as(NULL, sip_to_class, (const msg_header_t *)sip->sip_from);
+    set_route_set(dialog, sip_route_fixdup(request->home, route_of(request)));
     dialog->remote_cseq = sip->sip_cseq->cs_seq;
     dialog->has_remote_cseq = true;
     return dialog;
@@ -122,7 +139,11 @@ void
 dm_dialog_free(DmDialog *dialog)
 {
     if (dialog != NULL) {
-        su_home_unref(dialog->home);
+        set_route_set(dialog, NULL);
+        su_free(NULL, dialog->local);
+        su_free(NULL, dialog->remote);
+        su_free(NULL, dialog->call_id);
+        su_free(NULL, dialog->target);
         g_free(dialog);
     }
 }
@@ -196,11 +217,11 @@ dm_dialog_set_cseq(DmDialog *dialog, uint32_t cseq)
 void
 dm_dialog_refresh_target(DmDialog *dialog, const DmSipMessage *message)
 {
-    url_t *fresh = contact_of(dialog->home, message);
+    const url_t *fresh = contact_of(message);
 
     if (fresh != NULL) {
-        su_free(dialog->home, dialog->target);
-        dialog->target = fresh;
+        su_free(NULL, dialog->target);
+        dialog->target = url_hdup(NULL, fresh);
     }
 }
 
@@ -208,7 +229,7 @@ void
 dm_dialog_confirm(DmDialog *dialog, const DmSipMessage *response)
 {
     dm_dialog_refresh_target(dialog, response);
-    dialog->route = sip_route_reverse(dialog->home, route_of(response));
+    set_route_set(dialog, sip_route_reverse(response->home, route_of(response)));
     dialog->flow = response->flow;
 }
 
