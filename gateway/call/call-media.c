@@ -320,8 +320,11 @@ dm_call_media_close(DmCall *call)
 void
 dm_call_media_refresh(DmCall *call)
 {
+    DmMediaReport report = dm_record_report(call->record);
+
     if (call->session != NULL && call->session->media != NULL) {
-        call->deps.media->report(call->session->media, &call->record->report);
+        call->deps.media->report(call->session->media, &report);
+        dm_record_set_report(call->record, &report);
     }
 }
 

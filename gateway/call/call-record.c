@@ -211,15 +211,17 @@ dm_call_record_audio(DmCall *call, const DmMediaReport *report, DmAudioVerdict v
 {
     call->record->audio = verdict;
     if (report != NULL) {
-        call->record->report = *report;
+        dm_record_set_report(call->record, report);
     }
 }
 
 static void
 count_quality(DmCall *call)
 {
+    const DmMediaReport all = dm_record_report(call->record);
+
     for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
-        const DmMediaSideReport *report = &call->record->report.side[side];
+        const DmMediaSideReport *report = &all.side[side];
         const char *id = call->record->leg[side].trunk;
         DmTrunk *trunk = id != NULL ? dm_pool_find(call->deps.pool, id) : NULL;
 
@@ -238,7 +240,7 @@ dm_call_record_media(DmCall *call, const DmMediaReport *report, DmAudioVerdict v
     DmRecord *record = call->record;
 
     if (report != NULL) {
-        record->report = *report;
+        dm_record_set_report(record, report);
     }
     if (record->audio == DM_AUDIO_UNKNOWN && record->answer_mono_us != 0) {
         record->audio = verdict;

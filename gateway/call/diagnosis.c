@@ -35,7 +35,8 @@ static void
 explain_silent_side(DmCall *call, DmSide side)
 {
     DmRecord *record = call->record;
-    const DmMediaSideReport *report = &record->report.side[side];
+    const DmMediaReport all = dm_record_report(record);
+    const DmMediaSideReport *report = &all.side[side];
     const DmAddress said = dm_record_spec(record).side[side].remote_rtp;
     char text[DM_ADDRESS_TEXT_MAX];
 
@@ -130,7 +131,7 @@ explain_quality(DmCall *call, const char *what, DmSide side, const DmMediaQualit
 static void
 explain_delay(DmCall *call, DmSide side)
 {
-    uint32_t rtt_us = call->record->report.side[side].rtt_us;
+    uint32_t rtt_us = dm_record_report(call->record).side[side].rtt_us;
     unsigned limit_ms = call->config->quality.rtt_ms;
 
     if (limit_ms == 0 || rtt_us < 1000 * limit_ms) {
@@ -146,14 +147,14 @@ explain_delay(DmCall *call, DmSide side)
 void
 dm_diagnose_quality(DmCall *call)
 {
-    const DmMediaReport *report = &call->record->report;
+    const DmMediaReport report = dm_record_report(call->record);
 
     if (call->record->answer_mono_us == 0) {
         return;
     }
     for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
-        explain_quality(call, "came from", side, &report->side[side].in);
-        explain_quality(call, "went to", side, &report->side[side].out);
+        explain_quality(call, "came from", side, &report.side[side].in);
+        explain_quality(call, "went to", side, &report.side[side].out);
         explain_delay(call, side);
     }
 }
@@ -174,7 +175,7 @@ static void
 explain_missing_events(DmCall *call, DmSide side)
 {
     const DmMediaSideSpec spec = dm_record_spec(call->record).side[side];
-    uint64_t n_pressed = call->record->report.side[dm_side_other(side)].dtmf_events;
+    uint64_t n_pressed = dm_record_report(call->record).side[dm_side_other(side)].dtmf_events;
 
     if (n_pressed == 0 || has_events(&spec) ||
         (spec.keys != DM_KEYS_AUTO && spec.keys != DM_KEYS_EVENTS)) {
@@ -193,7 +194,7 @@ explain_missing_events(DmCall *call, DmSide side)
 static void
 explain_duplicates(DmCall *call, DmSide side)
 {
-    uint64_t n = call->record->report.side[side].dtmf_duplicates;
+    uint64_t n = dm_record_report(call->record).side[side].dtmf_duplicates;
 
     if (n > 0) {
         dm_record_add_evidence(call->record,

@@ -351,18 +351,22 @@ dm_join_refresh_media(DmCall *guest)
     DmRecord *record = guest->record;
     const DmRecord *host = guest->joining.host->record;
     const DmMediaSpec theirs = dm_record_spec(host);
+    DmMediaReport report = dm_record_report(record);
     DmMediaSpec spec = theirs;
+    DmMediaReport hosts;
 
     dm_call_media_refresh(guest->joining.host);
+    hosts = dm_record_report(host);
     record->has_media = true;
     for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
         DmSide place = guest->joining.swapped ? dm_side_other(side) : side;
 
         spec.side[side] = theirs.side[place];
-        record->report.side[side] = host->report.side[place];
+        report.side[side] = hosts.side[place];
     }
     dm_record_set_spec(record, &spec);
-    record->report.transcoded = host->report.transcoded;
+    report.transcoded = hosts.transcoded;
+    dm_record_set_report(record, &report);
 }
 
 static void

@@ -101,13 +101,13 @@ add_address(GString *out, const char *name, const DmAddress *address, uint32_t s
 static void
 add_session(GString *out, const DmRecord *record, DmSide side)
 {
-    const DmMediaSideReport *report = &record->report.side[side];
+    const DmMediaSideReport report = dm_record_report(record).side[side];
     const DmAddress agreed = dm_record_spec(record).side[side].remote_rtp;
-    const DmAddress *remote = dm_address_is_set(&report->latched) ? &report->latched : &agreed;
+    const DmAddress *remote = dm_address_is_set(&report.latched) ? &report.latched : &agreed;
 
     add_parties(out, record, side);
-    add_address(out, "LocalAddr", &report->local, report->ssrc_tx);
-    add_address(out, "RemoteAddr", remote, report->ssrc_rx);
+    add_address(out, "LocalAddr", &report.local, report.ssrc_tx);
+    add_address(out, "RemoteAddr", remote, report.ssrc_rx);
     add_text(out, "LocalGroup", or_dash(record->node));
     add_text(out, "RemoteGroup", or_dash(record->leg[side].trunk));
 }
@@ -281,18 +281,18 @@ static void
 add_local(GString *out, const DmRecord *record, DmSide side, int64_t end_wall_us)
 {
     const DmMediaSideSpec spec = dm_record_spec(record).side[side];
-    const DmMediaSideReport *report = &record->report.side[side];
-    const DmVoipMetrics *heard = &report->heard;
+    const DmMediaSideReport report = dm_record_report(record).side[side];
+    const DmVoipMetrics *heard = &report.heard;
 
     g_string_append(out, "LocalMetrics:\r\n");
     add_span(out, record, end_wall_us);
     add_description(out,
                     &spec,
-                    find_format(spec.recv, spec.n_recv, report->pt, report->codec),
+                    find_format(spec.recv, spec.n_recv, report.pt, report.codec),
                     heard->config >> 6);
     if (heard->known) {
         add_losses(out, heard);
-        add_delays(out, heard, report->jitter_us);
+        add_delays(out, heard, report.jitter_us);
         add_levels(out, heard);
         add_estimates(out, heard, "G.107");
     }
@@ -303,8 +303,8 @@ static void
 add_remote(GString *out, const DmRecord *record, DmSide side, int64_t end_wall_us)
 {
     const DmMediaSideSpec spec = dm_record_spec(record).side[side];
-    const DmMediaSideReport *report = &record->report.side[side];
-    const DmVoipMetrics *told = &report->told;
+    const DmMediaSideReport report = dm_record_report(record).side[side];
+    const DmVoipMetrics *told = &report.told;
 
     if (!told->known) {
         return;
@@ -313,7 +313,7 @@ add_remote(GString *out, const DmRecord *record, DmSide side, int64_t end_wall_u
     add_span(out, record, end_wall_us);
     add_description(out, &spec, spec.n_send > 0 ? &spec.send[0] : NULL, told->config >> 6);
     add_losses(out, told);
-    add_delays(out, told, report->tx_jitter_us);
+    add_delays(out, told, report.tx_jitter_us);
     add_levels(out, told);
     add_estimates(out, told, NULL);
 }

@@ -84,6 +84,7 @@ dm_record_free(DmRecord *record)
     g_ptr_array_unref(record->release.evidence);
     g_ptr_array_unref(record->limits_hit);
     dm_packed_free(record->agreed);
+    dm_packed_free(record->reported);
     g_ptr_array_unref(record->recordings);
     g_free(record);
 }
@@ -135,6 +136,22 @@ dm_record_set_spec(DmRecord *record, const DmMediaSpec *spec)
 {
     dm_packed_free(record->agreed);
     record->agreed = dm_packed_new(spec, sizeof *spec);
+}
+
+DmMediaReport
+dm_record_report(const DmRecord *record)
+{
+    DmMediaReport report;
+
+    dm_packed_get(record->reported, &report, sizeof report);
+    return report;
+}
+
+void
+dm_record_set_report(DmRecord *record, const DmMediaReport *report)
+{
+    dm_packed_free(record->reported);
+    record->reported = dm_packed_new(report, sizeof *report);
 }
 
 const char *
@@ -618,7 +635,7 @@ add_media_side(GString *out,
 }
 
 static void
-add_recordings(GString *out, const DmRecord *record)
+add_recordings(GString *out, const DmRecord *record, const DmMediaReport *report)
 {
     static const char *const states[] = {
         [DM_RECORDING_ACTIVE] = "recording",
@@ -630,7 +647,7 @@ add_recordings(GString *out, const DmRecord *record)
 
     dm_json_text_open(out, "recordings", '[');
     for (guint i = 0; i < n; i++) {
-        const DmMediaRecording *recording = &record->report.recordings[i];
+        const DmMediaRecording *recording = &report->recordings[i];
 
         dm_json_text_open(out, NULL, '{');
         dm_json_text_add_text(out, "file", g_ptr_array_index(record->recordings, i));
@@ -673,6 +690,7 @@ add_media(GString *out, const DmRecord *record)
 {
     bool one_way = record->audio == DM_AUDIO_A_ONLY || record->audio == DM_AUDIO_B_ONLY;
     DmMediaSpec spec = dm_record_spec(record);
+    DmMediaReport report = dm_record_report(record);
 
     if (!record->has_media) {
         dm_json_text_add_null(out, "media");
@@ -683,17 +701,17 @@ add_media(GString *out, const DmRecord *record)
         add_media_side(out,
                        side == DM_SIDE_A ? "a" : "b",
                        &spec.side[side],
-                       &record->report.side[side],
+                       &report.side[side],
                        record->leg[side].transport);
     }
-    dm_json_text_add_boolean(out, "transcoded", record->report.transcoded);
-    dm_json_text_add_boolean(out, "fax", record->has_fax || record->report.fax.mode != DM_FAX_NONE);
-    add_t38(out, &record->report.fax);
+    dm_json_text_add_boolean(out, "transcoded", report.transcoded);
+    dm_json_text_add_boolean(out, "fax", record->has_fax || report.fax.mode != DM_FAX_NONE);
+    add_t38(out, &report.fax);
     dm_json_text_add_text(out, "audio", audio_name(record->audio));
     dm_json_text_add_boolean(out, "one_way", one_way);
     dm_json_text_add_boolean(out, "final", !record->fast_close);
     dm_json_text_add_integer(out, "digits", (int64_t)record->digits);
-    add_recordings(out, record);
+    add_recordings(out, record, &report);
     dm_json_text_close(out, '}');
 }
 

@@ -65,7 +65,7 @@ typedef struct {
                             call */
 
     DmPacked *agreed;      /* last: dm_record_spec(); NULL: nothing */
-    DmMediaReport report;  /* final, or as of the audio check */
+    DmPacked *reported;    /* final, or as of the audio check: dm_record_report(); NULL: nothing */
     GPtrArray *recordings; /* char *: files, as many as the report has recordings, in their order */
     bool has_media;
     bool fast_close; /* media report never came: ended_by restart or shutdown */
@@ -94,6 +94,10 @@ void dm_record_add_limit(DmRecord *record, const char *limit);
 /* What both sides agreed on last; all zero: nothing. */
 DmMediaSpec dm_record_spec(const DmRecord *record);
 void dm_record_set_spec(DmRecord *record, const DmMediaSpec *spec);
+
+/* What became of media; all zero: not known yet. */
+DmMediaReport dm_record_report(const DmRecord *record);
+void dm_record_set_report(DmRecord *record, const DmMediaReport *report);
 
 /* Which route was taken, NULL: none, and why: the plan's trace, an array; NULL: not told. The
  * record takes the text as it is now. */

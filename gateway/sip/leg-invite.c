@@ -409,11 +409,12 @@ note_failure(DmSipLeg *leg, const DmSipMessage *response)
     leg->contacts = dm_sip_leg_read_contacts(response);
     for (const sip_reason_t *r = sip->sip_reason; r != NULL; r = r->re_next) {
         if (r->re_protocol != NULL && g_ascii_strcasecmp(r->re_protocol, "Q.850") == 0) {
-            leg->release.q850 = dm_sip_reason_cause(r, 127);
+            dm_sip_leg_release(leg)->q850 = dm_sip_reason_cause(r, 127);
         }
     }
     if (sip->sip_retry_after != NULL) {
-        leg->release.retry_after_s = (unsigned)MIN(sip->sip_retry_after->af_delta, 86400);
+        dm_sip_leg_release(leg)->retry_after_s =
+            (unsigned)MIN(sip->sip_retry_after->af_delta, 86400);
     }
 }
 

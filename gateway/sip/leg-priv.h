@@ -198,7 +198,7 @@ struct DmSipLeg {
     bool peer_said_bye;  /* before its 2xx to our INVITE came */
     bool ending;         /* close() came; BYE as soon as it may */
     GPtrArray *contacts; /* char *: where a 3xx says to call instead; or NULL */
-    DmRelease release;   /* what DM_LEG_CLOSED will say */
+    DmRelease *release;  /* dm_sip_leg_release(); NULL: it does not end yet */
     DmTimer close_timer;
 };
 
@@ -215,6 +215,8 @@ void dm_sip_leg_emit_answer(DmSipLeg *leg, DmLegEventType type, uint16_t status,
 void dm_sip_leg_finish(DmSipLeg *leg);
 /* As above, from the loop: for what is noticed inside an operation. */
 void dm_sip_leg_finish_soon(DmSipLeg *leg);
+/* What DM_LEG_CLOSED will say, to be filled in. */
+DmRelease *dm_sip_leg_release(DmSipLeg *leg);
 void dm_sip_leg_set_release(DmSipLeg *leg,
                             DmReleaseCause cause,
                             uint16_t status,

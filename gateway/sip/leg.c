@@ -36,6 +36,15 @@ dm_sip_leg_move(DmSipLeg *leg, unsigned state)
 
 /* --- the end --- */
 
+DmRelease *
+dm_sip_leg_release(DmSipLeg *leg)
+{
+    if (leg->release == NULL) {
+        leg->release = g_new0(DmRelease, 1);
+    }
+    return leg->release;
+}
+
 void
 dm_sip_leg_set_release(DmSipLeg *leg,
                        DmReleaseCause cause,
@@ -43,11 +52,13 @@ dm_sip_leg_set_release(DmSipLeg *leg,
                        const char *reason,
                        const char *diagnosis)
 {
-    leg->release = (DmRelease){.cause = cause, .status = status};
-    g_strlcpy(leg->release.diagnosis, diagnosis, sizeof leg->release.diagnosis);
+    DmRelease *release = dm_sip_leg_release(leg);
+
+    *release = (DmRelease){.cause = cause, .status = status};
+    g_strlcpy(release->diagnosis, diagnosis, sizeof release->diagnosis);
     for (size_t i = 0, n = 0; reason != NULL && reason[i] != '\0'; i++) {
-        if (n + 1 < sizeof leg->release.reason && g_ascii_isprint(reason[i])) {
-            leg->release.reason[n++] = reason[i];
+        if (n + 1 < sizeof release->reason && g_ascii_isprint(reason[i])) {
+            release->reason[n++] = reason[i];
         }
     }
 }
@@ -83,12 +94,12 @@ dm_sip_leg_take_reason(DmSipLeg *leg, const sip_reason_t *reason)
             continue;
         }
         if (strcasecmp(reason->re_protocol, "Q.850") == 0) {
-            leg->release.q850 = dm_sip_reason_cause(reason, 127);
+            dm_sip_leg_release(leg)->q850 = dm_sip_reason_cause(reason, 127);
         } else if (strcasecmp(reason->re_protocol, "SIP") == 0 && status >= 200) {
-            leg->release.status = status;
+            dm_sip_leg_release(leg)->status = status;
         }
         if (reason->re_text != NULL) {
-            take_text(&leg->release, reason->re_text);
+            take_text(dm_sip_leg_release(leg), reason->re_text);
         }
     }
 }
@@ -177,6 +188,7 @@ leg_free(DmSipLeg *leg)
     g_clear_pointer(&leg->offer, dm_sdp_unref);
     g_clear_pointer(&leg->contacts, g_ptr_array_unref);
     g_free(leg->early_tag);
+    g_free(leg->release);
     g_free((char *)leg->facts.call_id);
     g_free((char *)leg->facts.user_agent);
     dm_trunk_unref(leg->trunk);
@@ -226,8 +238,8 @@ void
 dm_sip_leg_finish(DmSipLeg *leg)
 {
     DmLegEvent event = {.type = DM_LEG_CLOSED,
-                        .status = leg->release.status,
-                        .release = &leg->release,
+                        .status = dm_sip_leg_release(leg)->status,
+                        .release = leg->release,
                         .contacts = leg->contacts};
 
     if (leg->incoming.tx != NULL) {
@@ -332,7 +344,7 @@ new_bye(DmDialog *dialog, const char *reason)
 static void
 start_bye(DmSipLeg *leg)
 {
-    g_autofree char *reason = dm_sip_reason_text(&leg->release);
+    g_autofree char *reason = dm_sip_reason_text(dm_sip_leg_release(leg));
     g_autoptr(DmSipMessage) bye = new_bye(leg->dialog, reason);
     DmSipFlow flow;
 
@@ -386,8 +398,8 @@ close_leg(DmLeg *base, const DmRelease *why)
         dm_timer_is_armed(&leg->close_timer)) {
         return;
     }
-    leg->release = *why;
-    leg->release.cause = DM_RELEASE_LOCAL;
+    *dm_sip_leg_release(leg) = *why;
+    leg->release->cause = DM_RELEASE_LOCAL;
     switch (leg->state) {
     case DM_SIP_LEG_CALLING:
     case DM_SIP_LEG_EARLY:

@@ -107,6 +107,7 @@ call(void)
 {
     DmRecord *record = dm_record_new();
     DmMediaSpec agreed = {0};
+    DmMediaReport reported = {0};
 
     record->node = g_strdup("gw-1");
     record->has_media = true;
@@ -118,7 +119,7 @@ call(void)
     record->out.ruri = g_strdup("+442079460018");
     for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
         DmMediaSideSpec *spec = &agreed.side[side];
-        DmMediaSideReport *report = &record->report.side[side];
+        DmMediaSideReport *report = &reported.side[side];
 
         record->leg[side].trunk = g_strdup(side == DM_SIDE_A ? "pbx" : "carrier");
         record->leg[side].call_id = g_strdup(side == DM_SIDE_A ? "a@pbx" : "b7f");
@@ -136,6 +137,7 @@ call(void)
         report->heard = heard;
     }
     dm_record_set_spec(record, &agreed);
+    dm_record_set_report(record, &reported);
     return record;
 }
 
@@ -183,7 +185,8 @@ static void
 test_remote(void)
 {
     g_autoptr(DmRecord) record = call();
-    DmVoipMetrics *told = &record->report.side[DM_SIDE_B].told;
+    DmMediaReport report = dm_record_report(record);
+    DmVoipMetrics *told = &report.side[DM_SIDE_B].told;
     const char *remote;
     GString *body;
 
@@ -195,6 +198,7 @@ test_remote(void)
     told->echo_loss_db = 14;
     told->config = 0;
     told->r_factor = told->mos_lq_x10 = told->mos_cq_x10 = DM_VOIP_UNKNOWN;
+    dm_record_set_report(record, &report);
     body = dm_quality_report_print(record, DM_SIDE_B, 0);
     assert_grammar(body->str);
     assert_has(body->str, "OrigID: <sip:+442079460000@192.0.2.1>");
@@ -224,10 +228,12 @@ static void
 test_nothing_heard(void)
 {
     g_autoptr(DmRecord) record = call();
+    DmMediaReport report = dm_record_report(record);
     GString *body;
 
     g_test_summary("Nothing came from the peer: there are no figures, and none are made up");
-    record->report.side[DM_SIDE_A].heard = (DmVoipMetrics){0};
+    report.side[DM_SIDE_A].heard = (DmVoipMetrics){0};
+    dm_record_set_report(record, &report);
     body = dm_quality_report_print(record, DM_SIDE_A, 0);
     assert_grammar(body->str);
     g_assert_null(strstr(body->str, "NLR"));

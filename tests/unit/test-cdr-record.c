@@ -214,7 +214,8 @@ test_media(void)
     g_autoptr(DmRecord) record = answered_call();
     DmMediaSpec agreed = {0};
     DmMediaSideSpec *spec = &agreed.side[DM_SIDE_B];
-    DmMediaSideReport *report = &record->report.side[DM_SIDE_B];
+    DmMediaReport reported = {0};
+    DmMediaSideReport *report = &reported.side[DM_SIDE_B];
     json_t *json;
     const json_t *media;
     const json_t *side;
@@ -236,6 +237,7 @@ test_media(void)
     report->rx_lost = 3;
     report->pt = 8;
     report->jitter_us = 1250;
+    dm_record_set_report(record, &reported);
 
     json = dm_record_to_json(record);
     media = json_object_get(json, "media");
