@@ -6,13 +6,25 @@
 #include "admin/changes.h"
 #include "admin/list.h"
 
+static const GPtrArray *
+elements(const DmConfig *config, const char *collection)
+{
+    if (strcmp(collection, "trunks") == 0) {
+        return config->trunks;
+    }
+    return strcmp(collection, "tls_profiles") == 0 ? config->tls_profiles : config->routes;
+}
+
 static const char *
 id_at(const DmConfig *config, const char *collection, guint i)
 {
+    const void *element = g_ptr_array_index(elements(config, collection), i);
+
     if (strcmp(collection, "trunks") == 0) {
-        return ((const DmTrunkConfig *)g_ptr_array_index(config->trunks, i))->id;
+        return ((const DmTrunkConfig *)element)->id;
     }
-    return ((const DmRoute *)g_ptr_array_index(config->routes, i))->id;
+    return strcmp(collection, "tls_profiles") == 0 ? ((const DmTlsProfileConfig *)element)->id
+                                                   : ((const DmRoute *)element)->id;
 }
 
 void
@@ -22,7 +34,7 @@ dm_collection_list(DmApi *api,
                    DmResponse *response)
 {
     g_autoptr(DmConfig) config = dm_settings_config(api->settings);
-    guint n = strcmp(collection, "trunks") == 0 ? config->trunks->len : config->routes->len;
+    guint n = elements(config, collection)->len;
     json_t *items = json_array();
 
     for (guint i = 0; i < n; i++) {

@@ -3,8 +3,8 @@
 
 #include "admin/api.h"
 
-/* What trunks and routes have in common: resources of the configuration, by the name of their
- * collection ("trunks"). */
+/* What trunks, routes and TLS profiles have in common: resources of the configuration, by the name
+ * of their collection ("trunks"). */
 
 void dm_collection_list(DmApi *api,
                         const DmRequest *request,

@@ -210,11 +210,11 @@ add_process(DmPrometheus *page)
 }
 
 static void
-add_certificate(const char *profile, int64_t expires_s, void *user_data)
+add_certificate(const DmCertificateFacts *facts, void *user_data)
 {
-    g_autofree char *labels = dm_prometheus_labels("profile", profile, NULL);
+    g_autofree char *labels = dm_prometheus_labels("profile", facts->profile, NULL);
 
-    add(user_data, METRIC_certificate_expiry, labels, (double)expires_s);
+    add(user_data, METRIC_certificate_expiry, labels, (double)facts->expires_s);
 }
 
 void

@@ -14,6 +14,10 @@ void dm_trunks_delete(DmApi *api, DmRequest *request, DmResponse *response);
 void dm_trunks_status(DmApi *api, DmRequest *request, DmResponse *response);
 void dm_trunks_action(DmApi *api, DmRequest *request, DmResponse *response);
 
+void dm_tls_profiles_list(DmApi *api, DmRequest *request, DmResponse *response);
+void dm_tls_profiles_show(DmApi *api, DmRequest *request, DmResponse *response);
+void dm_tls_profiles_certificate(DmApi *api, DmRequest *request, DmResponse *response);
+
 void dm_routes_list(DmApi *api, DmRequest *request, DmResponse *response);
 void dm_routes_create(DmApi *api, DmRequest *request, DmResponse *response);
 void dm_routes_show(DmApi *api, DmRequest *request, DmResponse *response);

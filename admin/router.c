@@ -42,6 +42,10 @@ const DmOperation dm_operations[] = {
     {"PATCH", V1 "/routes/{id}", dm_routes_merge, CHANGE(DM_BODY_MERGE)},
     {"DELETE", V1 "/routes/{id}", dm_routes_delete, CHANGE(DM_BODY_NONE)},
 
+    {"GET", V1 "/tls-profiles", dm_tls_profiles_list, LOOK(list_query)},
+    {"GET", V1 "/tls-profiles/{id}", dm_tls_profiles_show, LOOK(show_query)},
+    {"GET", V1 "/tls-profiles/{id}/certificate", dm_tls_profiles_certificate, LOOK(no_query)},
+
     /* decides and changes nothing, so whoever may look may ask */
     {"POST",
      V1 "/route-tests",

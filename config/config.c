@@ -37,7 +37,7 @@ make_fingerprint(const json_t *element, DmJsonReader *reader)
     return g_string_free(g_steal_pointer(&digits), FALSE);
 }
 
-static const DmJsonMember tls_profile_members[] = {
+const DmJsonMember dm_tls_profile_members[] = {
     {"id",
      DM_JSON_STRING,
      DM_JSON_AT(DmTlsProfileConfig, id),
@@ -94,6 +94,7 @@ static const DmJsonMember tls_profile_members[] = {
      .free = g_free,
      .doc = "SHA-256 of certificates that are good for a server by themselves, self-signed ones "
             "too."},
+    {"provisioned", DM_JSON_BOOL, DM_JSON_AT(DmTlsProfileConfig, provisioned), .hidden = true},
     {NULL},
 };
 
@@ -102,6 +103,7 @@ free_tls_profile(gpointer data)
 {
     DmTlsProfileConfig *profile = data;
 
+    json_decref(profile->source);
     g_free(profile->id);
     g_free(profile->cert);
     g_free(profile->key);
@@ -118,7 +120,7 @@ make_tls_profile(const json_t *element, DmJsonReader *reader)
     DmTlsProfileConfig *profile = g_new0(DmTlsProfileConfig, 1);
     guint before = reader->problems->list->len;
 
-    if (dm_json_read(reader, element, tls_profile_members, profile) &&
+    if (dm_json_read(reader, element, dm_tls_profile_members, profile) &&
         (*profile->cert != '\0') != (*profile->key != '\0')) {
         dm_json_problem_at(reader,
                            *profile->cert != '\0' ? "key" : "cert",
@@ -127,6 +129,8 @@ make_tls_profile(const json_t *element, DmJsonReader *reader)
     }
     if (reader->problems->list->len > before) {
         g_clear_pointer(&profile, free_tls_profile);
+    } else {
+        profile->source = json_deep_copy(element);
     }
     return profile;
 }
@@ -794,7 +798,7 @@ const DmJsonMember dm_config_members[] = {
      DM_JSON_ARRAY,
      DM_JSON_AT(DmConfig, tls_profiles),
      .max = 64,
-     .members = tls_profile_members,
+     .members = dm_tls_profile_members,
      .make = make_tls_profile,
      .free = free_tls_profile,
      .doc = "Certificates and whom to trust."},

@@ -30,6 +30,8 @@ typedef struct {
     GPtrArray *server_names;        /* char *: good for a server besides its host in the trunk */
     GPtrArray *server_fingerprints; /* char *: SHA-256 of a server's certificate, good without any
                                        authority or name */
+    bool provisioned;               /* from the configuration file: read-only in the API */
+    json_t *source;                 /* the object it was made from; not owned by readers */
 } DmTlsProfileConfig;
 
 /* A SIP listener. */
@@ -200,6 +202,7 @@ DmSound *dm_config_sound(const DmConfig *config, const char *id); /* NULL: none,
 const DmTrunkConfig *dm_config_trunk(const DmConfig *config, const char *id);
 const DmListenerConfig *dm_config_listener(const DmConfig *config,
                                            const char *id); /* "" or NULL: the first */
+extern const DmJsonMember dm_tls_profile_members[];
 const DmTlsProfileConfig *dm_config_tls_profile(const DmConfig *config, const char *id);
 const DmMediaPoolConfig *dm_config_media_pool(const DmConfig *config, const char *id);
 unsigned dm_config_media_pool_index(const DmConfig *config, const char *id);

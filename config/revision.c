@@ -513,6 +513,15 @@ show_trunk(const DmTrunkConfig *trunk)
     return shown;
 }
 
+static json_t *
+show_tls_profile(const DmTlsProfileConfig *profile)
+{
+    json_t *shown = dm_json_show(profile->source, dm_tls_profile_members);
+
+    json_object_set_new(shown, "provisioned", json_boolean(profile->provisioned));
+    return shown;
+}
+
 json_t *
 dm_resource_show(const DmConfig *config, const char *collection, const char *id)
 {
@@ -527,6 +536,9 @@ dm_resource_show(const DmConfig *config, const char *collection, const char *id)
         if (strcmp(route->id, id) == 0) {
             return show_resource(route->source, dm_route_members, route->name, route->provisioned);
         }
+    }
+    if (strcmp(collection, "tls_profiles") == 0 && dm_config_tls_profile(config, id) != NULL) {
+        return show_tls_profile(dm_config_tls_profile(config, id));
     }
     return NULL;
 }

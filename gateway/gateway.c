@@ -282,16 +282,18 @@ on_bad_sound(const char *id, const char *why, void *user_data)
 }
 
 static void
-warn_if_old(const char *profile, int64_t expires_s, void *user_data)
+warn_if_old(const DmCertificateFacts *facts, void *user_data)
 {
-    int64_t left_s = expires_s - dm_clock_wall_us(dm_clock_system()) / G_USEC_PER_SEC;
+    int64_t left_s = facts->expires_s - dm_clock_wall_us(dm_clock_system()) / G_USEC_PER_SEC;
 
     if (left_s < 0) {
-        dm_error(NULL, "the certificate of TLS profile '%s' has expired: peers refuse it", profile);
+        dm_error(NULL,
+                 "the certificate of TLS profile '%s' has expired: peers refuse it",
+                 facts->profile);
     } else if (left_s < CERTIFICATE_WARNING_S) {
         dm_warning(NULL,
                    "the certificate of TLS profile '%s' expires in %d days: renew it and reload",
-                   profile,
+                   facts->profile,
                    (int)(left_s / 86400));
     }
 }

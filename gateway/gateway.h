@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "gateway/base/counters.h"
+#include "gateway/sip/transport/certificate.h"
 #include "gateway/store/store.h"
 #include "gateway/trunk/pool.h"
 #include "media/media.h"
@@ -82,8 +83,8 @@ void dm_gateway_status(DmGateway *gateway, DmGatewayStatus *out);
 /* Every set of counters there is: sip, calls, media. At most @max; returns how many. They live as
  * long as the gateway. */
 size_t dm_gateway_counters(DmGateway *gateway, DmCounterSet *out, size_t max);
-/* When the certificate of each TLS profile that has one expires, seconds of Unix time. @profile is
- * valid during the call. */
-typedef void (*DmGatewayCertificateFunc)(const char *profile, int64_t expires_s, void *user_data);
+/* The certificate of each TLS profile that has one, as it is in use. @facts are valid during the
+ * call. */
+typedef void (*DmGatewayCertificateFunc)(const DmCertificateFacts *facts, void *user_data);
 void dm_gateway_certificates(DmGateway *gateway, DmGatewayCertificateFunc func, void *user_data);
 DmStore *dm_gateway_store(DmGateway *gateway);

@@ -2,6 +2,7 @@
 """Calls over TCP and TLS: SIPp and raw sockets against the real gateway."""
 
 import contextlib
+import hashlib
 import os
 import re
 import signal
@@ -147,6 +148,11 @@ def ask(gateway, connection, number, transport="TLS"):
     return answer.split(b"\r\n", 1)[0].decode()
 
 
+def fingerprint(certificates):
+    """SHA-256 of what is in the file now."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert((certificates.dir / "sbc.pem").read_text())).hexdigest()
+
+
 def test_certificates_are_renewed_while_connections_live(gateways, certificates):
     """SEC-1: SIGHUP reads certificates again; a bad one leaves the old in force"""
     gateway = tls_gateway(gateways, certificates, lab.free_port(), lab.free_port())
@@ -163,6 +169,9 @@ def test_certificates_are_renewed_while_connections_live(gateways, certificates)
             return new.getpeercert()["serialNumber"]
 
     lab.wait_for(lambda: serial() != first, "the new certificate")
+    shown = gateway.api.get("/tls-profiles/main/certificate")
+    assert shown["subject"] == "CN=sbc" and shown["issuer"] == "CN=Test CA", shown
+    assert shown["names"] == ["sbc.example.com"] and shown["fingerprint"] == fingerprint(certificates), shown
     assert ask(gateway, old, 2) == "SIP/2.0 200 OK"
 
     (certificates.dir / "sbc.pem").write_text("nothing\n")

@@ -7,7 +7,8 @@
 #include "admin/auth.h"
 
 static const char file_text[] =
-    "{'listeners': [{'id': 'main', 'address': '127.0.0.1', 'port': 5060}],"
+    "{'tls_profiles': [{'id': 'main', 'verify_client': 'optional'}],"
+    " 'listeners': [{'id': 'main', 'address': '127.0.0.1', 'port': 5060}],"
     " 'media_pools': [{'id': 'pool', 'address': '127.0.0.1', 'port_min': 20000,"
     "   'port_max': 20100}],"
     " 'trunks': ["

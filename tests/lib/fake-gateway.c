@@ -222,7 +222,15 @@ dm_gateway_counters(DmGateway *gateway, DmCounterSet *out, size_t max)
 void
 dm_gateway_certificates(DmGateway *gateway, DmGatewayCertificateFunc func, void *user_data)
 {
-    func("main", 1893456000, user_data);
+    static const char *const names[] = {"sbc.example.com", NULL};
+
+    func(&(DmCertificateFacts){.profile = "main",
+                               .expires_s = 1893456000,
+                               .subject = "CN=sbc.example.com",
+                               .issuer = "CN=Example CA",
+                               .fingerprint = "ab",
+                               .names = names},
+         user_data);
 }
 
 DmStore *

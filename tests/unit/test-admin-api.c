@@ -283,6 +283,25 @@ test_referenced(DmApiFixture *f, gconstpointer data)
 }
 
 static void
+test_tls_profiles(DmApiFixture *f, gconstpointer data)
+{
+    g_test_summary(
+        "TLS profiles can be looked at; the certificate in use tells whom it is for, and "
+        "until when it is good");
+    g_assert_cmpint(ASK(f, READ, "GET", "/api/v1/tls-profiles", NULL), ==, 200);
+    ASSERT_ANSWER(f, "items.0.id", "main");
+    g_assert_cmpint(ASK(f, READ, "GET", "/api/v1/tls-profiles/main", NULL), ==, 200);
+    ASSERT_ANSWER(f, "verify_client", "optional");
+    ASSERT_ANSWER(f, "provisioned", "true");
+    g_assert_cmpint(ASK(f, READ, "GET", "/api/v1/tls-profiles/other", NULL), ==, 404);
+    g_assert_cmpint(ASK(f, READ, "GET", "/api/v1/tls-profiles/main/certificate", NULL), ==, 200);
+    ASSERT_ANSWER(f, "not_after", "2030-01-01T00:00:00.000Z");
+    ASSERT_ANSWER(f, "names.0", "sbc.example.com");
+    g_assert_cmpint(ASK(f, READ, "GET", "/api/v1/tls-profiles/x/certificate", NULL), ==, 404);
+    g_assert_cmpint(ASK(f, ADMIN, "POST", "/api/v1/tls-profiles", "{'id': 'x'}"), ==, 405);
+}
+
+static void
 test_secrets(DmApiFixture *f, gconstpointer data)
 {
     g_test_summary("A password goes in and never comes out (SEC-6)");
@@ -752,6 +771,7 @@ main(int argc, char **argv)
     ADD("resources/etag", test_etag);
     ADD("resources/provisioned", test_provisioned);
     ADD("resources/referenced", test_referenced);
+    ADD("resources/tls-profiles", test_tls_profiles);
     ADD("resources/secrets", test_secrets);
     ADD("resources/list", test_list);
     ADD("resources/idempotency", test_idempotency);

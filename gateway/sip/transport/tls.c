@@ -21,6 +21,8 @@ struct DmTlsContext {
     bool verify_server;
     char **client_names, **server_names, **server_fingerprints;
     int64_t expires_s;
+    char *subject, *issuer, *fingerprint; /* of our certificate; NULL: none */
+    char **names;
 
     GMutex lock;          /* protects sessions; workers share a context */
     GHashTable *sessions; /* names asked for -> SSL_SESSION */
@@ -117,6 +119,76 @@ first_expiry(SSL_CTX *ctx)
     return first;
 }
 
+static char *
+name_text(const X509_NAME *name)
+{
+    BIO *out = BIO_new(BIO_s_mem());
+    char *data = NULL;
+    char *text;
+    long len;
+
+    X509_NAME_print_ex(out, name, 0, XN_FLAG_RFC2253);
+    len = BIO_get_mem_data(out, &data);
+    text = g_utf8_make_valid(data != NULL ? data : "", (gssize)len);
+    BIO_free(out);
+    return text;
+}
+
+/* SHA-256 in 64 digits; "": cannot be had. (transfer full) */
+static char *
+fingerprint_of(const X509 *certificate)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    GString *text = g_string_new(NULL);
+
+    if (X509_digest(certificate, EVP_sha256(), digest, &len) == 1) {
+        for (unsigned i = 0; i < len; i++) {
+            g_string_append_printf(text, "%02x", digest[i]);
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* Host names it is for. (transfer full) */
+static char **
+names_of(const X509 *certificate)
+{
+    GENERAL_NAMES *all = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    GStrvBuilder *builder = g_strv_builder_new();
+    char **names;
+
+    for (int i = 0; i < sk_GENERAL_NAME_num(all); i++) {
+        int type;
+        const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all, i), &type);
+
+        if (type == GEN_DNS || type == GEN_URI) {
+            g_autofree char *name = g_utf8_make_valid((const char *)ASN1_STRING_get0_data(value),
+                                                      ASN1_STRING_length(value));
+
+            g_strv_builder_add(builder, name);
+        }
+    }
+    GENERAL_NAMES_free(all);
+    names = g_strv_builder_end(builder);
+    g_strv_builder_unref(builder);
+    return names;
+}
+
+static void
+note_certificate(DmTlsContext *context, SSL_CTX *ctx)
+{
+    const X509 *own = SSL_CTX_get0_certificate(ctx);
+
+    context->expires_s = first_expiry(ctx);
+    if (own != NULL) {
+        context->subject = name_text(X509_get_subject_name(own));
+        context->issuer = name_text(X509_get_issuer_name(own));
+        context->fingerprint = fingerprint_of(own);
+        context->names = names_of(own);
+    }
+}
+
 static int verify(X509_STORE_CTX *store, void *user_data);
 
 static SSL_CTX *
@@ -158,7 +230,7 @@ make_server(DmTlsContext *context, const DmTlsProfileConfig *profile, GError **e
     SSL_CTX_set_session_id_context(ctx, id, sizeof id);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets need no memory of ours */
     SSL_CTX_set_num_tickets(ctx, 1);
-    context->expires_s = first_expiry(ctx);
+    note_certificate(context, ctx);
     return true;
 }
 
@@ -233,6 +305,10 @@ clear_context(DmTlsContext *context)
     g_strfreev(context->client_names);
     g_strfreev(context->server_names);
     g_strfreev(context->server_fingerprints);
+    g_free(context->subject);
+    g_free(context->issuer);
+    g_free(context->fingerprint);
+    g_strfreev(context->names);
 }
 
 void
@@ -299,18 +375,26 @@ dm_tls_contexts_unref(DmTlsContexts *contexts)
 
 void
 dm_tls_contexts_foreach(const DmTlsContexts *contexts,
-                        void (*func)(const char *profile, int64_t expires_s, void *user_data),
+                        void (*func)(const DmCertificateFacts *facts, void *user_data),
                         void *user_data)
 {
     GHashTableIter iter;
-    gpointer profile, context;
+    gpointer profile, value;
 
     g_hash_table_iter_init(&iter, contexts->by_profile);
-    while (g_hash_table_iter_next(&iter, &profile, &context)) {
-        int64_t expires_s = dm_tls_context_expires_s(context);
+    while (g_hash_table_iter_next(&iter, &profile, &value)) {
+        const DmTlsContext *context = value;
+        const DmCertificateFacts facts = {
+            .profile = profile,
+            .expires_s = context->expires_s,
+            .subject = context->subject,
+            .issuer = context->issuer,
+            .fingerprint = context->fingerprint,
+            .names = (const char *const *)context->names,
+        };
 
-        if (expires_s != 0) {
-            func(profile, expires_s, user_data);
+        if (facts.fingerprint != NULL) {
+            func(&facts, user_data);
         }
     }
 }
@@ -327,17 +411,9 @@ dm_tls_contexts_find(const DmTlsContexts *contexts, const char *profile)
 static bool
 has_fingerprint(const X509 *certificate, char **wanted)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    char text[2 * EVP_MAX_MD_SIZE + 1];
-    unsigned len = 0;
+    g_autofree char *fingerprint = *wanted != NULL ? fingerprint_of(certificate) : NULL;
 
-    if (*wanted == NULL || X509_digest(certificate, EVP_sha256(), digest, &len) != 1) {
-        return false;
-    }
-    for (unsigned i = 0; i < len; i++) {
-        g_snprintf(text + (size_t)2 * i, 3, "%02x", digest[i]);
-    }
-    return g_strv_contains((const char *const *)wanted, text);
+    return fingerprint != NULL && g_strv_contains((const char *const *)wanted, fingerprint);
 }
 
 /* RFC 5922, 7.1: the identity may be a SIP URI. */

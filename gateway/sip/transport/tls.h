@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "config/config.h"
+#include "gateway/sip/transport/certificate.h"
 
 /* TLS as bytes in and bytes out, on OpenSSL, which stays in tls.c. No socket and no clock. */
 
@@ -29,9 +30,9 @@ DmTlsContexts *dm_tls_contexts_new(const DmConfig *config, GError **error);
 DmTlsContexts *dm_tls_contexts_ref(DmTlsContexts *contexts);
 void dm_tls_contexts_unref(DmTlsContexts *contexts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmTlsContexts, dm_tls_contexts_unref)
-/* Those that have a certificate, and when it expires. */
+/* Those that have a certificate. */
 void dm_tls_contexts_foreach(const DmTlsContexts *contexts,
-                             void (*func)(const char *profile, int64_t expires_s, void *user_data),
+                             void (*func)(const DmCertificateFacts *facts, void *user_data),
                              void *user_data);
 /* By profile id; NULL: there is none of that name. Borrowed. */
 DmTlsContext *dm_tls_contexts_find(const DmTlsContexts *contexts, const char *profile);
