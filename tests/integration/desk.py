@@ -203,6 +203,11 @@ class Desk:
     def invite(self, dialog, headers="", direction="sendrecv"):
         dialog.version += 1
         answer = self.request(dialog, "INVITE", headers, self.describe(dialog, direction))
+        for _ in range(5):
+            if not answer.startswith("SIP/2.0 491"):
+                break
+            time.sleep(0.3)  # RFC 3261, 14.1: offers crossed; later again
+            answer = self.request(dialog, "INVITE", headers, self.describe(dialog, direction))
         if answer.startswith("SIP/2.0 2"):
             dialog.remote = header(answer, "To")
             dialog.target = header(answer, "Contact").strip("<>") or dialog.target

@@ -82,6 +82,13 @@ def similarity(said, heard):
     }
 
 
+def similarity_by_pieces(said, heard, piece_s=2):
+    """The same of each piece by itself, and the median of each figure: for a listener whose own clock slips now and then."""
+    n = piece_s * RATE
+    found = [similarity(said, heard[at : at + n]) for at in range(0, len(heard) - n + 1, n)]
+    return {name: float(numpy.median([each[name] for each in found])) for name in found[0]}
+
+
 def holes_ms(samples, after_s=0.0, below_db=20):
     """Of a tone: the longest stretch in ms that is @below_db less loud than the rest, and the largest step in dB between
     neighbouring frames of 20 ms outside such stretches."""

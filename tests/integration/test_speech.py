@@ -31,9 +31,9 @@ def heard_by(each):
     return numpy.concatenate([speech.read(path) for path in paths])
 
 
-def expect_speech(said, listener, *codecs):
+def expect_speech(said, listener, *codecs, compare=speech.similarity):
     heard = heard_by(listener)
-    found = speech.similarity(said, heard[speech.RATE : -speech.RATE // 4])
+    found = compare(said, heard[speech.RATE : -speech.RATE // 4])
     print(codecs, found)
     assert found["envelope"] > min(LEFT[c][0] for c in codecs) - 0.02, found
     assert found["spectrum_db"] < sum(LEFT[c][1] for c in codecs), found
@@ -91,8 +91,8 @@ def test_speech_crosses_g729(gateways, phones, tmp_path):  # noqa: F811
         a.stop()
     cdr = gateway.cdr()
     assert cdr["media"]["a"]["codec"] == "G729" and cdr["media"]["transcoded"]
-    expect_speech(said_b, a, "G729", "pcma")
-    expect_speech(said_a, b, "G729", "pcma")
+    expect_speech(said_b, a, "G729", "pcma", compare=speech.similarity_by_pieces)
+    expect_speech(said_a, b, "G729", "pcma", compare=speech.similarity_by_pieces)
 
 
 def test_g729_without_its_library(gateways):

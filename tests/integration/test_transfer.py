@@ -8,6 +8,7 @@ import desk as desks
 import lab
 import phone
 import pytest
+import speech
 
 pytestmark = pytest.mark.skipif(not lab.have("baresip"), reason="baresip is not installed")
 
@@ -93,6 +94,9 @@ def test_a_phone_transfers(gateways, phones):
     c.wait_ended()
     expect_last_tone(a, 440)
     expect_last_tone(c, 1000)
+    for each in a, c:  # the new tone is whole: no hole, no step in level
+        hole_ms, step_db = speech.holes_ms(each.heard()[-24000:-4000])
+        assert hole_ms == 0 and step_db < 1, (hole_ms, step_db)
     first, second = sorted(gateway.wait_cdrs(2), key=lambda c: c["start_at"])
     assert (first["a"]["trunk"], first["b"]["trunk"]) == ("left", "pbx")
     assert (second["a"]["trunk"], second["b"]["trunk"]) == ("pbx", "right")
