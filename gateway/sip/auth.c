@@ -33,6 +33,27 @@ dm_auth_take(DmDigestClient *client, const DmSipMessage *response)
     return www == DM_DIGEST_RETRY ? www : proxy;
 }
 
+static bool
+has_stale(const msg_auth_t *header)
+{
+    for (; header != NULL; header = header->au_next) {
+        DmDigestChallenge challenge;
+
+        if (dm_digest_challenge_parse(&challenge, header->au_scheme, header->au_params) &&
+            challenge.stale) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+dm_auth_is_stale(const DmSipMessage *response)
+{
+    return has_stale(response->sip->sip_www_authenticate) ||
+           has_stale(response->sip->sip_proxy_authenticate);
+}
+
 static void
 remove_all(DmSipMessage *message, msg_auth_t **first)
 {

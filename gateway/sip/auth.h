@@ -10,6 +10,8 @@
 
 /* What a 401 or 407 asks, of both kinds (AUTH-1). */
 DmDigestVerdict dm_auth_take(DmDigestClient *client, const DmSipMessage *response);
+/* Whether it has nothing against an answer of ours but its nonce (RFC 7616, 3.3). */
+bool dm_auth_is_stale(const DmSipMessage *response);
 /* Credentials for every realm known, instead of those there; nothing when none is known. */
 void dm_auth_apply(DmDigestClient *client, DmRandom *random, DmSipMessage *request);
 /* RFC 3261, 22.1: an ACK has the credentials of its INVITE. */

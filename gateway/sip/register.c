@@ -365,7 +365,8 @@ take_final(DmRegister *reg, const DmSipMessage *response)
             attempt(reg);
             return;
         }
-        result.refused = true;
+        /* asked again by a server that knows another nonce: the password may be right */
+        result.refused = !dm_auth_is_stale(response);
     }
     if (went_on_without(reg, sip)) {
         return;

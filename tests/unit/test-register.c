@@ -260,6 +260,30 @@ test_address_changes(void)
 }
 
 static void
+test_stale_again(void)
+{
+    Fixture f;
+
+    g_test_summary("REG-2 AUTH-4: a second challenge that is only about the nonce (another server "
+                   "of the farm asks) is tried again soon; one that is not means a wrong password");
+    set_up(&f, "");
+    answer(&f, "401 Unauthorized", "WWW-Authenticate: Digest realm=\"c\", nonce=\"1\"\r\n");
+    answer(&f,
+           "401 Unauthorized",
+           "WWW-Authenticate: Digest realm=\"c\", nonce=\"2\", stale=true\r\n");
+    g_assert_cmpint(state(&f), ==, DM_REG_RETRYING);
+    for (unsigned i = 0; i < 600 && dm_sim_peer_count(f.carrier, "REGISTER ") == 0; i++) {
+        dm_sim_network_run(f.network, S / 10);
+    }
+    answer(&f,
+           "401 Unauthorized",
+           "WWW-Authenticate: Digest realm=\"c\", nonce=\"3\", stale=true\r\n");
+    answer(&f, "401 Unauthorized", "WWW-Authenticate: Digest realm=\"c\", nonce=\"4\"\r\n");
+    g_assert_cmpint(state(&f), ==, DM_REG_AUTH_FAILED);
+    tear_down(&f);
+}
+
+static void
 test_stream_ends(void)
 {
     Fixture f;
@@ -373,6 +397,7 @@ main(int argc, char **argv)
     g_test_add_func("/register/removed", test_removed);
     g_test_add_func("/register/new-password", test_new_password);
     g_test_add_func("/register/address-changes", test_address_changes);
+    g_test_add_func("/register/stale-again", test_stale_again);
     g_test_add_func("/register/stream-ends", test_stream_ends);
     g_test_add_func("/register/hand-over", test_hand_over);
     g_test_add_func("/register/no-storm", test_no_storm);
