@@ -8,11 +8,11 @@
 #include <stdlib.h>
 
 #include "gateway/call-counters.h"
-#include "gateway/exchange.h"
 #include "gateway/sip/counters.h"
 #include "tests/lib/sim-network.h"
 #include "tests/sim/sim-media.h"
 #include "tests/sim/sim-peer.h"
+#include "tests/sim/sim-workers.h"
 
 #define CALLS_A_RUN   100
 #define PLACING_US    (60 * G_USEC_PER_SEC)
@@ -51,10 +51,8 @@ typedef struct {
     DmConfig *config;
     DmTrunkRegistry *registry;
     SimMedia *media;
-    DmExchange *exchanges[MAX_WORKERS];
-    unsigned n_workers;
-    GPtrArray *mail; /* Mail, owned: between workers, on its way */
-    DmSimHost *gateway_host, *hosts[N_PEERS];
+    SimWorkers *workers;
+    DmSimHost *hosts[N_PEERS];
     SimPeer *peers[N_PEERS];
     DmCounter sip[DM_N_SIP_COUNTERS], calls[DM_N_CALL_COUNTERS];
     GHashTable *started, *ended; /* call id -> itself */
@@ -67,79 +65,6 @@ typedef struct {
 } Run;
 
 /* --- the gateway --- */
-
-/* What one worker has for another: a message it received, or mail. */
-typedef struct {
-    Run *run;
-    unsigned worker;
-    DmTimer timer;
-    int64_t due_us;
-    DmNeighbourMail *mail; /* NULL: a message */
-    DmSipFlow flow;
-    size_t len;
-    char *data;
-} Mail;
-
-static void
-mail_free(gpointer data)
-{
-    Mail *mail = data;
-
-    dm_timer_disarm(&mail->timer);
-    g_clear_pointer(&mail->mail, dm_neighbour_mail_free);
-    g_free(mail->data);
-    g_free(mail);
-}
-
-static void
-on_mail(DmTimer *timer, void *user_data)
-{
-    Mail *mail = user_data;
-    DmExchange *exchange = mail->run->exchanges[mail->worker];
-
-    if (mail->mail != NULL) {
-        dm_exchange_take_mail(exchange, g_steal_pointer(&mail->mail));
-    } else {
-        dm_sip_stack_receive_own(dm_exchange_stack(exchange), &mail->flow, mail->data, mail->len);
-    }
-    g_ptr_array_remove(mail->run->mail, mail);
-}
-
-/* A mailbox takes its time, and keeps the order. */
-static Mail *
-mail_to(Run *run, unsigned worker)
-{
-    Mail *mail = g_new0(Mail, 1);
-    int64_t now_us = dm_loop_now_us(run->loop);
-
-    mail->run = run;
-    mail->worker = worker;
-    mail->due_us = now_us + dm_random_range(run->random, 0, MAIL_US);
-    for (unsigned i = 0; i < run->mail->len; i++) {
-        const Mail *other = g_ptr_array_index(run->mail, i);
-
-        mail->due_us = MAX(mail->due_us, other->due_us + 1);
-    }
-    g_ptr_array_add(run->mail, mail);
-    dm_loop_arm(run->loop, &mail->timer, mail->due_us - now_us, on_mail, mail);
-    return mail;
-}
-
-static void
-on_foreign(unsigned worker, const DmSipFlow *flow, const char *data, size_t len, void *user_data)
-{
-    Mail *mail = mail_to(user_data, worker);
-
-    mail->flow = *flow;
-    mail->data = g_memdup2(data, len);
-    mail->len = len;
-}
-
-static void
-to_worker(unsigned worker, DmNeighbourMail *mail, void *user_data)
-{
-    mail_to(user_data, worker)->mail = mail;
-}
 
 static void
 on_started(const DmRecord *record, void *user_data)
@@ -164,33 +89,6 @@ on_ended(const DmRecord *record, void *user_data)
     g_assert_cmpint(record->end_wall_us, !=, 0);
 }
 
-static const DmExchangeUser exchange_user = {
-    .on_foreign = on_foreign,
-    .to_worker = to_worker,
-    .started = on_started,
-    .ended = on_ended,
-};
-
-static void
-gateway_receives(const DmSipFlow *flow, const char *data, size_t len, void *user_data)
-{
-    Run *run = user_data;
-
-    unsigned worker = (unsigned)dm_random_range(run->random, 0, run->n_workers - 1);
-
-    dm_sip_stack_receive(dm_exchange_stack(run->exchanges[worker]), flow, data, len);
-}
-
-static void
-gateway_unreachable(const DmAddress *remote, void *user_data)
-{
-    Run *run = user_data;
-
-    for (unsigned i = 0; i < run->n_workers; i++) {
-        dm_sip_stack_unreachable(dm_exchange_stack(run->exchanges[i]), remote);
-    }
-}
-
 static DmConfig *
 make_config(void)
 {
@@ -211,52 +109,26 @@ make_config(void)
     return config;
 }
 
-static DmExchange *
-new_exchange(Run *run, unsigned worker)
-{
-    return dm_exchange_new(
-        &(DmExchangeOptions){
-            .loop = run->loop,
-            .random = run->random,
-            .wire = dm_sim_host_wire(run->gateway_host),
-            .worker = worker,
-            .n_workers = run->n_workers,
-            .registry = run->registry,
-            .media = sim_media_ops(),
-            .media_engine = run->media,
-            .sip_counters = run->sip,
-            .call_counters = run->calls,
-            .token_secret = "simulated",
-            .user = &exchange_user,
-            .user_data = run,
-        },
-        run->config);
-}
-
 static void
 make_gateway(Run *run)
 {
-    run->gateway_host =
-        dm_sim_host_new(run->network, "192.0.2.1:5060", gateway_receives, gateway_unreachable, run);
     run->config = make_config();
     run->registry = dm_trunk_registry_new();
     run->media = sim_media_new(run->loop, run->random);
-    run->mail = g_ptr_array_new_with_free_func(mail_free);
-    run->n_workers = 1 + (unsigned)dm_random_range(run->random, 0, MAX_WORKERS - 1);
-    for (unsigned i = 0; i < run->n_workers; i++) {
-        run->exchanges[i] = new_exchange(run, i);
-    }
-}
-
-static size_t
-n_calls(const Run *run)
-{
-    size_t n = 0;
-
-    for (unsigned i = 0; i < run->n_workers; i++) {
-        n += dm_call_table_count(dm_exchange_calls(run->exchanges[i]));
-    }
-    return n;
+    run->workers = sim_workers_new(&(SimWorkersOptions){
+        .network = run->network,
+        .address = "192.0.2.1:5060",
+        .n = (unsigned)dm_random_range(run->random, 1, SIM_MAX_WORKERS),
+        .config = run->config,
+        .registry = run->registry,
+        .media = sim_media_ops(),
+        .media_engine = run->media,
+        .sip_counters = run->sip,
+        .call_counters = run->calls,
+        .started = on_started,
+        .ended = on_ended,
+        .user_data = run,
+    });
 }
 
 /* --- the peers --- */
@@ -318,7 +190,7 @@ make_peer(Run *run, unsigned i)
     run->hosts[i] =
         dm_sim_host_new(run->network, peer_addresses[i], peer_receives, NULL, &run->peers[i]);
     options.address = *dm_sim_host_address(run->hosts[i], 0);
-    options.gateway = *dm_sim_host_address(run->gateway_host, 0);
+    options.gateway = *dm_sim_host_address(sim_workers_host(run->workers), 0);
     options.net = run->hosts[i];
     run->peers[i] = sim_peer_new(&options);
 }
@@ -386,7 +258,7 @@ is_quiet(void *user_data)
             return false;
         }
     }
-    return run->left == 0 && n_calls(run) == 0;
+    return run->left == 0 && sim_workers_n_calls(run->workers) == 0;
 }
 
 static int64_t
@@ -433,12 +305,8 @@ judge(Run *run)
             g_assert_cmpuint(sim_peer_counts(run->peers[i])->timed_out, ==, 0);
         }
     }
-    g_assert_cmpuint(n_calls(run), ==, 0);
-    g_assert_cmpuint(run->mail->len, ==, 0);
-    for (unsigned i = 0; i < run->n_workers; i++) {
-        g_assert_cmpuint(dm_sip_stack_n_legs(dm_exchange_stack(run->exchanges[i])), ==, 0);
-        g_assert_true(dm_sip_stack_is_quiet(dm_exchange_stack(run->exchanges[i])));
-    }
+    g_assert_cmpuint(sim_workers_n_calls(run->workers), ==, 0);
+    g_assert_true(sim_workers_are_quiet(run->workers));
     g_assert_cmpuint(sim_media_n_open(run->media), ==, 0);
     g_assert_cmpint(dm_counter_value(&run->calls[CALL_active]), ==, 0);
     g_assert_cmpint(sum_of_results(run), ==, g_hash_table_size(run->ended));
@@ -453,10 +321,7 @@ clear(Run *run)
 {
     dm_timer_disarm(&run->placing);
     dm_timer_disarm(&run->stepping);
-    g_ptr_array_unref(run->mail);
-    for (unsigned i = 0; i < run->n_workers; i++) {
-        dm_exchange_free(run->exchanges[i]);
-    }
+    sim_workers_free(run->workers);
     sim_media_free(run->media);
     for (unsigned i = 0; i < N_PEERS; i++) {
         sim_peer_free(run->peers[i]);
