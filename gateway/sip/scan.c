@@ -519,14 +519,17 @@ next_line(Scanner *s, const char **out_end)
     return true;
 }
 
-/* RFC 3261, 7.3.1: a header goes on in every line that starts with a space or a tab. */
+/* RFC 3261, 7.3.1: a header goes on in every line that starts with a space or a tab. The empty line
+ * does not: what follows it is the body, whatever that begins with. */
 static bool
 next_header(Scanner *s, const char **out_end)
 {
+    const char *start = s->p;
+
     if (!next_line(s, out_end)) {
         return false;
     }
-    while (s->p < s->end && (*s->p == ' ' || *s->p == '\t')) {
+    while (*out_end > start && s->p < s->end && (*s->p == ' ' || *s->p == '\t')) {
         if (!next_line(s, out_end)) {
             return false;
         }

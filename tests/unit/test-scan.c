@@ -62,6 +62,20 @@ test_request(void)
 }
 
 static void
+test_body_may_begin_with_space(void)
+{
+    DmScan out;
+    const char *text = START KEYS "Content-Length: 6\r\n" END " a\r\n b";
+
+    g_test_summary(
+        "What follows the empty line is the body, and continues no header (RFC 3261, 7)");
+    for (unsigned is_stream = 0; is_stream < 2; is_stream++) {
+        g_assert_cmpint(dm_scan(text, strlen(text), is_stream != 0, &out), ==, DM_SCAN_OK);
+        g_assert_cmpmem(text + out.head_len, out.body_len, " a\r\n b", 6);
+    }
+}
+
+static void
 test_response(void)
 {
     DmScan out;
@@ -387,6 +401,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/scan/request", test_request);
+    g_test_add_func("/scan/body-begins-with-space", test_body_may_begin_with_space);
     g_test_add_func("/scan/response", test_response);
     g_test_add_func("/scan/compact-and-folded", test_compact_and_folded);
     g_test_add_func("/scan/keepalive", test_keepalive);
