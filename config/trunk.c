@@ -99,6 +99,18 @@ static const DmJsonChoice srtp_policies[] = {
     {NULL},
 };
 
+static const DmJsonChoice srtp_keyings[] = {
+    {"sdes", DM_SRTP_BY_SDES},
+    {"dtls", DM_SRTP_BY_DTLS},
+    {NULL},
+};
+
+static const DmJsonChoice ice_modes[] = {
+    {"off", DM_ICE_OFF},
+    {"lite", DM_ICE_LITE},
+    {NULL},
+};
+
 static const DmJsonChoice srtp_suites[] = {
     {"AES_CM_128_HMAC_SHA1_80", DM_SRTP_AES_CM_128_HMAC_SHA1_80},
     {"AES_CM_128_HMAC_SHA1_32", DM_SRTP_AES_CM_128_HMAC_SHA1_32},
@@ -1129,9 +1141,23 @@ static const DmJsonMember media_members[] = {
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, media.srtp),
      .choices = srtp_policies,
-     .doc = "Encrypted audio, with keys in SDP (RFC 4568). `offer`: asked for, and plain RTP where "
+     .doc = "Encrypted audio (SRTP). `offer`: asked for, and plain RTP where "
             "the trunk has none or refuses once. `require`: no call without. `opportunistic`: keys "
             "in an offer of plain RTP (RFC 8643), and once of SRTP where that is refused."},
+    {"srtp_keying",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, media.srtp_keying),
+     .choices = srtp_keyings,
+     .doc = "Where the keys of SRTP come from. `sdes`: SDP (RFC 4568). `dtls`: a handshake beside "
+            "the audio (DTLS-SRTP, RFC 5764), which the suites of AES-256 in counter mode are not "
+            "made for."},
+    {"ice",
+     DM_JSON_ENUM,
+     DM_JSON_AT(DmTrunkConfig, media.ice),
+     .choices = ice_modes,
+     .doc = "`lite`: the trunk may check by ICE how it can reach us, and its audio is then where "
+            "its checks come from, whatever `nat` says (RFC 8445). For Microsoft Teams with media "
+            "bypass and for WebRTC."},
     {"srtp_suites",
      DM_JSON_ARRAY,
      DM_JSON_AT(DmTrunkConfig, media.srtp_suites),

@@ -271,6 +271,8 @@ typedef struct {
     struct {
         GArray *codecs; /* DmCodec, best first */
         DmSrtpPolicy srtp;
+        DmSrtpKeying srtp_keying;
+        DmIceMode ice;
         GArray *srtp_suites; /* DmSrtpSuite, best first */
         bool rekey_resets_roc;
         bool transcode;

@@ -37,6 +37,8 @@ static const struct {
     [DM_MEDIA_EVENT_FAX] = {true, DM_CALL_MEDIA_FAX},
     [DM_MEDIA_EVENT_PLAY_STARTED] = {true, DM_CALL_MEDIA_PLAY_STARTED},
     [DM_MEDIA_EVENT_PLAY_ENDED] = {true, DM_CALL_MEDIA_PLAY_ENDED},
+    [DM_MEDIA_EVENT_KEYED] = {false, 0},
+    [DM_MEDIA_EVENT_KEYS_FAILED] = {true, DM_CALL_MEDIA_KEYS_FAILED},
     [DM_MEDIA_EVENT_CLOSED] = {true, DM_CALL_MEDIA_CLOSED},
 };
 
@@ -69,6 +71,7 @@ on_message(DmMessage *message, void *user_data)
         .verdict = own->event.verdict,
         .report = &own->event.report,
         .key = own->event.digit,
+        .failure = own->event.failure,
         .address = &own->event.address,
     };
 
@@ -146,6 +149,12 @@ local_address(const DmCallMedia *media, DmSide side)
     return dm_media_session_local(media->session, side);
 }
 
+static const DmFingerprint *
+own_fingerprint(DmCallMedia *media)
+{
+    return dm_media_session_fingerprint(media->session);
+}
+
 static void
 update_media(DmCallMedia *media, const DmMediaSpec *spec)
 {
@@ -206,6 +215,7 @@ dm_bridge_ops(void)
     static const DmMediaOps ops = {
         .open = open_media,
         .local = local_address,
+        .fingerprint = own_fingerprint,
         .update = update_media,
         .play = play_media,
         .stop = stop_media,

@@ -130,6 +130,12 @@ typedef enum {
     DM_SRTP_OPPORTUNISTIC, /* keys in an offer of plain RTP (RFC 8643) */
 } DmSrtpPolicy;
 
+/* How both sides come to the same keys. */
+typedef enum {
+    DM_SRTP_BY_SDES, /* by SDP (RFC 4568) */
+    DM_SRTP_BY_DTLS, /* by a handshake on the path of the media (RFC 5764) */
+} DmSrtpKeying;
+
 /* A master key with its salt. Never logged, never shown. */
 typedef struct {
     uint8_t suite;   /* DmSrtpSuite; DM_SRTP_NONE: no key */
@@ -169,6 +175,12 @@ dm_srtp_key_len(DmSrtpSuite suite)
 
     return suite < DM_N_SRTP_SUITES ? lengths[suite] : 0;
 }
+
+/* Whether a peer may say by ICE where it is. */
+typedef enum {
+    DM_ICE_OFF,
+    DM_ICE_LITE, /* it checks, and we answer (RFC 8445, 2.5) */
+} DmIceMode;
 
 /* What a peer's checks of connectivity must know to be answered (RFC 8445, 5.3). The password is
  * never logged, never shown. */

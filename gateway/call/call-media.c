@@ -75,6 +75,27 @@ on_latched(DmCall *call, const DmCallMediaEvent *event)
     }
 }
 
+/* Without keys nobody will ever hear anything. */
+static void
+on_keys_failed(DmCall *call, const DmCallMediaEvent *event)
+{
+    const char *side = event->side == DM_SIDE_A ? "A" : "B";
+
+    dm_warning(&call->log,
+               "no keys for side %s: %s; the call ends",
+               side,
+               dm_dtls_failure_name(event->failure));
+    dm_record_add_evidence(call->record,
+                           "DTLS-SRTP with side %s failed: %s",
+                           side,
+                           dm_dtls_failure_name(event->failure));
+    if (call->state >= DM_CALL_ANSWERED) {
+        dm_call_end(call, DM_Q850_INCOMPATIBLE, "No keys for SRTP", "dtls_failed");
+    } else {
+        dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "dtls_failed");
+    }
+}
+
 static void
 on_live_event(DmCall *call, const DmCallMediaEvent *event)
 {
@@ -102,6 +123,9 @@ on_live_event(DmCall *call, const DmCallMediaEvent *event)
         break;
     case DM_CALL_MEDIA_PLAY_STARTED:
         dm_early_media_heard(call, event->side);
+        break;
+    case DM_CALL_MEDIA_KEYS_FAILED:
+        on_keys_failed(call, event);
         break;
     case DM_CALL_MEDIA_PLAY_ENDED:
     case DM_CALL_MEDIA_CLOSED:
@@ -248,6 +272,16 @@ dm_call_media_local(const DmCall *call, DmSide side)
             side == DM_SIDE_B ? of->transfer.place : dm_side_other(of->transfer.place));
     }
     return call->deps.media->local(call->session->media, side);
+}
+
+const DmFingerprint *
+dm_call_media_fingerprint(const DmCall *call)
+{
+    static const DmFingerprint none;
+    const DmCallSession *session = call->session != NULL ? call->session : call->of->session;
+    const DmFingerprint *own = call->deps.media->fingerprint(session->media);
+
+    return own != NULL ? own : &none;
 }
 
 static uint32_t

@@ -13,6 +13,8 @@ bool dm_call_media_open(DmCall *call, const DmTrunkConfig *b);
 bool dm_call_media_fit(DmCall *host, DmSide place, const DmParty *in);
 /* Our advertised address toward @side; only while a session is open. */
 const DmAddress *dm_call_media_local(const DmCall *call, DmSide side);
+/* Of the certificate that its peers see in DTLS-SRTP; all zero: none can be made. */
+const DmFingerprint *dm_call_media_fingerprint(const DmCall *call);
 /* Tells media what both sides agreed on; waits while one of them has not. */
 void dm_call_media_update(DmCall *call, bool answered);
 /* Something of our own to one side: see DmPlay. Harmless without a session. */

@@ -37,7 +37,8 @@ explain_silent_side(DmCall *call, DmSide side)
     DmRecord *record = call->record;
     const DmMediaReport all = dm_record_report(record);
     const DmMediaSideReport *report = &all.side[side];
-    const DmAddress said = dm_record_spec(record).side[side].remote_rtp;
+    const DmMediaSideSpec said = dm_record_spec(record).side[side];
+    bool has_ice = said.ice.ufrag[0] != '\0'; /* then its checks say where it is */
     char text[DM_ADDRESS_TEXT_MAX];
 
     dm_record_add_evidence(record,
@@ -47,7 +48,7 @@ explain_silent_side(DmCall *call, DmSide side)
                            side_name(side),
                            report->rx_packets,
                            report->rx_foreign_source,
-                           dm_address_text(&said, text));
+                           dm_address_text(&said.remote_rtp, text));
     if (report->rx_srtp_auth > report->rx_packets) {
         dm_record_add_evidence(record,
                                "%" G_GUINT64_FORMAT " SRTP packets from side %s were not made with "
@@ -56,7 +57,7 @@ explain_silent_side(DmCall *call, DmSide side)
                                side_name(side));
         dm_diagnose(call, "srtp_mismatch");
     }
-    if (is_out_of_reach(&said, &record->leg[side].remote)) {
+    if (!has_ice && is_out_of_reach(&said.remote_rtp, &record->leg[side].remote)) {
         dm_diagnose(call, "sdp_private_addr");
     }
 }
@@ -220,16 +221,16 @@ dm_diagnose_address(DmParty *party)
 {
     DmRecord *record = party->call->record;
     const DmAddress *from = &record->leg[party->side].remote;
-    const DmAddress said = dm_party_spec(party).remote_rtp;
+    const DmMediaSideSpec said = dm_party_spec(party);
     char said_text[DM_ADDRESS_TEXT_MAX];
     char from_text[DM_ADDRESS_TEXT_MAX];
 
-    if (is_out_of_reach(&said, from)) {
+    if (said.ice.ufrag[0] == '\0' && is_out_of_reach(&said.remote_rtp, from)) {
         dm_record_add_evidence(
             record,
             "Side %s asks for audio at the private address %s although it is at %s",
             side_name(party->side),
-            dm_address_text(&said, said_text),
+            dm_address_text(&said.remote_rtp, said_text),
             dm_address_text(from, from_text));
     }
 }

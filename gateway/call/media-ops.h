@@ -18,6 +18,7 @@ typedef enum {
     DM_CALL_MEDIA_FAX,          /* a fax machine is heard on @side; once */
     DM_CALL_MEDIA_PLAY_STARTED, /* what @side was to be played can be heard; once a play */
     DM_CALL_MEDIA_PLAY_ENDED,   /* it came to its end by itself */
+    DM_CALL_MEDIA_KEYS_FAILED,  /* a handshake for the keys of @side's media; because of @failure */
     DM_CALL_MEDIA_CLOSED,       /* last event: the final report, and the verdict on it */
 } DmCallMediaEventType;
 
@@ -27,6 +28,7 @@ typedef struct {
     DmAudioVerdict verdict;
     const DmMediaReport *report; /* borrowed */
     char key;                    /* DM_CALL_MEDIA_DIGIT */
+    DmDtlsFailure failure;       /* DM_CALL_MEDIA_KEYS_FAILED */
     const DmAddress *address;    /* DM_CALL_MEDIA_LATCHED: where from. Borrowed. */
 } DmCallMediaEvent;
 
@@ -41,6 +43,8 @@ typedef struct {
                          void *user_data,
                          GError **error);
     const DmAddress *(*local)(const DmCallMedia *media, DmSide side); /* advertised RTP address */
+    /* Of our certificate in DTLS-SRTP; NULL: there is none. */
+    const DmFingerprint *(*fingerprint)(DmCallMedia *media);
     void (*update)(DmCallMedia *media, const DmMediaSpec *spec);
     /* Something of our own to one side, in place of what was played before: see DmPlay. */
     void (*play)(DmCallMedia *media, DmSide side, const DmPlay *play);

@@ -16,7 +16,6 @@ dm_negotiate_may_transcode(const DmCall *call, const DmTrunkConfig *b)
 DmSdpVerdict
 dm_negotiate_check_caller(DmCall *call)
 {
-    static const DmAddress nowhere;
     DmParty *a = call->a;
     DmSdp *answer = NULL;
     DmSdpVerdict verdict;
@@ -24,7 +23,7 @@ dm_negotiate_check_caller(DmCall *call)
     if (a->theirs == NULL) {
         return DM_SDP_OK;
     }
-    dm_party_set_policy(a, &nowhere, false);
+    dm_party_set_policy(a, NULL, DM_SIDE_A, false);
     verdict = dm_sdp_answer_across(a->theirs, &a->policy, NULL, &answer);
     dm_sdp_unref(answer);
     return verdict;
@@ -85,11 +84,11 @@ dm_negotiate_first_offer(DmParty *callee)
     g_autoptr(DmSdp) offer = NULL;
     DmSdpVerdict verdict;
 
-    dm_party_set_policy(call->a, dm_call_media_local(call, DM_SIDE_A), transcode);
+    dm_party_set_policy(call->a, call, DM_SIDE_A, transcode);
     if (call->a->theirs == NULL) {
         narrow_codecs(callee, transcode);
     }
-    dm_party_set_policy(callee, dm_call_media_local(call, DM_SIDE_B), transcode);
+    dm_party_set_policy(callee, call, DM_SIDE_B, transcode);
     verdict = call->a->theirs != NULL
                   ? dm_sdp_offer_across(call->a->theirs, &callee->policy, NULL, &offer)
                   : offer_from_policy(callee, &offer);

@@ -25,7 +25,7 @@ dm_party_new(DmCall *call, DmSide side, DmTrunk *trunk, const DmTrunkConfig *con
     party->started_us = dm_loop_now_us(call->deps.loop);
     party->wish = DM_MEDIA_BOTH;
     party->srtp = config->media.srtp;
-    if (party->srtp != DM_SRTP_OFF) {
+    if (party->srtp != DM_SRTP_OFF || config->media.ice != DM_ICE_OFF) {
         dm_random_bytes(call->deps.random, party->keying.secret, sizeof party->keying.secret);
         party->keying.leg = (uint32_t)dm_random_u64(call->deps.random);
     }
@@ -104,13 +104,12 @@ keys_of(const DmTrunkConfig *trunk)
 }
 
 void
-dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode)
+dm_party_set_policy(DmParty *party, const DmCall *host, DmSide side, bool transcode)
 {
     const DmTrunkConfig *trunk = party->media;
     const GArray *codecs = party->codecs != NULL ? party->codecs : trunk->media.codecs;
 
     party->policy = (DmSdpPolicy){
-        .local_rtp = *local,
         .codecs = (const DmCodec *)(const void *)codecs->data,
         .n_codecs = codecs->len,
         .transcode = transcode,
@@ -121,11 +120,19 @@ dm_party_set_policy(DmParty *party, const DmAddress *local, bool transcode)
         .jitter = trunk->media.jitter,
         .keys = keys_of(trunk),
         .srtp = party->srtp,
+        .keys_by = trunk->media.srtp_keying,
+        .has_ice = trunk->media.ice == DM_ICE_LITE,
         .rekey_resets_roc = trunk->media.rekey_resets_roc,
         .suites = (const DmSrtpSuite *)(const void *)trunk->media.srtp_suites->data,
         .n_suites = trunk->media.srtp_suites->len,
         .keying = &party->keying,
     };
+    if (host != NULL) {
+        party->policy.local_rtp = *dm_call_media_local(host, side);
+    }
+    if (host != NULL && party->srtp != DM_SRTP_OFF && trunk->media.srtp_keying == DM_SRTP_BY_DTLS) {
+        party->policy.fingerprint = *dm_call_media_fingerprint(host);
+    }
     dm_fax_set_policy(trunk, &party->policy);
 }
 
@@ -179,7 +186,7 @@ dm_party_agree(DmParty *party)
     if (verdict == DM_SDP_OK) {
         dm_packed_free(party->agreed);
         party->agreed = dm_packed_new(&spec, sizeof spec);
-        dm_sdp_keying_agreed(&party->keying, &spec, party->ours_was_answer);
+        dm_sdp_keying_agreed(&party->keying, party->theirs, &spec, party->ours_was_answer);
     }
     explicit_bzero(&spec, sizeof spec); /* keys */
     return verdict;

@@ -214,7 +214,7 @@ note_unsettled(DmCall *host, DmSide place)
         if (!dm_address_equal(&party->policy.local_rtp, local)) {
             host->joining.moved |= bit(side);
         }
-        dm_party_set_policy(party, local, transcode);
+        dm_party_set_policy(party, host, side, transcode);
     }
 }
 

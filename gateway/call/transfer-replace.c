@@ -78,9 +78,7 @@ agree_on_pickup(DmCall *host, DmParty *in)
     if (in->theirs == NULL) {
         return DM_SDP_NO_AUDIO;
     }
-    dm_party_set_policy(in,
-                        dm_call_media_local(host, DM_SIDE_B),
-                        dm_negotiate_may_transcode(host, in->config));
+    dm_party_set_policy(in, host, DM_SIDE_B, dm_negotiate_may_transcode(host, in->config));
     host->b = in;
     verdict = dm_negotiate_picked_up(host);
     host->b = out;
@@ -145,7 +143,7 @@ dm_transfer_take_place(DmCall *call, DmLeg *replaced)
         return;
     }
     transcode = in->media->media.transcode && stays->media->media.transcode;
-    dm_party_set_policy(in, dm_call_media_local(host, out->side), transcode);
+    dm_party_set_policy(in, host, out->side, transcode);
     if (describe(in, stays) != DM_SDP_OK) {
         dm_diagnose_codecs(call, "The caller", in->theirs, in->config);
         dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, "codec_mismatch");

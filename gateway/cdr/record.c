@@ -506,6 +506,25 @@ add_media_format(GString *out, const DmMediaSideSpec *spec, const DmMediaSideRep
     dm_json_text_add_text(out, "dtmf_mode", dtmf_mode(spec));
 }
 
+static const char *
+ice_state(const DmMediaSideSpec *spec, const DmMediaSideReport *report)
+{
+    if (spec->ice.ufrag[0] == '\0') {
+        return NULL;
+    }
+    return report->is_checked ? "selected" : "waiting";
+}
+
+static void
+add_text_or_null(GString *out, const char *name, const char *text)
+{
+    if (text == NULL || *text == '\0') {
+        dm_json_text_add_null(out, name);
+    } else {
+        dm_json_text_add_text(out, name, text);
+    }
+}
+
 /* With keys in SDP, whoever reads the signalling hears the call. */
 static void
 add_media_srtp(GString *out,
@@ -513,15 +532,15 @@ add_media_srtp(GString *out,
                const DmMediaSideReport *report,
                const char *transport)
 {
-    DmSrtpSuite suite = (DmSrtpSuite)spec->srtp_in.suite;
+    bool is_dtls = spec->dtls.role != DM_DTLS_OFF;
+    bool is_sdes = !is_dtls && spec->srtp_in.suite != DM_SRTP_NONE;
+    DmSrtpSuite suite = (DmSrtpSuite)(is_dtls ? report->srtp_suite : spec->srtp_in.suite);
     bool is_tls = g_strcmp0(transport, "tls") == 0;
 
-    if (suite == DM_SRTP_NONE) {
-        dm_json_text_add_null(out, "srtp_suite");
-    } else {
-        dm_json_text_add_text(out, "srtp_suite", dm_srtp_suite_name(suite));
-    }
-    dm_json_text_add_boolean(out, "srtp_key_exposed", suite != DM_SRTP_NONE && !is_tls);
+    add_text_or_null(out, "srtp_suite", dm_srtp_suite_name(suite));
+    add_text_or_null(out, "srtp_keying", is_dtls ? "dtls" : is_sdes ? "sdes" : NULL);
+    add_text_or_null(out, "ice", ice_state(spec, report));
+    dm_json_text_add_boolean(out, "srtp_key_exposed", is_sdes && !is_tls);
     dm_json_text_add_integer(out, "srtp_auth_failures", (int64_t)report->rx_srtp_auth);
     dm_json_text_add_integer(out, "srtp_replayed", (int64_t)report->rx_srtp_replayed);
 }

@@ -5,6 +5,8 @@
 
 #include "gateway/base/text.h"
 #include "gateway/sdp/filter.h"
+#include "gateway/sdp/line.h"
+#include "gateway/sdp/transport.h"
 
 #define INLINE      "inline:"
 #define MAX_TAG     999999999 /* nine digits */
@@ -194,10 +196,16 @@ dm_crypto_equal(const DmSdpMedia *a, const DmSdpMedia *b)
  * Policy
  */
 
+static bool
+is_tls(const DmSdpMedia *line)
+{
+    return line->proto == DM_SDP_TLS_SAVP || line->proto == DM_SDP_TLS_SAVPF;
+}
+
 bool
 dm_line_is_savp(const DmSdpMedia *line)
 {
-    return line->proto == DM_SDP_RTP_SAVP || line->proto == DM_SDP_RTP_SAVPF;
+    return line->proto == DM_SDP_RTP_SAVP || line->proto == DM_SDP_RTP_SAVPF || is_tls(line);
 }
 
 static bool
@@ -217,6 +225,9 @@ choose(const DmSdpMedia *offered, const DmSdpPolicy *policy)
 {
     const DmSdpCrypto *with_mki = NULL;
 
+    if (policy->keys_by != DM_SRTP_BY_SDES || is_tls(offered)) {
+        return NULL;
+    }
     for (unsigned i = 0; i < offered->n_crypto; i++) {
         const DmSdpCrypto *crypto = &offered->crypto[i];
 
@@ -234,7 +245,7 @@ choose(const DmSdpMedia *offered, const DmSdpPolicy *policy)
 bool
 dm_crypto_protects(const DmSdpMedia *offered, const DmSdpPolicy *policy)
 {
-    return choose(offered, policy) != NULL;
+    return choose(offered, policy) != NULL || dm_dtls_protects(offered, policy);
 }
 
 DmSdpVerdict
@@ -294,12 +305,34 @@ set_proto(DmSdpMedia *line, DmSdpProto proto, const char *name)
     line->proto_name = name;
 }
 
+/* The same as below with keys by DTLS; a line that lives on is what it was as well. */
+static void
+offer_dtls(DmSdpMedia *line, const DmSdpPolicy *policy, const DmSdpMedia *previous)
+{
+    bool was_refused = previous != NULL && previous->port == 0;
+    bool had_keys = previous != NULL && previous->dtls.fingerprint.hash != DM_FINGERPRINT_NONE;
+    bool was_plain = previous != NULL && !dm_line_is_savp(previous) && !had_keys &&
+                     !(was_refused && policy->keying->dtls_role != DM_DTLS_OFF);
+
+    if (policy->srtp == DM_SRTP_OFF || was_plain) {
+        return;
+    }
+    if (previous == NULL && policy->srtp != DM_SRTP_OPPORTUNISTIC) {
+        set_proto(line, DM_SDP_TLS_SAVP, "UDP/TLS/RTP/SAVP");
+    }
+    dm_dtls_offer(line, policy);
+}
+
 void
 dm_crypto_offer(DmSdpDraft *draft,
                 DmSdpMedia *line,
                 const DmSdpPolicy *policy,
                 const DmSdpMedia *previous)
 {
+    if (policy->keys_by == DM_SRTP_BY_DTLS) {
+        offer_dtls(line, policy, previous);
+        return;
+    }
     if (previous != NULL && previous->port != 0) {
         for (unsigned i = 0; i < previous->n_crypto; i++) {
             dm_sdp_draft_add_key(draft, line, &previous->crypto[i]);
@@ -346,12 +379,24 @@ dm_crypto_answer(DmSdpDraft *draft,
 
         dm_sdp_draft_add_key(draft, line, &crypto);
     }
+    if (verdict == DM_SDP_OK && dm_dtls_protects(offered, policy)) {
+        dm_dtls_answer(line, offered, policy);
+    }
     return verdict;
 }
 
 void
-dm_sdp_keying_agreed(DmSdpKeying *keying, const DmMediaSideSpec *agreed, bool we_answered)
+dm_sdp_keying_agreed(DmSdpKeying *keying,
+                     const DmSdp *theirs,
+                     const DmMediaSideSpec *agreed,
+                     bool we_answered)
 {
+    DmSdpVerdict why;
+    const DmSdpMedia *line = dm_line_find_audio(theirs, NULL, NULL, &why);
+
+    if (line != NULL) {
+        dm_transport_agreed(keying, line, agreed, we_answered);
+    }
     if (agreed->srtp_in.suite == DM_SRTP_NONE) {
         return;
     }
@@ -396,6 +441,9 @@ dm_crypto_side(const DmSdpMedia *ours,
     const DmSdpCrypto *our_key;
     const DmSdpCrypto *their_key;
 
+    if (dm_dtls_side(ours, theirs, policy, out)) {
+        return DM_SDP_OK;
+    }
     if (find_pair(ours, theirs, true, &our_key, &their_key) ||
         find_pair(ours, theirs, false, &our_key, &their_key)) {
         out->srtp_in = their_key->key;

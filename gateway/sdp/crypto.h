@@ -14,6 +14,7 @@ bool dm_crypto_parse(char *value, DmSdpCrypto *out);
 void dm_crypto_print(GString *out, const DmSdpMedia *line);
 bool dm_crypto_equal(const DmSdpMedia *a, const DmSdpMedia *b);
 
+/* Protected, wherever the keys come from. */
 bool dm_line_is_savp(const DmSdpMedia *line);
 
 /* Whether @policy lets us take up @offered as it is: protected or not. */

@@ -5,6 +5,7 @@
 
 #include "gateway/base/error.h"
 #include "gateway/base/text.h"
+#include "gateway/sdp/transport.h"
 
 /* Type, port, protocol, and as many formats as anyone can mean. */
 #define MAX_MEDIA_WORDS (3 + DM_SDP_MAX_FORMATS)
@@ -42,15 +43,17 @@ copy_words(char *out, size_t size, char **words)
     }
 }
 
-/* Sofia knows no feedback profiles (RFC 4585, RFC 5124), and would leave their rtpmaps unread.
- * Anything but RTP is refused anyway and looks like fax to it. */
+/* Sofia knows no feedback profiles (RFC 4585, RFC 5124) and no DTLS (RFC 5764), and would leave
+ * their rtpmaps unread. Anything but RTP is refused anyway and looks like fax to it. */
 static const char *
 proto_for_sofia(const char *proto)
 {
     if (g_ascii_strcasecmp(proto, "RTP/AVP") == 0 || g_ascii_strcasecmp(proto, "RTP/AVPF") == 0) {
         return "RTP/AVP";
     }
-    if (g_ascii_strcasecmp(proto, "RTP/SAVP") == 0 || g_ascii_strcasecmp(proto, "RTP/SAVPF") == 0) {
+    if (g_ascii_strcasecmp(proto, "RTP/SAVP") == 0 || g_ascii_strcasecmp(proto, "RTP/SAVPF") == 0 ||
+        g_ascii_strcasecmp(proto, "UDP/TLS/RTP/SAVP") == 0 ||
+        g_ascii_strcasecmp(proto, "UDP/TLS/RTP/SAVPF") == 0) {
         return "RTP/SAVP";
     }
     return NULL;
@@ -203,6 +206,15 @@ take_crypto(DmSdpFilter *filter, char *value)
 }
 
 static void
+take_transport(DmSdpFilter *filter, const char *attribute)
+{
+    if (filter->n_transport < DM_SDP_MAX_TRANSPORT_LINES) {
+        filter->transport[filter->n_transport].media = (int)filter->n_media - 1;
+        filter->transport[filter->n_transport++].attribute = attribute;
+    }
+}
+
+static void
 take_attribute(DmSdpFilter *filter, char *line)
 {
     static const char *const wanted[] = {"fmtp:",
@@ -217,6 +229,10 @@ take_attribute(DmSdpFilter *filter, char *line)
                                          "inactive"};
     char *attribute = line + 2;
 
+    if (dm_transport_is_attribute(attribute)) {
+        take_transport(filter, attribute);
+        return;
+    }
     if (g_str_has_prefix(attribute, "crypto:")) {
         take_crypto(filter, attribute + strlen("crypto:"));
         return;

@@ -11,6 +11,9 @@
 #define DM_SDP_PROTO_MAX   24
 #define DM_SDP_FORMATS_MAX 64
 
+/* Of all media lines together, and the session. */
+#define DM_SDP_MAX_TRANSPORT_LINES 80
+
 typedef struct {
     char type[DM_SDP_TYPE_MAX], proto[DM_SDP_PROTO_MAX], formats[DM_SDP_FORMATS_MAX];
 } DmSdpMediaAsWritten;
@@ -20,6 +23,11 @@ typedef struct {
     uint64_t version;
     unsigned n_media;
     DmSdpMediaAsWritten media[DM_SDP_MAX_MEDIA];
+    unsigned n_transport;
+    struct {
+        int media;             /* -1: of the session, and so of all */
+        const char *attribute; /* in the text that was filtered: see transport.h */
+    } transport[DM_SDP_MAX_TRANSPORT_LINES];
     unsigned n_crypto;
     struct {
         unsigned media;

@@ -4,6 +4,7 @@
 #include "gateway/sdp/crypto.h"
 #include "gateway/sdp/line.h"
 #include "gateway/sdp/t38.h"
+#include "gateway/sdp/transport.h"
 
 #define DEFAULT_DTMF_PT 101
 /* Room for one event format of each clock a codec of ours has. */
@@ -78,6 +79,7 @@ begin_offer(Offer *offer,
     offer->line = dm_line_at(&offer->draft, place);
     dm_line_open(offer->line, policy, direction);
     dm_crypto_offer(&offer->draft, offer->line, policy, offer->previous);
+    dm_ice_offer(offer->line, policy, offer->previous);
     offer->line->ptime_ms = policy->ptime_ms;
     return true;
 }
@@ -410,6 +412,7 @@ first_set(uint16_t a, uint16_t b, uint16_t c)
 static DmSdpVerdict
 fill_answer(Answer *answer)
 {
+    DmSdpVerdict verdict;
     DmMediaDirection allowed = dm_direction_reverse(dm_line_direction(answer->offered));
     DmMediaDirection wanted =
         answer->other != NULL ? dm_line_direction(answer->other) : DM_MEDIA_BOTH;
@@ -427,7 +430,9 @@ fill_answer(Answer *answer)
     }
     answer_comfort_noise(answer);
     answer_events(answer);
-    return dm_crypto_answer(answer->draft, answer->line, answer->offered, answer->policy);
+    verdict = dm_crypto_answer(answer->draft, answer->line, answer->offered, answer->policy);
+    dm_ice_answer(answer->line, answer->offered, answer->policy);
+    return verdict;
 }
 
 DmSdpVerdict

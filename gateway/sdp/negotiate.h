@@ -14,9 +14,17 @@ typedef struct {
     uint32_t leg;       /* random too, and no secret: tells it from others */
     uint32_t generation;
     DmSrtpKey theirs; /* agreed last */
+    /* The same for DTLS and ICE (transport.h). */
+    uint32_t dtls_generation, ice_generation;
+    uint32_t tls_id_mark, ice_ufrag_mark, ice_pwd_mark; /* theirs; 0: none */
+    uint8_t dtls_role;                                  /* DmDtlsRole, ours */
+    DmFingerprint fingerprint;                          /* theirs */
 } DmSdpKeying;
-/* The leg has agreed; on a description of ours that answered theirs, or offered. */
-void dm_sdp_keying_agreed(DmSdpKeying *keying, const DmMediaSideSpec *agreed, bool we_answered);
+/* The leg has agreed; on a description of ours that answered @theirs, or offered. */
+void dm_sdp_keying_agreed(DmSdpKeying *keying,
+                          const DmSdp *theirs,
+                          const DmMediaSideSpec *agreed,
+                          bool we_answered);
 
 /* How one leg's side of the media is to look: from its trunk's configuration and the media session.
  */
@@ -32,10 +40,13 @@ typedef struct {
     DmJitterBounds jitter;
     DmKeyMethod keys; /* telephone-event is neither offered nor answered where keys go otherwise */
     DmSrtpPolicy srtp;
+    DmSrtpKeying keys_by;
+    DmFingerprint fingerprint; /* ours, for DTLS; none while there is no media session */
+    bool has_ice;              /* lite, offered and answered */
     bool rekey_resets_roc;
     const DmSrtpSuite *suites; /* best first */
     unsigned n_suites;
-    const DmSdpKeying *keying; /* NULL only with DM_SRTP_OFF */
+    const DmSdpKeying *keying; /* NULL only with DM_SRTP_OFF and without ICE */
     bool has_t38;              /* fax by T.38 may be agreed on, up to @t38 */
     DmT38 t38;
 } DmSdpPolicy;

@@ -8,6 +8,7 @@
 #include "gateway/sdp/format.h"
 #include "gateway/sdp/session-priv.h"
 #include "gateway/sdp/t38.h"
+#include "gateway/sdp/transport.h"
 
 /* Reading a description: the filter decides what Sofia's parser gets to see, this file takes the
  * values from what it made of that. */
@@ -31,6 +32,8 @@ proto_of(const char *name)
         [DM_SDP_RTP_SAVP] = "RTP/SAVP",
         [DM_SDP_RTP_AVPF] = "RTP/AVPF",
         [DM_SDP_RTP_SAVPF] = "RTP/SAVPF",
+        [DM_SDP_TLS_SAVP] = "UDP/TLS/RTP/SAVP",
+        [DM_SDP_TLS_SAVPF] = "UDP/TLS/RTP/SAVPF",
         [DM_SDP_UDPTL] = "UDPTL",
     };
 
@@ -233,6 +236,26 @@ add_keys(DmSdpDraft *draft, const DmSdpFilter *filter)
     }
 }
 
+/* What the session says holds for each line that says nothing itself: so its part is read first. */
+static void
+add_transport(DmSdpMedia *media, int number, const DmSdpFilter *filter)
+{
+    bool has_own = false;
+
+    for (unsigned i = 0; i < filter->n_transport; i++) {
+        bool is_fingerprint = g_str_has_prefix(filter->transport[i].attribute, "fingerprint:");
+
+        if (filter->transport[i].media != number || !dm_sdp_media_is_rtp(media)) {
+            continue;
+        }
+        if (is_fingerprint && number >= 0 && !has_own) {
+            media->dtls.fingerprint = (DmFingerprint){0};
+            has_own = true;
+        }
+        dm_transport_parse(media, filter->transport[i].attribute);
+    }
+}
+
 static bool
 add_media(DmSdpDraft *draft,
           const DmSdpMediaAsWritten *written,
@@ -270,6 +293,10 @@ from_sofia(const DmSdpFilter *filter, const sdp_session_t *session, GError **err
         if (!add_media(&draft, &filter->media[i], session, media, error)) {
             return NULL;
         }
+    }
+    for (unsigned i = 0; i < draft.n_media; i++) {
+        add_transport(&draft.media[i], -1, filter);
+        add_transport(&draft.media[i], (int)i, filter);
     }
     add_keys(&draft, filter);
     sdp = dm_sdp_draft_seal(&draft);

@@ -4,6 +4,7 @@
 #include "gateway/sdp/session-priv.h"
 #include "gateway/sdp/session.h"
 #include "gateway/sdp/t38.h"
+#include "gateway/sdp/transport.h"
 
 /* Indexed by DmMediaDirection, as seen by the writer. */
 static const char *const direction_names[] = {"inactive", "sendonly", "recvonly", "sendrecv"};
@@ -68,6 +69,7 @@ static void
 print_attributes(GString *out, const DmSdpMedia *media)
 {
     dm_crypto_print(out, media);
+    dm_transport_print(out, media);
     print_formats(out, media);
     if (media->ptime_ms != 0) {
         print_number(out, "a=ptime:", media->ptime_ms, "\r\n");
@@ -156,6 +158,7 @@ dm_sdp_print(const DmSdp *sdp,
     dm_text_add(out, "s=-\r\n");
     print_connection(out, "c=IN", host);
     dm_text_add(out, "t=0 0\r\n");
+    dm_transport_print_session(out, sdp);
     for (unsigned i = 0; i < sdp->n_media; i++) {
         print_media(out, &sdp->media[i], host);
     }

@@ -13,5 +13,5 @@ struct DmSdp {
 static inline bool
 dm_sdp_media_is_rtp(const DmSdpMedia *media)
 {
-    return media->proto <= DM_SDP_RTP_SAVPF;
+    return media->proto < DM_SDP_UDPTL;
 }

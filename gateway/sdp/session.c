@@ -7,6 +7,7 @@
 #include "gateway/sdp/format.h"
 #include "gateway/sdp/session-priv.h"
 #include "gateway/sdp/t38.h"
+#include "gateway/sdp/transport.h"
 
 /* What lies behind the lines, in this order: each has its part of it. */
 typedef struct {
@@ -111,8 +112,9 @@ forget_keys(gpointer data)
     DmSdp *sdp = data;
 
     for (unsigned i = 0; i < sdp->n_media; i++) {
-        const DmSdpMedia *line = &sdp->media[i];
+        DmSdpMedia *line = &sdp->media[i];
 
+        explicit_bzero(&line->ice.ours, sizeof line->ice.ours);
         explicit_bzero((DmSdpCrypto *)line->crypto, line->n_crypto * sizeof(DmSdpCrypto));
     }
 }
@@ -165,7 +167,8 @@ same_transport(const DmSdpMedia *a, const DmSdpMedia *b)
            strcmp(a->proto_name, b->proto_name) == 0 && a->port == b->port &&
            dm_address_equal(&a->connection, &b->connection) &&
            a->connection_any == b->connection_any && dm_address_equal(&a->rtcp, &b->rtcp) &&
-           a->rtcp_mux == b->rtcp_mux && a->rtcp_xr == b->rtcp_xr && dm_t38_equal(&a->t38, &b->t38);
+           a->rtcp_mux == b->rtcp_mux && a->rtcp_xr == b->rtcp_xr &&
+           dm_t38_equal(&a->t38, &b->t38) && dm_transport_equal(a, b);
 }
 
 static bool

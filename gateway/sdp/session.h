@@ -29,6 +29,8 @@ typedef enum {
     DM_SDP_RTP_SAVP,
     DM_SDP_RTP_AVPF,
     DM_SDP_RTP_SAVPF,
+    DM_SDP_TLS_SAVP, /* UDP/TLS/RTP/SAVP (RFC 5764, 8) */
+    DM_SDP_TLS_SAVPF,
     DM_SDP_UDPTL,
     DM_SDP_PROTO_OTHER,
 } DmSdpProto;
@@ -39,6 +41,31 @@ typedef struct {
     DmSrtpKey key;
 } DmSdpCrypto;
 #define DM_SDP_MAX_CRYPTO 8
+
+/* ICE (RFC 8839, 5). Of a peer's only what tells a restart. */
+typedef struct {
+    DmIceCredentials ours;         /* in a line of ours */
+    uint32_t ufrag_mark, pwd_mark; /* what tells them from others; both 0: no ICE */
+    bool is_lite;
+    bool has_rtcp; /* a line of ours: RTCP on its own port can be reached too */
+} DmSdpIce;
+
+/* a=setup (RFC 4145, 4) */
+typedef enum {
+    DM_SETUP_NONE,
+    DM_SETUP_ACTPASS,
+    DM_SETUP_ACTIVE,
+    DM_SETUP_PASSIVE,
+    DM_SETUP_HOLDCONN,
+} DmSdpSetup;
+
+/* DTLS-SRTP (RFC 8842, 5). */
+typedef struct {
+    DmFingerprint fingerprint; /* none: no DTLS */
+    uint8_t setup;             /* DmSdpSetup */
+    char id[25];               /* a=tls-id, in a line of ours */
+    uint32_t id_mark;          /* tells it from others; 0: none */
+} DmSdpDtls;
 
 /* Text and lists are the description's; "" is none. */
 typedef struct {
@@ -59,7 +86,9 @@ typedef struct {
     unsigned n_formats, n_crypto;
     const DmMediaFormat *formats; /* RTP only, in order of preference; static types filled in */
     const DmSdpCrypto *crypto;    /* RTP only, in order of preference; suites we know */
-    DmT38 t38;                    /* DM_SDP_UDPTL only */
+    DmSdpDtls dtls;
+    DmSdpIce ice;
+    DmT38 t38; /* DM_SDP_UDPTL only */
 } DmSdpMedia;
 
 /* Text from a peer. Error: DM_ERROR_PARSE, DM_ERROR_LIMIT. (transfer full) */

@@ -2,6 +2,7 @@
 #include "gateway/sdp/crypto.h"
 #include "gateway/sdp/line.h"
 #include "gateway/sdp/t38.h"
+#include "gateway/sdp/transport.h"
 
 /* The same format in the offer and in the answer of one leg. An answerer states its own parameters,
  * so those of a codec we do not know may differ when the payload type is the same. */
@@ -103,6 +104,7 @@ dm_sdp_side_spec(const DmSdp *ours,
     if (!has_speech(&spec)) {
         return DM_SDP_NO_COMMON_CODEC;
     }
+    dm_ice_side(our_line, their_line, &spec);
     spec.remote_rtp = their_line->connection;
     spec.remote_rtcp = their_line->rtcp;
     spec.rtcp_xr = our_line->rtcp_xr && their_line->rtcp_xr;

@@ -30,6 +30,9 @@ policy_from_byte(uint8_t byte, DmSdpPolicy *policy)
         .suites = suites,
         .n_suites = G_N_ELEMENTS(suites),
         .keying = &keying,
+        .keys_by = (DmSrtpKeying)((byte >> 1 ^ byte >> 5) & 1),
+        .fingerprint = {.hash = DM_FINGERPRINT_SHA_256, .bytes = {1}},
+        .has_ice = (byte >> 2 ^ byte >> 6) & 1,
         .has_t38 = byte & 128,
         .t38 = {.max_bit_rate = 14400, .ec = DM_T38_REDUNDANCY},
     };

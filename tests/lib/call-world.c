@@ -377,6 +377,14 @@ fake_local(const DmCallMedia *media, DmSide side)
     return &((const FakeMedia *)media)->local[side];
 }
 
+static const DmFingerprint *
+fake_fingerprint(DmCallMedia *media)
+{
+    static const DmFingerprint own = {.hash = DM_FINGERPRINT_SHA_256, .bytes = {0xda}};
+
+    return &own;
+}
+
 /* Both directions or none, under one suite; and no key of ours is said to both sides. */
 static void
 check_keys(const DmMediaSideSpec *side, const DmMediaSideSpec *other)
@@ -510,6 +518,7 @@ fake_media_close(DmCallMedia *media)
 
 static const DmMediaOps fake_media_ops = {fake_open,
                                           fake_local,
+                                          fake_fingerprint,
                                           fake_update,
                                           fake_play,
                                           fake_stop,

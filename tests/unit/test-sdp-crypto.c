@@ -291,7 +291,7 @@ answer_and_agree(DmSdpKeying *keying, const char *attributes, DmSdp **out_answer
 
     g_assert_cmpint(dm_sdp_answer_across(offer, &policy, NULL, &answer), ==, DM_SDP_OK);
     g_assert_cmpint(dm_sdp_side_spec(answer, offer, &policy, &spec), ==, DM_SDP_OK);
-    dm_sdp_keying_agreed(keying, &spec, true);
+    dm_sdp_keying_agreed(keying, offer, &spec, true);
     if (out_answer != NULL) {
         *out_answer = g_steal_pointer(&answer);
     }

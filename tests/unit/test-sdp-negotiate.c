@@ -352,7 +352,7 @@ test_offer_that_cannot_be_made(void)
         const char *from;
         DmSdpVerdict want;
     } cases[] = {
-        {"m=audio 4000 UDP/TLS/RTP/SAVPF 8\r\n", DM_SDP_NO_AUDIO},
+        {"m=audio 4000 TCP/RTP/AVP 8\r\n", DM_SDP_NO_AUDIO},
         {"m=video 4000 RTP/AVP 31\r\n", DM_SDP_NO_AUDIO},
         {"m=audio 0 RTP/AVP 8\r\n", DM_SDP_NO_AUDIO},
         {"m=audio 4000 RTP/AVP 18\r\n", DM_SDP_NO_COMMON_CODEC},
