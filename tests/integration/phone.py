@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """baresip as a phone: plays a tone, keeps what it hears, is driven through its control socket."""
 
+import contextlib
 import json
 import socket
 import wave
@@ -53,6 +54,13 @@ def write_tone(path, hz, seconds=60, level=0.4, rate=SAMPLE_RATE):
         out.setsampwidth(2)
         out.setframerate(rate)
         out.writeframes((samples * 32767).astype("<i2").tobytes())
+
+
+def is_whole(path):
+    """Its header says how much there is: the last thing to be written."""
+    with contextlib.suppress(wave.Error, EOFError), wave.open(str(path)) as audio:
+        return audio.getnframes() > 0
+    return False
 
 
 class Phone(lab.Process):
@@ -115,10 +123,17 @@ class Phone(lab.Process):
 
         return re.findall(r"received event: '(.)' \(end=1\)", self.output())
 
+    def recordings(self):
+        """Files of what arrived. baresip writes them out when its call is over, a moment after it has hung up."""
+        with contextlib.suppress(AssertionError):
+            lab.wait_for(lambda: all(is_whole(path) for path in self.dir.glob("dump-*-dec.wav")),
+                         "the recordings to be written", timeout=5)
+        return sorted(path for path in self.dir.glob("dump-*-dec.wav") if is_whole(path))
+
     def heard(self):
         """Samples of what arrived, -1 to 1, one channel at SAMPLE_RATE."""
         parts = []
-        for path in sorted(self.dir.glob("dump-*-dec.wav")):
+        for path in self.recordings():
             with wave.open(str(path)) as audio:
                 samples = numpy.frombuffer(audio.readframes(audio.getnframes()), dtype="<i2")
                 step = audio.getnchannels() * audio.getframerate() // SAMPLE_RATE

@@ -27,7 +27,7 @@ def talks(each, tmp_path, codec, voice):
 
 
 def heard_by(each):
-    paths = sorted(each.dir.glob("dump-*-dec.wav")) or [each.dir / "heard.wav"]
+    paths = each.recordings() if isinstance(each, phone.Phone) else [each.dir / "heard.wav"]
     return numpy.concatenate([speech.read(path) for path in paths])
 
 
