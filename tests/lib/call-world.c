@@ -538,6 +538,7 @@ tell_session(FakeMedia *fake, DmCallMediaEventType type, DmSide side, DmAudioVer
                                     .verdict = verdict,
                                     .report = &report,
                                     .key = '5',
+                                    .failure = DM_DTLS_WRONG_FINGERPRINT,
                                     .address = &fake->world->latched};
 
     fake->on_event(&event, fake->user_data);

@@ -237,6 +237,39 @@ test_opportunistic(void)
     world_free(world);
 }
 
+#define DTLS                                                                                       \
+    "m=audio 4000 UDP/TLS/RTP/SAVP 0 8\r\na=setup:active\r\na=fingerprint:sha-256 "                \
+    "01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:01:"   \
+    "01:01"
+
+static void
+test_a_handshake_that_fails(void)
+{
+    World *world = world_new(1, CONFIG("off", "require, srtp_keying: dtls"));
+    g_autofree char *record = NULL;
+
+    g_test_summary("SEC-2: the trunk is offered a fingerprint; when its own turns out to be wrong "
+                   "both legs end, and the record says why and on which side");
+
+    world_call(world, "pbx", "+442079461111", PLAIN);
+    g_assert_cmpstr(proto_of(world_leg(world, "b1")->said), ==, "UDP/TLS/RTP/SAVP");
+    peer_does(world_leg(world, "b1"), DM_LEG_ANSWERED, 200, DTLS);
+    peer_does(world_leg(world, "a1"), DM_LEG_ACKED, 0, NULL);
+    g_assert_cmpint(world->spec.side[DM_SIDE_B].dtls.role, ==, DM_DTLS_PASSIVE);
+    g_assert_cmpint(world->spec.side[DM_SIDE_A].dtls.role, ==, DM_DTLS_OFF);
+    media_does(world, DM_CALL_MEDIA_KEYS_FAILED, DM_SIDE_B, DM_AUDIO_UNKNOWN);
+    world_run(world, 1000);
+    g_assert_cmpuint(world_leg(world, "a1")->why.q850, ==, 88);
+    g_assert_cmpuint(world_leg(world, "b1")->why.q850, ==, 88);
+    g_assert_cmpstr(release_member(world, "diagnosis"), ==, "dtls_failed");
+    g_assert_cmpstr(json_string_value(json_object_get(media_of(world, "b"), "srtp_keying")),
+                    ==,
+                    "dtls");
+    record = json_dumps(world->last_record, 0);
+    g_assert_nonnull(strstr(record, "side B failed: the peer's certificate is not the one it "));
+    world_free(world);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -248,5 +281,6 @@ main(int argc, char **argv)
     g_test_add_func("/call-srtp/not-again", test_not_offered_again);
     g_test_add_func("/call-srtp/plain-answer", test_a_plain_answer_to_what_is_required);
     g_test_add_func("/call-srtp/opportunistic", test_opportunistic);
+    g_test_add_func("/call-srtp/dtls", test_a_handshake_that_fails);
     return g_test_run();
 }
