@@ -1172,6 +1172,13 @@ static const DmJsonMember media_members[] = {
      DM_JSON_AT(DmTrunkConfig, media.rekey_resets_roc),
      .doc = "With a new key the trunk counts SRTP packets from the start, as Microsoft Teams does; "
             "others let the rollover counter go on (RFC 3711)."},
+    {"rtcp_xr",
+     DM_JSON_BOOL,
+     DM_JSON_AT(DmTrunkConfig, media.rtcp_xr),
+     .doc =
+         "Whether VoIP metrics by RTCP-XR (RFC 3611) are offered to it, both ways: what it hears "
+         "of us is then in records (`mos_peer`) and quality reports. A peer that asks gets them "
+         "anyway."},
     {"timeout_ms",
      DM_JSON_INTEGER,
      DM_JSON_AT(DmTrunkConfig, media.timeout_ms),

@@ -275,6 +275,7 @@ typedef struct {
         DmIceMode ice;
         GArray *srtp_suites; /* DmSrtpSuite, best first */
         bool rekey_resets_roc;
+        bool rtcp_xr; /* VoIP metrics are asked for */
         bool transcode;
         DmCodecPreference preference;
         uint16_t ptime_ms;

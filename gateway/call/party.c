@@ -123,6 +123,7 @@ dm_party_set_policy(DmParty *party, const DmCall *host, DmSide side, bool transc
         .keys_by = trunk->media.srtp_keying,
         .has_ice = trunk->media.ice == DM_ICE_LITE,
         .rekey_resets_roc = trunk->media.rekey_resets_roc,
+        .rtcp_xr = trunk->media.rtcp_xr,
         .suites = (const DmSrtpSuite *)(const void *)trunk->media.srtp_suites->data,
         .n_suites = trunk->media.srtp_suites->len,
         .keying = &party->keying,

@@ -81,6 +81,7 @@ begin_offer(Offer *offer,
     dm_crypto_offer(&offer->draft, offer->line, policy, offer->previous);
     dm_ice_offer(offer->line, policy, offer->previous);
     offer->line->ptime_ms = policy->ptime_ms;
+    offer->line->rtcp_xr = policy->rtcp_xr || (offer->previous != NULL && offer->previous->rtcp_xr);
     return true;
 }
 

@@ -47,7 +47,8 @@ typedef struct {
     const DmSrtpSuite *suites; /* best first */
     unsigned n_suites;
     const DmSdpKeying *keying; /* NULL only with DM_SRTP_OFF and without ICE */
-    bool has_t38;              /* fax by T.38 may be agreed on, up to @t38 */
+    bool rtcp_xr; /* VoIP metrics are offered (RFC 3611, 5); answered they always are */
+    bool has_t38; /* fax by T.38 may be agreed on, up to @t38 */
     DmT38 t38;
 } DmSdpPolicy;
 

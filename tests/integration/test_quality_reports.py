@@ -146,7 +146,7 @@ def connect(gateways, caller, callee, collector, auth=None, **reports):
     vq = {"id": "vq", "role": "carrier", "endpoints": [{"uri": f"sip:127.0.0.1:{collector.peer.port}"}],
           "direction": "outbound", "health": {"options": {"enabled": False}}, **(auth or {})}
     for trunk in config["trunks"]:
-        trunk["media"]["codecs"] = ["PCMU"]
+        trunk["media"] = {"codecs": ["PCMU"], "rtcp_xr": True}
     gateway = gateways(trunks=config["trunks"] + [vq],
                        quality={"reports": {"collector": "vq", "user": "reports", **reports}})
     caller.gateway = callee.gateway = ("127.0.0.1", gateway.sip_port)
@@ -166,9 +166,12 @@ def test_each_leg_is_reported(gateways, actors):
     """MED-8, RFC 6035: one report a leg after the call, authenticated, every line by the grammar; what the callee told
     by RTCP-XR is in its RemoteMetrics"""
     caller, callee, collector = actors(desks.Desk(1)), actors(desks.Desk(2)), actors(Collector("secret"))
+    offers, listen_to = [], callee.listen_to
+    callee.listen_to = lambda text: (offers.append(text), listen_to(text))
     gateway = connect(gateways, caller, callee, collector,
                       {"auth": {"mode": "digest", "user": "gw", "password": "secret"}})
     dialog = caller.dial("4711")
+    assert "a=rtcp-xr:voip-metrics\r\n" in offers[0]
     rtp = callee.rtp
     lab.wait_for(lambda: len(rtp.heard) > 60 and len(caller.rtp.heard) > 60, "audio")
     rtp.socket.sendto(voip_metrics(rtp, 26), (rtp.to[0], rtp.to[1] + 1))

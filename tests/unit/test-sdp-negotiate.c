@@ -98,6 +98,35 @@ assert_answer_across(const char *offer_text,
 }
 
 static void
+test_metrics_are_offered(void)
+{
+    static const char line[] = "m=audio 4000 RTP/AVP 8\r\n";
+    DmSdpPolicy policy = POLICY(both_laws);
+    g_autoptr(DmSdp) from = parse(line);
+    g_autoptr(DmSdp) agrees = parse("m=audio 4000 RTP/AVP 8\r\na=rtcp-xr:voip-metrics\r\n");
+    g_autoptr(DmSdp) offer = NULL;
+    g_autoptr(DmSdp) again = NULL;
+    g_autoptr(DmSdp) delayed = NULL;
+    DmMediaSideSpec spec;
+
+    g_test_summary("MED-8, RFC 3611, 5: VoIP metrics are offered where the trunk says so, and sent "
+                   "where the peer agrees; what was agreed stays in a later offer");
+
+    policy.rtcp_xr = true;
+    g_assert_cmpint(dm_sdp_offer_across(from, &policy, NULL, &offer), ==, DM_SDP_OK);
+    g_assert_true(dm_sdp_media(offer, 0)->rtcp_xr);
+    delayed = dm_sdp_offer_from_policy(&policy, DM_MEDIA_BOTH, NULL);
+    g_assert_true(dm_sdp_media(delayed, 0)->rtcp_xr);
+    g_assert_cmpint(dm_sdp_side_spec(offer, agrees, &policy, &spec), ==, DM_SDP_OK);
+    g_assert_true(spec.rtcp_xr);
+    g_assert_cmpint(dm_sdp_side_spec(offer, from, &policy, &spec), ==, DM_SDP_OK);
+    g_assert_false(spec.rtcp_xr);
+    policy.rtcp_xr = false;
+    g_assert_cmpint(dm_sdp_offer_across(from, &policy, offer, &again), ==, DM_SDP_OK);
+    g_assert_true(dm_sdp_media(again, 0)->rtcp_xr);
+}
+
+static void
 test_rtcp_is_as_the_peer_asks(void)
 {
     static const char line[] = "m=audio 4000 RTP/AVP 8\r\n";
@@ -612,6 +641,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/sdp/offer/keeps-the-callers-order", test_offer_keeps_the_callers_order);
     g_test_add_func("/sdp/offer/rtcp", test_rtcp_is_as_the_peer_asks);
+    g_test_add_func("/sdp/offer/metrics", test_metrics_are_offered);
     g_test_add_func("/sdp/offer/adds-what-can-be-transcoded",
                     test_offer_adds_what_can_be_transcoded);
     g_test_add_func("/sdp/offer/preference", test_offer_in_the_order_preferred);
