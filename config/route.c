@@ -12,7 +12,7 @@ typedef struct {
     unsigned order;
     GPtrArray *source_trunks;
     char *called, *did, *called_regex, *caller;
-    GPtrArray *trunks, *called_rules;
+    GPtrArray *trunks, *called_rules, *announcements;
     uint16_t reject_code;
     unsigned reject_q850;
     bool record;
@@ -114,6 +114,15 @@ static const DmJsonMember action_members[] = {
      DM_JSON_BOOL,
      DM_JSON_AT(Draft, record),
      .doc = "Whether its calls are recorded from the answer on; see `recording`."},
+    {"announcements",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(Draft, announcements),
+     .max = 64,
+     .members = dm_announcement_members,
+     .make = dm_announcement_make,
+     .free = dm_announcement_free,
+     .doc = "What callers hear before a call that nobody answered is refused; before those of "
+            "their trunk."},
     {"reject",
      DM_JSON_OBJECT,
      .members = reject_members,
@@ -173,6 +182,7 @@ clear_draft(Draft *draft)
     g_clear_pointer(&draft->source_trunks, g_ptr_array_unref);
     g_clear_pointer(&draft->trunks, g_ptr_array_unref);
     g_clear_pointer(&draft->called_rules, g_ptr_array_unref);
+    g_clear_pointer(&draft->announcements, g_ptr_array_unref);
 }
 
 static void
@@ -247,6 +257,7 @@ route_from_draft(Draft *draft, const json_t *json, DmJsonReader *reader)
     take_match(route, draft, reader);
     route->action.trunks = g_steal_pointer(&draft->trunks);
     route->action.called_rules = g_steal_pointer(&draft->called_rules);
+    route->action.announcements = g_steal_pointer(&draft->announcements);
     route->action.reject_code = draft->reject_code;
     route->action.reject_q850 = draft->reject_q850;
     route->action.record = draft->record;
@@ -300,6 +311,7 @@ dm_route_free(DmRoute *route)
     g_clear_pointer(&route->match.source_trunks, g_ptr_array_unref);
     g_clear_pointer(&route->action.trunks, g_ptr_array_unref);
     g_clear_pointer(&route->action.called_rules, g_ptr_array_unref);
+    g_clear_pointer(&route->action.announcements, g_ptr_array_unref);
     json_decref(route->source);
     g_free(route);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/announcement.h"
 #include "config/json-table.h"
 #include "config/number-rule.h"
 
@@ -40,6 +41,7 @@ typedef struct {
         uint16_t reject_code;    /* 0: does not reject */
         char *reject_reason;
         unsigned reject_q850;
+        GPtrArray *announcements; /* DmAnnouncementConfig: before a call ends unanswered */
     } action;
     json_t *source;
 } DmRoute;

@@ -564,18 +564,6 @@ make_owned_number(const json_t *element, DmJsonReader *reader)
     return number;
 }
 
-static void *
-make_status_code(const json_t *element, DmJsonReader *reader)
-{
-    int64_t code = json_integer_value(element);
-
-    if (!json_is_integer(element) || code < 400 || code > 699) {
-        dm_json_problem(reader, "range", "expected a final SIP status, 400 to 699");
-        return NULL;
-    }
-    return GUINT_TO_POINTER((guint)code); /* NOLINT(performance-no-int-to-ptr): see trunk.h */
-}
-
 static void
 check_dtmf_pt(const json_t *value, const DmJsonMember *member, void *object, DmJsonReader *reader)
 {
@@ -1210,6 +1198,16 @@ static const DmJsonMember media_members[] = {
      .doc =
          "The recording for `hold_audio: gateway`, again and again; empty, or one that cannot be "
          "read: silence."},
+    {"announcements",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, media.announcements),
+     .max = 64,
+     .members = dm_announcement_members,
+     .make = dm_announcement_make,
+     .free = dm_announcement_free,
+     .doc =
+         "What its callers hear before a call that nobody answered is refused; the first that is "
+         "for the reason. Those of the route go before."},
     {"tones",
      DM_JSON_ENUM,
      DM_JSON_AT(DmTrunkConfig, media.country),
@@ -1552,7 +1550,7 @@ const DmJsonMember dm_trunk_members[] = {
      DM_JSON_AT(DmTrunkConfig, failover_codes),
      .max = 64,
      .text = "[408, 500, 502, 503, 504]",
-     .make = make_status_code,
+     .make = dm_status_code_make,
      .doc = "Final answers before ringing that are worth another target."},
     {"provisioned", DM_JSON_BOOL, DM_JSON_AT(DmTrunkConfig, provisioned), .hidden = true},
     {NULL},
@@ -1837,6 +1835,8 @@ dm_trunk_config_free(DmTrunkConfig *trunk)
     g_clear_pointer(&trunk->numbering.out_rules, g_ptr_array_unref);
     g_clear_pointer(&trunk->media.codecs, g_array_unref);
     g_clear_pointer(&trunk->media.srtp_suites, g_array_unref);
+    g_clear_pointer(&trunk->media.fax.signs, g_array_unref);
+    g_clear_pointer(&trunk->media.announcements, g_ptr_array_unref);
     g_free(trunk->media.hold_sound);
     g_clear_pointer(&trunk->failover_codes, g_ptr_array_unref);
     g_clear_pointer(&trunk->sip.oversize, g_array_unref);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/announcement.h"
 #include "config/json-table.h"
 #include "config/number-rule.h"
 #include "gateway/base/address.h"
@@ -289,11 +290,14 @@ typedef struct {
             DmFaxOwner owner;
             DmT38Correction ec; /* at most */
             uint32_t max_bit_rate;
+            GArray *signs;     /* DmFaxSign: what we take for a fax machine */
+            unsigned forget_s; /* how long a refusal of T.38 is remembered; 0: it is not */
         } fax;
         DmHoldAudio hold_audio;
-        char *hold_sound;  /* id; "": none */
-        DmCountry country; /* of the tones it hears */
-        bool record;       /* its calls are written to files once answered */
+        char *hold_sound;         /* id; "": none */
+        DmCountry country;        /* of the tones it hears */
+        GPtrArray *announcements; /* DmAnnouncementConfig: before a call of its ends unanswered */
+        bool record;              /* its calls are written to files once answered */
     } media;
 
     struct {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "gateway/call/announcement.h"
 #include "gateway/call/call-record.h"
 #include "gateway/call/cause.h"
 #include "gateway/call/early-media.h"
@@ -128,6 +129,8 @@ on_live_event(DmCall *call, const DmCallMediaEvent *event)
         on_keys_failed(call, event);
         break;
     case DM_CALL_MEDIA_PLAY_ENDED:
+        dm_announcement_on_played(call, event->side);
+        break;
     case DM_CALL_MEDIA_CLOSED:
         break;
     }
@@ -307,6 +310,34 @@ dm_call_media_update(DmCall *call, bool answered)
     spec.timeout_ms = shorter(call->a->config->media.timeout_ms, call->b->config->media.timeout_ms);
     spec.hold_timeout_ms =
         shorter(call->a->config->media.hold_timeout_ms, call->b->config->media.hold_timeout_ms);
+    dm_record_set_spec(call->record, &spec);
+    call->deps.media->update(call->session->media, &spec);
+    explicit_bzero(&spec, sizeof spec); /* keys */
+}
+
+bool
+dm_call_media_open_alone(DmCall *call)
+{
+    unsigned own = pool_of(call->config, call->a->config);
+    unsigned pool[DM_N_SIDES] = {own, own};
+
+    return call->session != NULL ? call->session->media != NULL : open_session(call, pool);
+}
+
+/* The side that is not there has the caller's own codecs, so that what is played can be made for
+ * the caller, and nothing else. */
+void
+dm_call_media_update_alone(DmCall *call)
+{
+    DmMediaSpec spec = {.side = {dm_party_spec(call->a)}};
+    DmMediaSideSpec *caller = &spec.side[DM_SIDE_A];
+    DmMediaSideSpec *absent = &spec.side[DM_SIDE_B];
+
+    caller->direction &= DM_MEDIA_SEND;
+    absent->n_recv = caller->n_recv;
+    absent->n_send = caller->n_send;
+    memcpy(absent->recv, caller->recv, sizeof absent->recv);
+    memcpy(absent->send, caller->send, sizeof absent->send);
     dm_record_set_spec(call->record, &spec);
     call->deps.media->update(call->session->media, &spec);
     explicit_bzero(&spec, sizeof spec); /* keys */

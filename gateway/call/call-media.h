@@ -18,6 +18,10 @@ const DmFingerprint *dm_call_media_fingerprint(const DmCall *call);
 /* Tells media what both sides agreed on; waits while one of them has not. */
 void dm_call_media_update(DmCall *call, bool answered);
 /* Something of our own to one side: see DmPlay. Harmless without a session. */
+/* The same for a caller without a called side: only what we play ourselves flows, to it alone. */
+void dm_call_media_update_alone(DmCall *call);
+/* Ports for such a call, unless there are some. False: none are left. */
+bool dm_call_media_open_alone(DmCall *call);
 void dm_call_media_play(DmCall *call, DmSide side, const DmPlay *play);
 void dm_call_media_stop(DmCall *call, DmSide side);
 /* A key that signalling tells of. Harmless without a session. */

@@ -161,6 +161,12 @@ struct DmCall {
     bool handed_over;      /* to another worker, with the record: only its end is left here */
     bool early_offer;      /* the caller has made no offer, and takes ours before the answer */
 
+    struct {
+        bool is_on;
+        DmReleasedBy by; /* with dialing.best: how it ends afterwards */
+        DmTimer timer;
+    } announcing; /* announcement.c */
+
     DmParty *a;
     DmParty *b; /* the one tried or talked to; NULL between attempts */
     GPtrArray

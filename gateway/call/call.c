@@ -5,6 +5,7 @@
 
 #include "gateway/base/id.h"
 #include "gateway/base/thread.h"
+#include "gateway/call/announcement.h"
 #include "gateway/call/answer.h"
 #include "gateway/call/call-media.h"
 #include "gateway/call/call-priv.h"
@@ -239,6 +240,7 @@ dm_call_release(DmCall *call, DmReleasedBy by, const DmRelease *why)
     dm_call_move(call, DM_CALL_CLOSING);
     dm_timer_disarm(&call->wait_timer);
     dm_timer_disarm(&call->duration_timer);
+    dm_timer_disarm(&call->announcing.timer);
     if (!call->joining.own_end) {
         dm_call_record_release(call, by, why);
     }
@@ -311,7 +313,7 @@ reject_by_plan(DmCall *call)
     g_strlcpy(why.diagnosis,
               plan->route_id != NULL ? "route_rejects" : "no_route",
               sizeof(why.diagnosis));
-    dm_call_release(call, DM_RELEASED_BY_GATEWAY, &why);
+    dm_announcement_release(call, DM_RELEASED_BY_GATEWAY, &why);
 }
 
 static bool
@@ -466,6 +468,7 @@ dm_call_destroy(DmCall *call)
 {
     dm_timer_disarm(&call->wait_timer);
     dm_timer_disarm(&call->duration_timer);
+    dm_timer_disarm(&call->announcing.timer);
     while (call->parties->len > 0) {
         dm_party_free(g_ptr_array_index(call->parties, 0));
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/call/dial.h"
 
+#include "gateway/call/announcement.h"
 #include "gateway/call/call-media.h"
 #include "gateway/call/call-record.h"
 #include "gateway/call/cause.h"
@@ -195,6 +196,19 @@ give_up_attempt(DmParty *party)
 }
 
 static void
+give_up_ringing(DmCall *call)
+{
+    DmRelease why = {.cause = DM_RELEASE_LOCAL, .status = 408, .q850 = DM_Q850_NO_ANSWER};
+
+    dm_record_add_evidence(call->record,
+                           "Nobody answered within %u s",
+                           call->b->config->sip.ringing_ms / 1000);
+    g_strlcpy(why.reason, dm_status_phrase(408), sizeof(why.reason));
+    g_strlcpy(why.diagnosis, "ring_timeout", sizeof(why.diagnosis));
+    dm_announcement_release(call, DM_RELEASED_BY_GATEWAY, &why);
+}
+
+static void
 on_wait_timer(DmTimer *timer, void *user_data)
 {
     DmCall *call = user_data;
@@ -206,10 +220,7 @@ on_wait_timer(DmTimer *timer, void *user_data)
         dm_info(&call->log, "no answer at all in %u ms", call->b->config->sip.setup_ms);
         give_up_attempt(call->b);
     } else {
-        dm_record_add_evidence(call->record,
-                               "Nobody answered within %u s",
-                               call->b->config->sip.ringing_ms / 1000);
-        dm_call_fail(call, 408, DM_Q850_NO_ANSWER, "ring_timeout");
+        give_up_ringing(call);
     }
     dm_call_check_over(call);
 }
@@ -281,16 +292,17 @@ try_address(DmCall *call, DmParty *party)
 static void
 end_with_best(DmCall *call)
 {
-    DmRelease why = call->dialing->best;
+    DmRelease why;
 
     if (!call->dialing->has_best) {
-        dm_call_fail(call, 503, DM_Q850_OUT_OF_ORDER, "trunk_down");
-        return;
+        remember_refusal(call, 503, DM_Q850_OUT_OF_ORDER, "trunk_down");
     }
+    why = call->dialing->best;
     why.status = why.redirect_to[0] != '\0' ? why.status : dm_status_toward_caller(why.status);
-    dm_call_release(call,
-                    why.cause == DM_RELEASE_REJECTED ? DM_RELEASED_BY_B : DM_RELEASED_BY_GATEWAY,
-                    &why);
+    dm_announcement_release(call,
+                            why.cause == DM_RELEASE_REJECTED ? DM_RELEASED_BY_B
+                                                             : DM_RELEASED_BY_GATEWAY,
+                            &why);
 }
 
 void

@@ -248,6 +248,7 @@ take_route(Planning *planning, const DmRoute *route)
 
     planning->plan->route_id = g_strdup(route->id);
     planning->plan->record = route->action.record;
+    planning->plan->announcements = route->action.announcements;
     note(planning,
          "route",
          route->id,

@@ -22,9 +22,10 @@ typedef struct {
     uint16_t reject_code; /* 404 when nothing matched */
     char *reject_reason;
     unsigned reject_q850;
-    char *route_id; /* or NULL */
-    bool record;    /* the route wants its calls written to files */
-    json_t *trace;  /* array of {"step","rule","detail"}: what was decided, and why not otherwise */
+    char *route_id;                 /* or NULL */
+    const GPtrArray *announcements; /* the route's; borrowed from the configuration; NULL: none */
+    bool record;                    /* the route wants its calls written to files */
+    json_t *trace; /* array of {"step","rule","detail"}: what was decided, and why not otherwise */
 } DmRoutePlan;
 
 /* Arranges the routes of @config for looking up, unless that was done. The first plan does it too;

@@ -61,8 +61,8 @@ struct World {
     bool no_ports;
     bool caller_pracks; /* of calls to come: they take an offer before the answer */
     DmAudioVerdict final_verdict;
-    DmMediaReport final_report;
-    DmAddress latched; /* what DM_CALL_MEDIA_LATCHED tells */
+    DmMediaReport final_report; /* of a session, at any time */
+    DmAddress latched;          /* what DM_CALL_MEDIA_LATCHED tells */
     int64_t media_close_delay_us;
     unsigned n_media_opened, n_media_closed;
     DmMediaSpec spec; /* last told to any session */
