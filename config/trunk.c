@@ -1019,6 +1019,13 @@ static const DmJsonMember numbering_members[] = {
     {NULL},
 };
 
+static const DmJsonChoice fax_signs[] = {
+    {"v21", DM_FAX_SIGN_V21},
+    {"ced", DM_FAX_SIGN_CED},
+    {"cng", DM_FAX_SIGN_CNG},
+    {NULL},
+};
+
 static const DmJsonMember fax_members[] = {
     {"mode",
      DM_JSON_ENUM,
@@ -1046,6 +1053,15 @@ static const DmJsonMember fax_members[] = {
      .max = 33600,
      .value = 14400,
      .doc = "Bits per second of T.38, at most."},
+    {"signs",
+     DM_JSON_ARRAY,
+     DM_JSON_AT(DmTrunkConfig, media.fax.signs),
+     .max = 3,
+     .choices = fax_signs,
+     .text = "[\"v21\"]",
+     .doc =
+         "What `owner: gateway` takes for a fax machine: the preamble of V.21, which is certain; "
+         "`ced`, the steady 2100 Hz of who answers; `cng`, the 1100 Hz of who calls."},
     {NULL},
 };
 

@@ -313,10 +313,17 @@ typedef struct {
                               rollover counter goes on otherwise (RFC 3711, 3.3.1) */
 } DmMediaSideSpec;
 
+/* What tells that a fax machine is there: bits. */
+typedef enum {
+    DM_FAX_SIGN_V21 = 1, /* the preamble before everything that T.30 says */
+    DM_FAX_SIGN_CED = 2, /* 2100 Hz, steady: the answerer's */
+    DM_FAX_SIGN_CNG = 4, /* 1100 Hz, half a second of every three and a half: the caller's */
+} DmFaxSign;
+
 typedef struct {
     DmMediaSideSpec side[DM_N_SIDES];
     bool modem_tones;         /* a fax in G.711: the sound is left as it is, wherever possible */
-    bool listen_for_fax;      /* DM_MEDIA_EVENT_FAX is wanted */
+    uint8_t fax_signs;        /* bits of DmFaxSign: DM_MEDIA_EVENT_FAX is wanted */
     bool answered;            /* inactivity counts from here on, not before (MED-6) */
     uint32_t timeout_ms;      /* no RTP and no RTCP from a peer that should send; 0: never */
     uint32_t hold_timeout_ms; /* the same while any direction is off, so while on hold; 0: never */

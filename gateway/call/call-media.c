@@ -305,8 +305,7 @@ dm_call_media_update(DmCall *call, bool answered)
     spec.side[DM_SIDE_A] = dm_party_spec(call->a);
     spec.side[DM_SIDE_B] = dm_party_spec(call->b);
     dm_forks_fill(call->b, &spec.side[DM_SIDE_B]);
-    spec.listen_for_fax =
-        !call->fax_in_g711 && dm_fax_is_listened_for(call->a->config, call->b->config);
+    spec.fax_signs = answered && !call->fax_in_g711 ? dm_fax_signs(call->a, call->b) : 0;
     spec.timeout_ms = shorter(call->a->config->media.timeout_ms, call->b->config->media.timeout_ms);
     spec.hold_timeout_ms =
         shorter(call->a->config->media.hold_timeout_ms, call->b->config->media.hold_timeout_ms);

@@ -71,12 +71,6 @@ dm_fax_asks(const DmTrunkConfig *trunk, const DmTrunkConfig *other)
 }
 
 bool
-dm_fax_is_listened_for(const DmTrunkConfig *a, const DmTrunkConfig *b)
-{
-    return dm_fax_asks(a, b) || dm_fax_asks(b, a);
-}
-
-bool
 dm_fax_has_g711(const DmParty *party)
 {
     const DmMediaSideSpec side = dm_party_spec(party);
@@ -108,6 +102,24 @@ dm_fax_set_policy(const DmTrunkConfig *trunk, DmSdpPolicy *policy)
 /*
  * What is done
  */
+
+static uint8_t
+signs_for(const DmParty *party, const DmParty *other)
+{
+    const GArray *signs = party->config->media.fax.signs;
+    unsigned bits = 0;
+
+    for (guint i = 0; i < signs->len && dm_fax_asks(party->config, other->config); i++) {
+        bits |= (unsigned)g_array_index(signs, int, i);
+    }
+    return (uint8_t)bits;
+}
+
+uint8_t
+dm_fax_signs(const DmParty *a, const DmParty *b)
+{
+    return signs_for(a, b) | signs_for(b, a);
+}
 
 static DmParty *
 other_of(const DmParty *party)

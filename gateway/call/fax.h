@@ -4,7 +4,7 @@
 #include "gateway/call/call-priv.h"
 
 /* Fax: who may change a call to T.38, and what is done about it on either side (FAX-1, FAX-4,
- * FAX-5). The first five are pure. */
+ * FAX-5). The first four are pure. */
 
 typedef enum {
     DM_FAX_ACROSS, /* the other side is asked for T.38 too */
@@ -20,9 +20,12 @@ DmFaxDecision dm_fax_decide(const DmTrunkConfig *from,
                             bool other_has_g711);
 /* A fax machine was heard: whether to ask @trunk's peer for T.38. */
 bool dm_fax_asks(const DmTrunkConfig *trunk, const DmTrunkConfig *other);
-bool dm_fax_is_listened_for(const DmTrunkConfig *a, const DmTrunkConfig *b);
 bool dm_fax_has_g711(const DmParty *party);
 void dm_fax_set_policy(const DmTrunkConfig *trunk, DmSdpPolicy *policy);
+
+/* What is to be listened for while they talk: bits of DmFaxSign; 0: nothing, as nobody would be
+ * asked. */
+uint8_t dm_fax_signs(const DmParty *a, const DmParty *b);
 
 /* @offer of @party asks for T.38. Returns true when it has been dealt with; false: it is to go
  * across. */

@@ -256,15 +256,18 @@ dm_fax_listen(DmStream *stream, const DmPacket *packet)
     }
 }
 
-/* Once heard is enough: then there is no ear any more. */
+/* Who calls has CNG, who is called has CED. Once heard is enough: then there is no ear any more. */
 static void
-update_ear(DmStream *stream, bool wanted)
+update_ear(DmStream *stream, unsigned signs)
 {
-    if (wanted && !stream->asked_to_listen) {
-        stream->fax_ear = dm_fax_ear_new();
+    unsigned own = stream->side == DM_SIDE_A ? DM_FAX_SIGN_CNG : DM_FAX_SIGN_CED;
+    unsigned wanted = signs & (DM_FAX_SIGN_V21 | own);
+
+    if (wanted != 0 && !stream->asked_to_listen) {
+        stream->fax_ear = dm_fax_ear_new(wanted);
         stream->asked_to_listen = stream->fax_ear != NULL;
     }
-    stream->listens = wanted && stream->fax_ear != NULL;
+    stream->listens = wanted != 0 && stream->fax_ear != NULL;
 }
 
 /*
@@ -473,7 +476,7 @@ dm_fax_update(DmMediaSession *session, const DmMediaSpec *spec)
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         session->stream[side].udptl = spec->side[side].is_t38;
         session->stream[side].modem = is_fax && !spec->side[side].is_t38;
-        update_ear(&session->stream[side], spec->listen_for_fax && !is_fax);
+        update_ear(&session->stream[side], is_fax ? 0 : spec->fax_signs);
     }
     if (session->fax != NULL &&
         is_same_fax(&session->fax->agreed[DM_SIDE_A], &spec->side[DM_SIDE_A]) &&

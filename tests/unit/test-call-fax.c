@@ -222,7 +222,7 @@ test_gateway_asks(void)
     World *world = world_with_call(TRUNKS("mode: gateway", "mode: t38, owner: gateway"));
 
     g_test_summary("FAX-1: a fax machine is heard, and the carrier asked for T.38");
-    g_assert_true(world->spec.listen_for_fax);
+    g_assert_cmpint(world->spec.fax_signs, ==, DM_FAX_SIGN_V21);
     media_does(world, DM_CALL_MEDIA_FAX, DM_SIDE_A, DM_AUDIO_UNKNOWN);
     assert_story(world, "b1:reoffer");
     g_assert_true(is_told_fax(world, "b1"));
@@ -259,7 +259,7 @@ test_gateway_is_refused(void)
     media_does(world, DM_CALL_MEDIA_FAX, DM_SIDE_B, DM_AUDIO_UNKNOWN);
     assert_story(world, "b1:reoffer");
     g_assert_true(world->spec.modem_tones);
-    g_assert_false(world->spec.listen_for_fax);
+    g_assert_cmpint(world->spec.fax_signs, ==, 0);
     finish(world, "t38_rejected");
 }
 

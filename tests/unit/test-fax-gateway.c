@@ -286,7 +286,7 @@ static void
 test_machine_is_heard(void)
 {
     FaxTerminal *terminal = fax_terminal_new(&(FaxTerminalOptions){.ecm = true}, NULL, NULL);
-    DmFaxEar *ear = dm_fax_ear_new();
+    DmFaxEar *ear = dm_fax_ear_new(DM_FAX_SIGN_V21);
     int16_t samples[STEP];
     unsigned now = 0;
 
@@ -306,7 +306,7 @@ test_other_tones_are_not_a_machine(void)
 {
     static const double tones_hz[] = {350, 440, 1100, 1300, 1650, 1850, 2100};
     GRand *random = g_rand_new_with_seed(4);
-    DmFaxEar *ear = dm_fax_ear_new();
+    DmFaxEar *ear = dm_fax_ear_new(DM_FAX_SIGN_V21);
 
     g_test_summary("FAX-1: CNG, CED, other tones and noise are no proof of a fax");
     for (unsigned k = 0; k <= G_N_ELEMENTS(tones_hz); k++) {
