@@ -143,6 +143,10 @@ add_trunk(DmPrometheus *page, const DmTrunkConfig *trunk, const DmTrunkStatus *s
     g_autofree char *out = dm_prometheus_labels("trunk", trunk->id, "direction", "outbound", NULL);
 
     add(page, METRIC_trunk_up, labels, trunk->enabled && status->up);
+    add(page,
+        METRIC_trunk_t38_refused,
+        labels,
+        status->t38_until_wall_us > dm_clock_wall_us(dm_clock_system()));
     add(page, METRIC_trunk_calls, in, status->calls_in);
     add(page, METRIC_trunk_calls, out, status->calls_out);
     add(page, METRIC_trunk_attempts, labels, (double)status->attempts);

@@ -162,6 +162,15 @@ contacts_to_json(const DmTrunkStatus *status)
     return contacts;
 }
 
+/* It has refused T.38 and is not asked before that time; null: it may be. */
+static json_t *
+t38_until_to_json(const DmTrunkStatus *status)
+{
+    int64_t now_us = dm_clock_wall_us(dm_clock_system());
+
+    return dm_json_time(status->t38_until_wall_us > now_us ? status->t38_until_wall_us : 0);
+}
+
 /* Answered calls among those that were tried. */
 static json_t *
 asr_to_json(const DmTrunkStatus *status)
@@ -182,7 +191,7 @@ state_name(const DmTrunkConfig *config, const DmTrunkStatus *status)
 static json_t *
 status_to_json(const DmTrunkConfig *config, const DmTrunkStatus *status)
 {
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:i, s:i}, s:I, s:I, s:I, s:I, s:o}",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:o}, s:{s:i, s:i}, s:I, s:I, s:I, s:I, s:o}",
                      "id",
                      config->id,
                      "state",
@@ -193,6 +202,9 @@ status_to_json(const DmTrunkConfig *config, const DmTrunkStatus *status)
                      endpoints_to_json(status, config),
                      "contacts",
                      contacts_to_json(status),
+                     "learned",
+                     "t38_refused_until",
+                     t38_until_to_json(status),
                      "calls",
                      "in",
                      status->calls_in,
@@ -263,7 +275,7 @@ ask_gateway(DmApi *api, const DmRequest *request, const char *action, DmResponse
 void
 dm_trunks_action(DmApi *api, DmRequest *request, DmResponse *response)
 {
-    static const char *const asked[] = {"register", "unregister", "probe", NULL};
+    static const char *const asked[] = {"register", "unregister", "probe", "forget", NULL};
     const char *action = request->params[1];
 
     if (strcmp(action, "enable") == 0 || strcmp(action, "disable") == 0) {
@@ -274,7 +286,8 @@ dm_trunks_action(DmApi *api, DmRequest *request, DmResponse *response)
         dm_problem(response,
                    404,
                    "action",
-                   "there is no action '%s': enable, disable, register, unregister, probe",
+                   "there is no action '%s': enable, disable, register, unregister, probe, "
+                   "forget",
                    action);
     }
 }

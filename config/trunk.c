@@ -1062,6 +1062,13 @@ static const DmJsonMember fax_members[] = {
      .doc =
          "What `owner: gateway` takes for a fax machine: the preamble of V.21, which is certain; "
          "`ced`, the steady 2100 Hz of who answers; `cng`, the 1100 Hz of who calls."},
+    {"forget_s",
+     DM_JSON_INTEGER,
+     DM_JSON_AT(DmTrunkConfig, media.fax.forget_s),
+     .max = 2592000,
+     .value = 86400,
+     .doc = "Seconds for which a refusal of T.38 (488, 415 or 606) is remembered: until then it is "
+            "not asked again, and T.38 of the other side is translated; 0: not at all."},
     {NULL},
 };
 

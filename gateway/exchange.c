@@ -117,7 +117,7 @@ arm_reports(DmExchange *exchange)
     if (interval_s > 0 && *exchange->config->quality.reports.collector != '\0') {
         dm_loop_arm(exchange->options.loop,
                     &exchange->report_timer,
-                    interval_s * G_USEC_PER_SEC,
+                    (int64_t)interval_s * G_USEC_PER_SEC,
                     on_report_timer,
                     exchange);
     }

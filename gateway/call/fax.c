@@ -103,13 +103,20 @@ dm_fax_set_policy(const DmTrunkConfig *trunk, DmSdpPolicy *policy)
  * What is done
  */
 
+/* Whom it is worth asking: who refused a while ago would refuse again. */
+static bool
+is_worth_asking(const DmParty *party, const DmParty *other)
+{
+    return dm_fax_asks(party->config, other->config) && !dm_trunk_refuses_t38(party->trunk);
+}
+
 static uint8_t
 signs_for(const DmParty *party, const DmParty *other)
 {
     const GArray *signs = party->config->media.fax.signs;
     unsigned bits = 0;
 
-    for (guint i = 0; i < signs->len && dm_fax_asks(party->config, other->config); i++) {
+    for (guint i = 0; i < signs->len && is_worth_asking(party, other); i++) {
         bits |= (unsigned)g_array_index(signs, int, i);
     }
     return (uint8_t)bits;
@@ -188,12 +195,28 @@ answer_alone(DmParty *party, const DmSdp *offer)
     return true;
 }
 
+/* As configured, and as the other side has shown itself. */
+static DmFaxDecision
+decide(const DmParty *party, const DmParty *other)
+{
+    bool has_g711 = dm_fax_has_g711(other);
+    DmFaxDecision decision = dm_fax_decide(party->config, party->side, other->config, has_g711);
+
+    if (decision == DM_FAX_ACROSS && !dm_party_is_t38(other) &&
+        dm_trunk_refuses_t38(other->trunk)) {
+        dm_record_add_evidence(party->call->record,
+                               "Trunk '%s' refused T.38 not long ago and was not asked again",
+                               dm_trunk_id(other->trunk));
+        return has_g711 ? DM_FAX_ALONE : DM_FAX_REFUSE;
+    }
+    return decision;
+}
+
 bool
 dm_fax_take_offer(DmParty *party, const DmSdp *offer)
 {
     DmParty *other = other_of(party);
-    DmFaxDecision decision =
-        dm_fax_decide(party->config, party->side, other->config, dm_fax_has_g711(other));
+    DmFaxDecision decision = decide(party, other);
 
     if (dm_party_is_t38(party) && !dm_party_is_t38(other)) {
         decision = DM_FAX_ALONE; /* as it is */
@@ -211,11 +234,35 @@ dm_fax_take_offer(DmParty *party, const DmSdp *offer)
     return true;
 }
 
+/* Interop 4: what a trunk does not have is not asked for every time. */
+static void
+remember_refusal(const DmParty *party, uint16_t status)
+{
+    bool says_so = status == 488 || status == 415 || status == 606;
+
+    if (says_so && dm_trunk_learn_t38(party->trunk, true)) {
+        dm_notice(&party->call->log,
+                  "trunk %s refuses T.38 (%u): not asked again for %u s",
+                  dm_trunk_id(party->trunk),
+                  status,
+                  party->config->media.fax.forget_s);
+    }
+}
+
+void
+dm_fax_agreed(DmParty *party)
+{
+    if (dm_trunk_learn_t38(party->trunk, false)) {
+        dm_notice(&party->call->log, "trunk %s has T.38 again", dm_trunk_id(party->trunk));
+    }
+}
+
 void
 dm_fax_refused(DmParty *party, uint16_t status)
 {
     DmCall *call = party->call;
 
+    remember_refusal(party, status);
     dm_record_add_evidence(call->record,
                            "Trunk '%s' has refused T.38 (%u); its fax stayed in G.711",
                            dm_trunk_id(party->trunk),
@@ -241,8 +288,7 @@ dm_fax_next(DmCall *call)
         DmParty *other = parties[DM_N_SIDES - 1 - i];
 
         if (party != NULL && other != NULL && !call->fax_in_g711 && !dm_party_is_t38(party) &&
-            dm_fax_asks(party->config, other->config) &&
-            (dm_party_is_t38(other) || dm_fax_has_g711(other))) {
+            is_worth_asking(party, other) && (dm_party_is_t38(other) || dm_fax_has_g711(other))) {
             return party;
         }
     }

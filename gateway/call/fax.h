@@ -33,6 +33,8 @@ bool dm_fax_take_offer(DmParty *party, const DmSdp *offer);
 /* @party has been asked for T.38 and has none: the fax stays in G.711. @status: what it answered
  * with; 200: with a description without T.38. */
 void dm_fax_refused(DmParty *party, uint16_t status);
+/* It has agreed to T.38: a refusal before counts no more. */
+void dm_fax_agreed(DmParty *party);
 /* A fax machine is heard on @side. */
 void dm_fax_note_heard(DmCall *call, DmSide side);
 /* Whom to ask for T.38 now that one is; NULL: nobody, or nobody more. */

@@ -209,6 +209,9 @@ dm_party_take(DmParty *party, const DmSdp *ours, const DmSdp *theirs, bool ours_
         dm_party_set_theirs(party, keep_theirs);
         return verdict;
     }
+    if (dm_party_is_t38(party)) {
+        dm_fax_agreed(party);
+    }
     dm_call_media_update(party->call, party->call->state >= DM_CALL_ANSWERED);
     dm_hold_apply(party->call);
     return verdict;

@@ -850,6 +850,8 @@ dm_sip_stack_trunk_action(DmSipStack *stack, const char *trunk_id, const char *a
         dm_register_stop(reg);
     } else if (strcmp(action, "unregister") == 0) {
         return dm_registrar_drop(stack->registrar, trunk_id);
+    } else if (strcmp(action, "forget") == 0 && dm_pool_find(stack->core.pool, trunk_id) != NULL) {
+        dm_trunk_forget_learned(dm_pool_find(stack->core.pool, trunk_id));
     } else if (strcmp(action, "probe") == 0 && options != NULL) {
         dm_options_probe(options);
     } else {

@@ -65,7 +65,8 @@ void dm_sip_stack_flow_failed(DmSipStack *stack, const DmSipFlow *flow);
 /* How calls make legs. */
 const DmLegFactory *dm_sip_stack_legs(DmSipStack *stack);
 /* An operator's wish for one trunk: "register", "unregister" (of a trunk that registers with us:
- * its contacts are forgotten), "probe". False: unknown, or not this worker's. */
+ * its contacts are forgotten), "probe", "forget" (what it has shown of itself). False: unknown, or
+ * not this worker's. */
 bool dm_sip_stack_trunk_action(DmSipStack *stack, const char *trunk_id, const char *action);
 /* A quality report for the configured collector: see publish.h. @body: (transfer full). */
 void dm_sip_stack_publish(DmSipStack *stack, GString *body);

@@ -209,7 +209,8 @@ typedef struct {
     uint64_t rejected_limit;
     uint64_t auth_failures;
     int64_t mos[2][DM_HISTOGRAM_SLOTS]; /* of finished calls: from the trunk, to the trunk */
-    DmBindings *contacts; /* one reference; NULL: none. Given up by dm_trunk_status_clear(). */
+    int64_t t38_until_wall_us; /* it has refused T.38 and is not asked before; 0: it may be */
+    DmBindings *contacts;      /* one reference; NULL: none. Given up by dm_trunk_status_clear(). */
 } DmTrunkStatus;
 void dm_trunk_status_clear(DmTrunkStatus *status);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DmTrunkStatus, dm_trunk_status_clear)
@@ -218,5 +219,11 @@ bool dm_trunk_registry_status(DmTrunkRegistry *registry, const char *trunk_id, D
 /* Counts an attempt's end for the status. */
 void dm_trunk_count_auth_failure(DmTrunk *trunk); /* either way: its credentials, or ours */
 void dm_trunk_count_result(DmTrunk *trunk, bool answered);
+/* What a trunk has shown of itself, for all workers: it refused T.38 when it was asked, and is not
+ * asked again for as long as its configuration says; or it agreed to it. True: that is news. */
+bool dm_trunk_learn_t38(DmTrunk *trunk, bool refused);
+bool dm_trunk_refuses_t38(const DmTrunk *trunk);
+/* All of that is forgotten. */
+void dm_trunk_forget_learned(DmTrunk *trunk);
 /* How a call sounded on average, MOS times 100. @inbound: what came from the trunk. */
 void dm_trunk_count_mos(DmTrunk *trunk, bool inbound, unsigned mos_x100);

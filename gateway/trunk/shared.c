@@ -347,6 +347,7 @@ copy_status(DmTrunkShared *shared, DmTrunkStatus *out)
         .registration_expires_wall_us = atomic_load(&shared->registration_expires_wall_us),
         .registration_next_wall_us = atomic_load(&shared->registration_next_wall_us),
         .registration_failures = atomic_load(&shared->registration_failures),
+        .t38_until_wall_us = atomic_load(&shared->t38_until_wall_us),
         .attempts = atomic_load(&shared->attempts),
         .answered = atomic_load(&shared->answered),
         .failed = atomic_load(&shared->failed),

@@ -40,6 +40,7 @@ struct DmTrunkShared {
     _Atomic int registration;             /* DmRegistrationState */
     _Atomic unsigned registration_code, registration_failures;
     _Atomic int64_t registration_expires_wall_us, registration_next_wall_us;
+    _Atomic int64_t t38_until_us, t38_until_wall_us; /* not asked for T.38 before; 0: it may be */
 };
 
 DmTrunkRegistry *dm_trunk_registry_ref(DmTrunkRegistry *registry);

@@ -473,6 +473,34 @@ dm_trunk_count_auth_failure(DmTrunk *trunk)
     atomic_fetch_add(&trunk->shared->auth_failures, 1);
 }
 
+bool
+dm_trunk_refuses_t38(const DmTrunk *trunk)
+{
+    return atomic_load(&trunk->shared->t38_until_us) > dm_clock_mono_us(trunk->clock);
+}
+
+bool
+dm_trunk_learn_t38(DmTrunk *trunk, bool refused)
+{
+    int64_t keep_us = (int64_t)config_of(trunk)->media.fax.forget_s * G_USEC_PER_SEC;
+    bool knew = dm_trunk_refuses_t38(trunk);
+    bool refuses = refused && keep_us > 0;
+
+    if (refuses || knew) {
+        atomic_store(&trunk->shared->t38_until_wall_us,
+                     refuses ? dm_clock_wall_us(trunk->clock) + keep_us : 0);
+        atomic_store(&trunk->shared->t38_until_us,
+                     refuses ? dm_clock_mono_us(trunk->clock) + keep_us : 0);
+    }
+    return refuses != knew;
+}
+
+void
+dm_trunk_forget_learned(DmTrunk *trunk)
+{
+    dm_trunk_learn_t38(trunk, false);
+}
+
 /* Below 3.6 many are dissatisfied, below 3.1 nearly all (G.107, table B.1). */
 const DmHistogramShape dm_trunk_mos_shape = {1e-2, {150, 200, 258, 310, 360, 400, 420, 434}};
 

@@ -263,6 +263,105 @@ test_gateway_is_refused(void)
     finish(world, "t38_rejected");
 }
 
+/* Another call, up to where the carrier asks for T.38. */
+static void
+next_fax(World *world, const char *b)
+{
+    world_call(world, "pbx", "+442079461111", BOTH);
+    peer_does(world_leg(world, b), DM_LEG_ANSWERED, 200, ALAW);
+    peer_does(world_leg(world, b[1] == '2' ? "a2" : "a3"), DM_LEG_ACKED, 0, NULL);
+    g_free(world_take_story(world));
+    peer_does(world_leg(world, b), DM_LEG_REOFFER, 0, FAX);
+}
+
+static int64_t
+refused_until(World *world)
+{
+    g_auto(DmTrunkStatus) status = {0};
+
+    g_assert_true(dm_trunk_registry_status(world->registry, "pbx", &status));
+    return status.t38_until_wall_us;
+}
+
+static void
+hang_up(World *world, const char *leg)
+{
+    peer_ends(world_leg(world, leg), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+}
+
+static void
+test_refusal_is_remembered(void)
+{
+    World *world = world_with_call(TRUNKS("forget_s: 3600", "mode: t38"));
+
+    g_test_summary("FAX-4, interop 4: a trunk that has refused T.38 is not asked in the next call, "
+                   "whose other side gets T.38 all the same; after the time it is asked again");
+    g_assert_cmpint(refused_until(world), ==, 0);
+    peer_does(world_leg(world, "b1"), DM_LEG_REOFFER, 0, FAX);
+    peer_does(world_leg(world, "a1"), DM_LEG_REOFFER_FAILED, 488, NULL);
+    g_assert_cmpint(refused_until(world),
+                    ==,
+                    world->clock.wall_now_us + INT64_C(3600) * G_USEC_PER_SEC);
+    hang_up(world, "a1");
+    next_fax(world, "b2");
+    assert_story(world, "b2:reanswer");
+    g_assert_true(!is_fax(world, DM_SIDE_A) && is_fax(world, DM_SIDE_B));
+    hang_up(world, "a2");
+    g_assert_null(json_string_value(member(world, "release", "diagnosis")));
+    world_run(world, 3600 * 1000);
+    next_fax(world, "b3");
+    assert_story(world, "a3:reoffer");
+    peer_does(world_leg(world, "a3"), DM_LEG_REANSWER, 200, FAX);
+    g_assert_true(is_fax(world, DM_SIDE_A) && is_fax(world, DM_SIDE_B));
+    hang_up(world, "a3");
+    world_free(world);
+}
+
+static void
+test_refusal_is_forgotten(void)
+{
+    World *world = world_with_call(TRUNKS("mode: t38", "owner: gateway"));
+
+    g_test_summary("What was learned is cleared by an operator, and by the trunk itself that asks "
+                   "for T.38; until then nobody listens for a fax on its behalf");
+    media_does(world, DM_CALL_MEDIA_FAX, DM_SIDE_B, DM_AUDIO_UNKNOWN);
+    peer_does(world_leg(world, "b1"), DM_LEG_REOFFER_FAILED, 415, NULL);
+    hang_up(world, "a1");
+    world_call(world, "pbx", "+442079461111", BOTH);
+    peer_does(world_leg(world, "b2"), DM_LEG_ANSWERED, 200, ALAW);
+    peer_does(world_leg(world, "a2"), DM_LEG_ACKED, 0, NULL);
+    g_assert_cmpint(world->spec.fax_signs, ==, 0);
+    peer_does(world_leg(world, "b2"), DM_LEG_REOFFER, 0, FAX);
+    peer_does(world_leg(world, "a2"), DM_LEG_REANSWER, 200, FAX);
+    g_assert_false(dm_trunk_refuses_t38(dm_pool_find(world->pool, "first")));
+    dm_trunk_learn_t38(dm_pool_find(world->pool, "first"), true);
+    dm_trunk_forget_learned(dm_pool_find(world->pool, "first"));
+    g_assert_false(dm_trunk_refuses_t38(dm_pool_find(world->pool, "first")));
+    hang_up(world, "a2");
+    world_free(world);
+}
+
+static void
+test_other_failures_teach_nothing(void)
+{
+    World *world = world_with_call(TRUNKS("forget_s: 0", "mode: t38"));
+
+    g_test_summary(
+        "Only 488, 415 and 606 say that there is no T.38; with forget_s 0 not even they");
+    peer_does(world_leg(world, "b1"), DM_LEG_REOFFER, 0, FAX);
+    peer_does(world_leg(world, "a1"), DM_LEG_REOFFER_FAILED, 488, NULL);
+    g_assert_cmpint(refused_until(world), ==, 0);
+    hang_up(world, "a1");
+    world_free(world);
+    world = world_with_call(NULL);
+    peer_does(world_leg(world, "b1"), DM_LEG_REOFFER, 0, FAX);
+    peer_does(world_leg(world, "a1"), DM_LEG_REOFFER_FAILED, 500, NULL);
+    g_assert_cmpint(refused_until(world), ==, 0);
+    hang_up(world, "a1");
+    world_free(world);
+}
+
 static void
 test_fax_from_the_first(void)
 {
@@ -401,6 +500,9 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/call-fax/refusal-is-remembered", test_refusal_is_remembered);
+    g_test_add_func("/call-fax/refusal-is-forgotten", test_refusal_is_forgotten);
+    g_test_add_func("/call-fax/other-failures", test_other_failures_teach_nothing);
     g_test_add_func("/call-fax/across", test_t38_crosses_and_ends);
     g_test_add_func("/call-fax/refresh", test_refresh_while_faxing);
     g_test_add_data_func("/call-fax/refused/488", GUINT_TO_POINTER(488), test_refused_t38);
