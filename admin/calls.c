@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "admin/body.h"
 #include "admin/list.h"
 #include "admin/resources.h"
 
@@ -46,44 +49,67 @@ dm_calls_hang_up(DmApi *api, DmRequest *request, DmResponse *response)
     dm_response_json(response, 202, json_pack("{s:s}", "id", request->params[0]));
 }
 
-void
-dm_calls_recordings(DmApi *api, DmRequest *request, DmResponse *response)
-{
-    g_autoptr(GError) error = NULL;
-    json_t *call = dm_gateway_call(api->gateway, request->params[0], DM_API_DEADLINE_MS, &error);
-    json_t *recordings;
+/* --- Actions --- */
 
-    if (call == NULL) {
-        dm_problem_from_error(response, error);
-        return;
-    }
-    recordings = json_object_get(json_object_get(call, "media"), "recordings");
-    dm_response_json(response,
-                     200,
-                     json_pack("{s:s, s:O}",
-                               "id",
-                               request->params[0],
-                               "recordings",
-                               recordings != NULL ? recordings : json_null()));
-    json_decref(call);
-}
+typedef struct {
+    int recording; /* START and so on */
+} RecordBody;
+
+enum { START, STOP, PAUSE, RESUME };
+
+static const DmJsonChoice recording_choices[] = {
+    {"start", START},
+    {"stop", STOP},
+    {"pause", PAUSE},
+    {"resume", RESUME},
+    {NULL},
+};
+
+static const DmJsonMember record_members[] = {
+    {"recording",
+     DM_JSON_ENUM,
+     DM_JSON_AT(RecordBody, recording),
+     .choices = recording_choices,
+     .doc = "What becomes of the recording"},
+    {NULL},
+};
 
 /* 202: the media worker does it next; the file is made on a thread of its own. */
-void
-dm_calls_record(DmApi *api, DmRequest *request, DmResponse *response)
+static void
+change_recording(DmApi *api, const DmRequest *request, int what, DmResponse *response)
 {
     g_autoptr(GError) error = NULL;
+    const char *name = recording_choices[what].name;
 
-    if (!dm_gateway_recording(api->gateway,
-                              request->params[0],
-                              request->params[1],
-                              DM_API_DEADLINE_MS,
-                              &error)) {
+    if (!dm_gateway_recording(api->gateway, request->params[0], name, DM_API_DEADLINE_MS, &error)) {
         dm_problem_from_error(response, error);
         return;
     }
-    dm_response_json(
-        response,
-        202,
-        json_pack("{s:s, s:s}", "id", request->params[0], "action", request->params[1]));
+    dm_response_json(response,
+                     202,
+                     json_pack("{s:s, s:s, s:s}",
+                               "id",
+                               request->params[0],
+                               "action",
+                               request->params[1],
+                               "recording",
+                               name));
+}
+
+void
+dm_calls_action(DmApi *api, DmRequest *request, DmResponse *response)
+{
+    RecordBody body = {.recording = START};
+    const char *action = request->params[1];
+    bool is_record = strcmp(action, "record") == 0;
+
+    if (!is_record && strcmp(action, "pause") != 0) {
+        dm_problem(response, 404, "action", "there is no action '%s': record, pause", action);
+    } else if (!is_record && request->json != NULL) {
+        dm_problem(response, 400, "body", "'pause' takes no body");
+    } else if (!is_record) {
+        change_recording(api, request, PAUSE, response);
+    } else if (request->json == NULL || dm_body_read(request, record_members, &body, response)) {
+        change_recording(api, request, body.recording, response);
+    }
 }

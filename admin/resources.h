@@ -30,8 +30,7 @@ void dm_route_tests_run(DmApi *api, DmRequest *request, DmResponse *response);
 void dm_calls_list(DmApi *api, DmRequest *request, DmResponse *response);
 void dm_calls_show(DmApi *api, DmRequest *request, DmResponse *response);
 void dm_calls_hang_up(DmApi *api, DmRequest *request, DmResponse *response);
-void dm_calls_recordings(DmApi *api, DmRequest *request, DmResponse *response);
-void dm_calls_record(DmApi *api, DmRequest *request, DmResponse *response);
+void dm_calls_action(DmApi *api, DmRequest *request, DmResponse *response);
 
 void dm_cdrs_list(DmApi *api, DmRequest *request, DmResponse *response);
 void dm_cdrs_show(DmApi *api, DmRequest *request, DmResponse *response);

@@ -59,8 +59,7 @@ const DmOperation dm_operations[] = {
     {"GET", V1 "/calls", dm_calls_list, LOOK(list_query)},
     {"GET", V1 "/calls/{id}", dm_calls_show, LOOK(show_query)},
     {"DELETE", V1 "/calls/{id}", dm_calls_hang_up, ACT(DM_BODY_NONE)},
-    {"GET", V1 "/calls/{id}/recording", dm_calls_recordings, LOOK(no_query)},
-    {"POST", V1 "/calls/{id}/recording/{action}", dm_calls_record, ACT(DM_BODY_NONE)},
+    {"POST", V1 "/calls/{id}/actions/{action}", dm_calls_action, ACT(DM_BODY_OPTIONAL)},
 
     {"GET", V1 "/cdrs", dm_cdrs_list, false, DM_ROLE_READ, DM_BODY_NONE, list_query, record_types},
     {"GET", V1 "/cdrs/{id}", dm_cdrs_show, LOOK(show_query)},

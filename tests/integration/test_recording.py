@@ -103,7 +103,7 @@ def test_operator_starts_pauses_and_stops(gateways, phones):
     assert files(gateway) == []
 
     def act(action):
-        return gateway.api("POST", f"/calls/{call}/recording/{action}")
+        return gateway.api("POST", f"/calls/{call}/actions/record", {"recording": action})
 
     with pytest.raises(lab.ApiError) as refused:
         act("pause")
@@ -111,10 +111,10 @@ def test_operator_starts_pauses_and_stops(gateways, phones):
     with pytest.raises(lab.ApiError) as refused:
         act("erase")
     assert refused.value.status == 422
-    act("start")
+    gateway.api("POST", f"/calls/{call}/actions/record")
     lab.wait_for(lambda: recorded_for(gateway, 1000), "a second")
-    act("pause")
-    paused_at = gateway.api.get(f"/calls/{call}/recording")["recordings"][0]
+    gateway.api("POST", f"/calls/{call}/actions/pause")
+    paused_at = live(gateway)["media"]["recordings"][0]
     assert paused_at["state"] == "paused"
     lab.wait_for(lambda: recorded_for(gateway, paused_at["duration_ms"] + 1000), "a second of silence")
     act("resume")

@@ -98,11 +98,35 @@ test_roles(DmApiFixture *f, gconstpointer data)
     g_assert_cmpint(ASK(f, OPERATOR, "GET", "/api/v1/tokens", NULL), ==, 403);
     g_assert_cmpint(ASK(f, ADMIN, "GET", "/api/v1/tokens", NULL), ==, 200);
     ASSERT_SCRIPT(f, "hang-up(C1)");
-    g_assert_cmpint(ASK(f, READ, "POST", "/api/v1/calls/C1/recording/start", NULL), ==, 403);
-    g_assert_cmpint(ASK(f, OPERATOR, "POST", "/api/v1/calls/C1/recording/start", NULL), ==, 202);
+}
+
+#define ACTIONS "/api/v1/calls/C1/actions/"
+
+static void
+test_recording(DmApiFixture *f, gconstpointer data)
+{
+    g_test_summary("Operators record: started without a body, stopped, paused and resumed with "
+                   "one; other words are refused");
+    json_array_append_new(f->gateway->calls, json_pack("{s:s}", "id", "C1"));
+    g_assert_cmpint(ASK(f, READ, "POST", ACTIONS "record", NULL), ==, 403);
+    g_assert_cmpint(ASK(f, OPERATOR, "POST", ACTIONS "record", NULL), ==, 202);
     ASSERT_SCRIPT(f, "recording(C1,start)");
-    g_assert_cmpint(ASK(f, OPERATOR, "POST", "/api/v1/calls/C1/recording/resume", NULL), ==, 409);
-    g_assert_cmpint(ASK(f, READ, "GET", "/api/v1/calls/C1/recording", NULL), ==, 200);
+    g_assert_cmpint(ASK(f, OPERATOR, "POST", ACTIONS "pause", NULL), ==, 202);
+    ASSERT_SCRIPT(f, "recording(C1,pause)");
+    g_assert_cmpint(ASK(f, OPERATOR, "POST", ACTIONS "record", "{\"recording\":\"stop\"}"),
+                    ==,
+                    202);
+    ASSERT_SCRIPT(f, "recording(C1,stop)");
+    g_assert_cmpint(ASK(f, OPERATOR, "POST", ACTIONS "record", "{\"recording\":\"resume\"}"),
+                    ==,
+                    409);
+    g_assert_cmpint(ASK(f, OPERATOR, "POST", ACTIONS "record", "{\"recording\":\"erase\"}"),
+                    ==,
+                    422);
+    g_assert_cmpint(ASK(f, OPERATOR, "POST", ACTIONS "pause", "{}"), ==, 400);
+    g_assert_cmpint(ASK(f, OPERATOR, "POST", ACTIONS "erase", NULL), ==, 404);
+    g_assert_cmpint(ASK(f, OPERATOR, "POST", "/api/v1/calls/C2/actions/record", NULL), ==, 404);
+    ASSERT_SCRIPT(f, "");
 }
 
 static void
@@ -762,6 +786,7 @@ main(int argc, char **argv)
     ADD("auth/no-token", test_no_token);
     ADD("auth/expired", test_expired);
     ADD("auth/roles", test_roles);
+    ADD("calls/recording", test_recording);
     ADD("auth/public", test_public);
     ADD("requests/precise-codes", test_precise_codes);
     ADD("requests/deep-body", test_deep_body);
