@@ -99,12 +99,12 @@ typedef struct {
     struct DmHandshake *handshake; /* DTLS-SRTP; NULL: not agreed */
     void (*reader)(int fd, uint32_t events, void *user_data); /* @watch's */
     struct DmFaxEar *fax_ear; /* NULL: never listened, or heard already */
-    bool asked_to_listen;
     DmLatch latch;
     DmStreamRtcp rtcp;
     DmStreamJudge judge;
     DmMediaDirection direction;
     bool timeout_told;
+    bool asked_to_listen;
     bool drops_press; /* the one @dtmf has heard of last: it came in another way before */
     DmKeyOnce key_once;
     int64_t event_us;     /* last packet of an event; 0: none */
@@ -144,17 +144,20 @@ struct DmMediaSession {
     int64_t wall_offset_us; /* wall less monotonic time when opened: steps of the wall clock do not
                                reach RTCP */
 
-    /* the signalling thread's */
-    bool is_recorded;
-
     /* the signalling thread's until it asks the worker for DTLS, and set by then; one reference */
     struct DmDtlsIdentity *identity;
 
     /* written by the signalling thread, read by any; a reference each, until the session is gone */
     struct DmRecording *recordings[DM_MEDIA_MAX_RECORDINGS];
-    _Atomic unsigned n_recordings;
+    _Atomic uint8_t n_recordings;
+
+    /* the signalling thread's */
+    bool is_recorded;
 
     /* the worker's */
+    _Atomic bool transcoded;   /* read by any thread */
+    bool expected[DM_N_SIDES]; /* to send, as agreed last */
+    bool audio_checked;
     struct DmRecording *recording; /* NULL: none */
     DmWorkerGuest guest;
     DmTimer timer;
@@ -163,12 +166,9 @@ struct DmMediaSession {
     int64_t silence_from_us; /* silence counts from here at the earliest: answer, hold, resume */
     uint32_t timeout_ms;
     uint32_t hold_timeout_ms;
-    bool expected[DM_N_SIDES]; /* to send, as agreed last */
-    bool audio_checked;
 
     /* written by the worker, read by any thread */
     _Atomic int64_t answered_us, closed_us;
-    _Atomic bool transcoded;
     _Atomic uint64_t fax_packed; /* fax/path.c's */
     _Atomic uint32_t fax_recovered, fax_missed;
 };

@@ -931,6 +931,7 @@ stop(DmWorkerGuest *guest)
         dm_secure_free(&session->stream[side]);
         dm_handshake_free(&session->stream[side]);
         dm_checks_free(&session->stream[side]);
+        dm_latch_clear(&session->stream[side].latch);
     }
     dm_publish(session->closed_us, now_us);
     dm_media_session_report(session, &event.report);

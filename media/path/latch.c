@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "media/path/latch.h"
 
+#include <glib.h>
 #include <string.h>
+
+void
+dm_latch_clear(DmLatch *latch)
+{
+    g_clear_pointer(&latch->rivals, g_free);
+    latch->n_rivals = 0;
+}
 
 bool
 dm_latch_update(DmLatch *latch, const DmAddress *signalled, DmNatPolicy nat, int64_t now_us)
@@ -10,6 +18,7 @@ dm_latch_update(DmLatch *latch, const DmAddress *signalled, DmNatPolicy nat, int
                    latch->open_until_us != 0;
 
     if (!is_same) {
+        dm_latch_clear(latch);
         *latch = (DmLatch){.believed = *signalled, .signalled = *signalled, .nat = (uint8_t)nat};
     }
     latch->open_until_us = now_us + DM_LATCH_WINDOW_US;
@@ -34,7 +43,8 @@ dm_latch_set_rivals(DmLatch *latch, const DmMediaSideSpec *spec)
 {
     latch->hear_rivals = spec->hear_rivals;
     latch->n_rivals = spec->n_rivals;
-    memcpy(latch->rivals, spec->rivals, spec->n_rivals * sizeof(DmAddress));
+    g_free(latch->rivals);
+    latch->rivals = g_memdup2(spec->rivals, spec->n_rivals * sizeof(DmAddress));
 }
 
 bool

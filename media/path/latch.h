@@ -27,7 +27,7 @@ typedef struct {
     bool pinned;
     bool hear_rivals;
     uint8_t n_rivals;
-    DmAddress rivals[DM_MEDIA_MAX_RIVALS];
+    DmAddress *rivals; /* few calls have any */
 } DmLatch;
 
 #define DM_LATCH_WINDOW_US 3000000
@@ -44,6 +44,9 @@ typedef enum {
  * another one; otherwise a latch not yet pinned stays open longer, and a pinned one stays pinned.
  */
 bool dm_latch_update(DmLatch *latch, const DmAddress *signalled, DmNatPolicy nat, int64_t now_us);
+
+/* Frees what it holds, and not the latch. */
+void dm_latch_clear(DmLatch *latch);
 
 /* Who else may send here, as @spec has it: after each update. */
 void dm_latch_set_rivals(DmLatch *latch, const DmMediaSideSpec *spec);
