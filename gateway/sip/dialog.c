@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What it keeps of messages are copies without a home, a block each: a home costs more than all of
- * them, and a call has two dialogs as long as it stands. */
+/* What it keeps of messages is their text: parsed, it takes more than twice as much, and a call has
+ * two dialogs as long as it stands. */
 struct DmDialog {
-    DmSipFlow flow; /* of the message that made it */
-    sip_from_t *local;
-    sip_to_t *remote;
-    sip_call_id_t *call_id;
-    sip_route_t *route; /* first hop first */
-    url_t *target;
+    DmSipFlow flow;               /* of the message that made it */
+    char *local, *remote;         /* as From and To have them, with the tags */
+    char *local_tag, *remote_tag; /* "": none */
+    char *call_id;
+    char *route; /* as Route has it, first hop first; NULL: none */
+    char *target;
     uint32_t local_cseq, remote_cseq;
     bool has_remote_cseq;
 };
@@ -81,27 +81,55 @@ target_of(const DmSipMessage *message, const url_t *peer)
                       dm_address_port(&message->flow.remote));
 }
 
+/* What a header says; @home: for a moment. */
+static char *
+text_of(su_home_t *home, const void *header)
+{
+    char *text = sip_header_as_string(home, header);
+    char *own = g_strdup(text);
+
+    su_free(home, text);
+    return own;
+}
+
+/* RFC 3261, 19.1.1: headers of a URI have no place in a request line. */
+static char *
+uri_text(su_home_t *home, const url_t *uri)
+{
+    url_t bare = *uri;
+    char *text;
+    char *own;
+
+    bare.url_headers = NULL;
+    text = url_as_string(home, &bare);
+    own = g_strdup(text);
+    su_free(home, text);
+    return own;
+}
+
 static DmDialog *
 dialog_new(const DmSipMessage *message, const url_t *peer)
 {
     DmDialog *dialog = g_new0(DmDialog, 1);
 
     dialog->flow = message->flow;
-    dialog->call_id = sip_call_id_dup(NULL, message->sip->sip_call_id);
-    dialog->target = url_hdup(NULL, target_of(message, peer));
+    dialog->call_id = g_strdup(message->sip->sip_call_id->i_id);
+    dialog->target = uri_text(message->home, target_of(message, peer));
     return dialog;
 }
 
 static void
-set_route_set(DmDialog *dialog, const sip_route_t *route)
+set_route_set(DmDialog *dialog, su_home_t *home, const sip_route_t *route)
 {
-    sip_route_t *next;
+    g_autoptr(GString) text = g_string_new(NULL);
 
-    for (sip_route_t *old = dialog->route; old != NULL; old = next) {
-        next = old->r_next;
-        su_free(NULL, old);
+    for (; route != NULL; route = route->r_next) {
+        g_autofree char *hop = text_of(home, route);
+
+        g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", hop);
     }
-    dialog->route = sip_route_dup(NULL, route);
+    g_free(dialog->route);
+    dialog->route = text->len > 0 ? g_strndup(text->str, text->len) : NULL;
 }
 
 DmDialog *
@@ -110,9 +138,11 @@ dm_dialog_new_uac(const DmSipMessage *response)
     const sip_t *sip = response->sip;
     DmDialog *dialog = dialog_new(response, sip->sip_to->a_url);
 
-    dialog->local = sip_from_dup(NULL, sip->sip_from);
-    dialog->remote = sip_to_dup(NULL, sip->sip_to);
-    set_route_set(dialog, sip_route_reverse(response->home, route_of(response)));
+    dialog->local = text_of(response->home, sip->sip_from);
+    dialog->local_tag = g_strdup(sip->sip_from->a_tag != NULL ? sip->sip_from->a_tag : "");
+    dialog->remote = text_of(response->home, sip->sip_to);
+    dialog->remote_tag = g_strdup(sip->sip_to->a_tag != NULL ? sip->sip_to->a_tag : "");
+    set_route_set(dialog, response->home, sip_route_reverse(response->home, route_of(response)));
     dialog->local_cseq = sip->sip_cseq->cs_seq;
     return dialog;
 }
@@ -125,11 +155,11 @@ dm_dialog_new_uas(const DmSipMessage *request, const char *local_tag)
     sip_to_t *tagged = sip_to_dup(request->home, sip->sip_to);
 
     sip_to_tag(request->home, tagged, local_tag);
-    dialog->local =
-        (sip_from_t *)msg_header_dup_as(NULL, sip_from_class, (const msg_header_t *)tagged);
-    dialog->remote =
-        (sip_to_t *)msg_header_dup_as(NULL, sip_to_class, (const msg_header_t *)sip->sip_from);
-    set_route_set(dialog, sip_route_fixdup(request->home, route_of(request)));
+    dialog->local = text_of(request->home, tagged);
+    dialog->local_tag = g_strdup(local_tag);
+    dialog->remote = text_of(request->home, sip->sip_from);
+    dialog->remote_tag = g_strdup(sip->sip_from->a_tag != NULL ? sip->sip_from->a_tag : "");
+    set_route_set(dialog, request->home, sip_route_fixdup(request->home, route_of(request)));
     dialog->remote_cseq = sip->sip_cseq->cs_seq;
     dialog->has_remote_cseq = true;
     return dialog;
@@ -139,11 +169,13 @@ void
 dm_dialog_free(DmDialog *dialog)
 {
     if (dialog != NULL) {
-        set_route_set(dialog, NULL);
-        su_free(NULL, dialog->local);
-        su_free(NULL, dialog->remote);
-        su_free(NULL, dialog->call_id);
-        su_free(NULL, dialog->target);
+        g_free(dialog->local);
+        g_free(dialog->local_tag);
+        g_free(dialog->remote);
+        g_free(dialog->remote_tag);
+        g_free(dialog->call_id);
+        g_free(dialog->route);
+        g_free(dialog->target);
         g_free(dialog);
     }
 }
@@ -151,19 +183,19 @@ dm_dialog_free(DmDialog *dialog)
 const char *
 dm_dialog_call_id(const DmDialog *dialog)
 {
-    return dialog->call_id->i_id;
+    return dialog->call_id;
 }
 
 const char *
 dm_dialog_local_tag(const DmDialog *dialog)
 {
-    return dialog->local->a_tag != NULL ? dialog->local->a_tag : "";
+    return dialog->local_tag;
 }
 
 const char *
 dm_dialog_remote_tag(const DmDialog *dialog)
 {
-    return dialog->remote->a_tag != NULL ? dialog->remote->a_tag : "";
+    return dialog->remote_tag;
 }
 
 bool
@@ -194,12 +226,7 @@ dm_dialog_take_cseq(DmDialog *dialog, const DmSipMessage *request)
 char *
 dm_dialog_target(const DmDialog *dialog)
 {
-    url_t target = *dialog->target;
-    char *text;
-
-    target.url_headers = NULL;
-    text = url_as_string(NULL, &target);
-    return text;
+    return g_strdup(dialog->target);
 }
 
 uint32_t
@@ -220,8 +247,8 @@ dm_dialog_refresh_target(DmDialog *dialog, const DmSipMessage *message)
     const url_t *fresh = contact_of(message);
 
     if (fresh != NULL) {
-        su_free(NULL, dialog->target);
-        dialog->target = url_hdup(NULL, fresh);
+        g_free(dialog->target);
+        dialog->target = uri_text(message->home, fresh);
     }
 }
 
@@ -229,7 +256,7 @@ void
 dm_dialog_confirm(DmDialog *dialog, const DmSipMessage *response)
 {
     dm_dialog_refresh_target(dialog, response);
-    set_route_set(dialog, sip_route_reverse(response->home, route_of(response)));
+    set_route_set(dialog, response->home, sip_route_reverse(response->home, route_of(response)));
     dialog->flow = response->flow;
 }
 
@@ -238,11 +265,13 @@ dm_dialog_confirm(DmDialog *dialog, const DmSipMessage *response)
 static void
 set_route(const DmDialog *dialog, DmSipMessage *request, const url_t **out_uri)
 {
-    sip_route_t *route = sip_route_dup(request->home, dialog->route);
+    url_t *target = url_make(request->home, dialog->target);
+    sip_route_t *route =
+        dialog->route != NULL ? sip_route_make(request->home, dialog->route) : NULL;
 
-    *out_uri = dialog->target;
+    *out_uri = target;
     if (route != NULL && !url_has_param(route->r_url, "lr")) {
-        sip_route_t *last = sip_route_create(request->home, dialog->target, NULL);
+        sip_route_t *last = sip_route_create(request->home, target, NULL);
         sip_route_t **end = &route;
 
         while (*end != NULL) {
@@ -275,9 +304,9 @@ dm_dialog_request(DmDialog *dialog, DmSipMethod method, uint32_t invite_cseq)
     request->method = method;
     set_route(dialog, request, &uri);
     insert(request, sip_request_create(request->home, code, name, (const url_string_t *)uri, NULL));
-    insert(request, sip_from_dup(request->home, dialog->local));
-    insert(request, sip_to_dup(request->home, dialog->remote));
-    insert(request, sip_call_id_dup(request->home, dialog->call_id));
+    insert(request, sip_from_make(request->home, dialog->local));
+    insert(request, sip_to_make(request->home, dialog->remote));
+    insert(request, sip_call_id_make(request->home, dialog->call_id));
     insert(request, sip_cseq_create(request->home, cseq, code, name));
     insert(request, sip_max_forwards_make(request->home, "70"));
     return request;
@@ -291,21 +320,38 @@ is_believable(const DmAddress *hop, const DmAddress *source)
            (!dm_address_is_loopback(hop) || dm_address_is_loopback(source));
 }
 
-void
-dm_dialog_flow(const DmDialog *dialog, const DmSipWire *wire, DmSipFlow *out_flow)
+/* Host and port of where requests go first; the port by its scheme's default. */
+static bool
+first_hop(const DmDialog *dialog, DmAddress *out, uint16_t *out_port)
 {
-    const url_t *hop = dialog->route != NULL ? dialog->route->r_url : dialog->target;
-    unsigned long port = hop->url_port != NULL ? strtoul(hop->url_port, NULL, 10) : 0;
-    DmAddress address;
+    sip_route_t *route = dialog->route != NULL ? sip_route_make(NULL, dialog->route) : NULL;
+    url_t *target = route == NULL ? url_make(NULL, dialog->target) : NULL;
+    const url_t *hop = route != NULL ? route->r_url : target;
+    unsigned long port =
+        hop != NULL && hop->url_port != NULL ? strtoul(hop->url_port, NULL, 10) : 0;
+    bool is_address;
 
-    *out_flow = dialog->flow;
     if (port == 0 || port > 65535) {
         port = dialog->flow.transport == DM_TRANSPORT_TLS ? 5061 : 5060;
     }
-    if (hop->url_host == NULL || !dm_address_parse(&address, hop->url_host, (uint16_t)port) ||
-        !is_believable(&address, &dialog->flow.remote)) {
+    *out_port = (uint16_t)port;
+    is_address = hop != NULL && hop->url_host != NULL &&
+                 dm_address_parse(out, hop->url_host, (uint16_t)port);
+    msg_header_free_all(NULL, (msg_header_t *)route);
+    su_free(NULL, target);
+    return is_address;
+}
+
+void
+dm_dialog_flow(const DmDialog *dialog, const DmSipWire *wire, DmSipFlow *out_flow)
+{
+    DmAddress address;
+    uint16_t port;
+
+    *out_flow = dialog->flow;
+    if (!first_hop(dialog, &address, &port) || !is_believable(&address, &dialog->flow.remote)) {
         address = dialog->flow.remote;
-        dm_address_set_port(&address, (uint16_t)port);
+        dm_address_set_port(&address, port);
         out_flow->fallback = address;
         return;
     }
