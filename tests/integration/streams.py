@@ -25,7 +25,7 @@ class Certificates:
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 30,
                 "-subj", "/CN=Test CA", "-keyout", directory / "ca.key", "-out", self.ca)
 
-    def make(self, name, names="DNS:sbc.example.com,IP:127.0.0.1,IP:127.0.0.2", days=20):
+    def make(self, name, names="DNS:sbc.example.com,IP:127.0.0.1,IP:127.0.0.2,IP:127.0.0.22,IP:127.0.0.23", days=20):
         """Writes NAME.pem and NAME.key."""
         key, csr, pem = (self.dir / f"{name}.{suffix}" for suffix in ("key", "csr", "pem"))
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.skipif(not lab.have("baresip"), reason="baresip is not 
 
 # baresip connects from 127.0.0.1 whatever address it listens on, and trunks are told apart by address.
 CARRIER_HOST = "127.0.0.2"
+TRANSFER_HOSTS = ("127.0.0.22", "127.0.0.23")
 
 
 @pytest.fixture
@@ -73,3 +74,44 @@ def test_hold_and_resume(gateways, phones, certificates, transport):  # noqa: F8
     a.hang_up()
     b.wait_ended()
     assert abs(phone.loudest_hz(b.heard()[-phone.SAMPLE_RATE:])[0] - 1000) < 5
+
+
+def three_trunks(document, transport, ports):
+    """The first calls the second, whose transfers reach the third; apart by address, for connections have any port."""
+    hosts = ("127.0.0.1", *TRANSFER_HOSTS)
+    document["trunks"] = [
+        {"id": name, "role": role, "endpoints": [{"uri": f"sip:{host}:{port};transport={transport}"}],
+         "media": {"codecs": ["PCMU"]}, "health": {"options": {"enabled": False}}}
+        for name, role, host, port in zip(("left", "pbx", "right"), ("carrier", "pbx", "carrier"), hosts, ports)
+    ]
+    document["routes"] = [
+        {"id": "in", "match": {"source_trunks": ["left"]}, "action": {"trunks": ["pbx"]}},
+        {"id": "out", "match": {"source_trunks": ["pbx"]}, "action": {"trunks": ["right"]}},
+    ]
+    return document
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_a_softphone_transfers(gateways, phones, certificates, transport):  # noqa: F811
+    """SIG-18 SIG-24: REFER over a connection: the caller hears the third phone, and is heard there"""
+    above = 1 if transport == "tls" else 0
+    lines = [tls_lines(certificates, name) if above else "" for name in ("left", "pbx", "right")]
+    a = phones("pcmu", 1000, settings=lines[0])
+    b, c = (phones("pcmu", hz, host=host, settings=each)
+            for hz, host, each in zip((300, 440), TRANSFER_HOSTS, lines[1:]))
+    profiles = {"tls_profiles": [streams.profile(certificates)]} if above else {}
+    document = streams.config(transport, a.port, b.port, **profiles)
+    gateway = gateways(**three_trunks(document, transport, [each.port + above for each in (a, b, c)]))
+    a.dial(f"sip:phone@127.0.0.1:{gateway.sip_port};transport={transport}")
+    a.wait_established()
+    b.wait_established()
+    b.command("transfer", f"sip:phone@127.0.0.1:{gateway.sip_port};transport={transport}")
+    c.wait_established()
+    lab.wait_for(lambda: flows(gateway, 200), "four seconds of audio after the transfer")
+    a.hang_up()
+    c.wait_ended()
+    for each, hz in ((a, 440), (c, 1000)):
+        assert abs(phone.loudest_hz(each.heard()[-phone.SAMPLE_RATE:-phone.SAMPLE_RATE // 4])[0] - hz) < 5
+    first, second = sorted(gateway.wait_cdrs(2), key=lambda cdr: cdr["start_at"])
+    assert (first["b"]["transport"], second["b"]["transport"]) == (transport, transport)
+    assert second["b"]["trunk"] == "right"
