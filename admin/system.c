@@ -9,7 +9,7 @@ DM_LOG_TOPIC("admin-system");
 static json_t *
 media_to_json(const DmMediaUsage *media)
 {
-    return json_pack("{s:i, s:i, s:i, s:i}",
+    return json_pack("{s:i, s:i, s:i, s:i, s:{s:b, s:s?, s:s?}}",
                      "workers",
                      (int)media->n_workers,
                      "sessions",
@@ -17,7 +17,14 @@ media_to_json(const DmMediaUsage *media)
                      "ports_used",
                      (int)media->ports_used,
                      "ports_limit",
-                     (int)media->ports_limit);
+                     (int)media->ports_limit,
+                     "g729",
+                     "transcodes",
+                     media->g729_file != NULL,
+                     "library",
+                     media->g729_file,
+                     "fault",
+                     media->g729_fault);
 }
 
 static json_t *

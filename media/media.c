@@ -3,6 +3,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
+#include "media/dsp/codec.h"
 #include "media/dsp/g711.h"
 #include "media/dtls/identity.h"
 #include "media/media-priv.h"
@@ -153,9 +154,14 @@ dm_media_keep_recordings(DmMedia *media, const char *directory, unsigned days)
 void
 dm_media_usage(DmMedia *media, DmMediaUsage *out_usage)
 {
+    const DmG729State *g729 = dm_codec_g729_state();
     int64_t now_us = dm_clock_mono_us(dm_clock_system());
 
-    *out_usage = (DmMediaUsage){.n_workers = media->n_workers};
+    *out_usage = (DmMediaUsage){
+        .n_workers = media->n_workers,
+        .g729_file = *g729->file != '\0' ? g729->file : NULL,
+        .g729_fault = *g729->fault != '\0' ? g729->fault : NULL,
+    };
     for (unsigned i = 0; i < media->n_workers; i++) {
         out_usage->sessions += dm_worker_load(media->workers[i]);
     }

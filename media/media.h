@@ -38,6 +38,8 @@ typedef struct {
     unsigned sessions;
     unsigned ports_used, ports_limit; /* pairs count as two; quarantined ports count as used */
     unsigned n_workers;
+    /* as dm_codec_g729_state() has them; NULL: empty */
+    const char *g729_file, *g729_fault;
 } DmMediaUsage;
 /* Any thread. */
 void dm_media_usage(DmMedia *media, DmMediaUsage *out_usage);

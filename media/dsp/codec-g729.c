@@ -2,6 +2,7 @@
 /* G.729 with annexes A and B by libbcg729, which is loaded when the operator asks for it: its
  * licence (GPL) is not ours, so we neither link with it nor need it. */
 #include <dlfcn.h>
+#include <link.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ typedef struct {
 /* What this process has; written once, before there are streams. */
 static Library functions;
 static _Atomic bool is_loaded;
+static DmG729State outcome;
 
 static bool
 find(void *handle, const char *name, void *out_function, GError **error)
@@ -46,18 +48,14 @@ find(void *handle, const char *name, void *out_function, GError **error)
     return true;
 }
 
-bool
-dm_codec_load_g729(const char *library, GError **error)
+static void *
+load(const char *library, GError **error)
 {
-    void *handle;
+    void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
 
-    if (is_loaded) {
-        return true;
-    }
-    handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
     if (handle == NULL) {
         g_set_error(error, DM_ERROR, DM_ERROR_CONFIG, "%s", dlerror());
-        return false;
+        return NULL;
     }
     if (!find(handle, "initBcg729DecoderChannel", &functions.decoder_new, error) ||
         !find(handle, "closeBcg729DecoderChannel", &functions.decoder_free, error) ||
@@ -67,10 +65,46 @@ dm_codec_load_g729(const char *library, GError **error)
         !find(handle, "bcg729Encoder", &functions.encode, error)) {
         g_prefix_error(error, "%s: ", library);
         dlclose(handle);
+        return NULL;
+    }
+    return handle;
+}
+
+static void
+note_file(void *handle)
+{
+    const struct link_map *map;
+
+    if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) {
+        g_strlcpy(outcome.file, map->l_name, sizeof outcome.file);
+    }
+}
+
+bool
+dm_codec_load_g729(const char *library, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    void *handle;
+
+    if (is_loaded) {
+        return true;
+    }
+    handle = load(library, &why);
+    if (handle == NULL) {
+        g_strlcpy(outcome.fault, why->message, sizeof outcome.fault);
+        g_propagate_error(error, g_steal_pointer(&why));
         return false;
     }
+    outcome.fault[0] = '\0';
+    note_file(handle);
     is_loaded = true; /* for as long as the process lives */
     return true;
+}
+
+const DmG729State *
+dm_codec_g729_state(void)
+{
+    return &outcome;
 }
 
 bool

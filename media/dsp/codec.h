@@ -32,6 +32,11 @@ bool dm_codec_is_wide(const DmCodecType *type);
  */
 bool dm_codec_load_g729(const char *library, GError **error);
 bool dm_codec_has_g729(void);
+/* What came of it: the file that is used, or why there is none; both empty: none was asked for. */
+typedef struct {
+    char file[256], fault[256];
+} DmG729State;
+const DmG729State *dm_codec_g729_state(void);
 /* Whether a packet of @len bytes ends with a frame that stands for the silence from there on
  * (G.729, annex B). */
 bool dm_codec_ends_silent(DmCodec codec, size_t len);

@@ -102,3 +102,15 @@ def test_g729_without_its_library(gateways):
     gateway = gateways(trunks=document["trunks"], system={"g729_library": "libno-such-thing.so.9"})
     assert gateway.log().count("G.729 cannot be transcoded and is relayed only") == 1
     assert "libno-such-thing.so.9" in gateway.log()
+    shown = gateway.api.get("/system")["media"]["g729"]
+    assert (shown["transcodes"], shown["library"]) == (False, None) and "libno-such-thing.so.9" in shown["fault"]
+
+
+def test_g729_with_its_library(gateways):
+    """MED-2: where the library is, /system says which file it is, and that there is none where nobody asks for it"""
+    gateway = gateways(system={"g729_library": "libbcg729.so.0"})
+    shown = gateway.api.get("/system")["media"]["g729"]
+    if shown["fault"]:
+        pytest.skip("libbcg729-0 is not installed")
+    assert shown["transcodes"] and shown["library"].endswith("/libbcg729.so.0")
+    assert gateways().api.get("/system")["media"]["g729"] == {"transcodes": False, "library": None, "fault": None}

@@ -348,6 +348,8 @@ test_g729_is_loaded(void)
         return;
     }
     g_assert_nonnull(dm_codec_type(DM_CODEC_G729));
+    g_assert_nonnull(strstr(dm_codec_g729_state()->file, "libbcg729.so.0"));
+    g_assert_cmpstr(dm_codec_g729_state()->fault, ==, "");
 }
 
 static void
@@ -364,9 +366,12 @@ test_g729_is_asked_for(void)
     }
     g_assert_false(dm_codec_load_g729("libno-such-thing.so.9", &error));
     g_assert_nonnull(strstr(error->message, "libno-such-thing.so.9"));
+    g_assert_cmpstr(dm_codec_g729_state()->fault, ==, error->message);
     g_clear_error(&error);
     g_assert_false(dm_codec_load_g729("libm.so.6", &error));
     g_assert_nonnull(strstr(error->message, "initBcg729DecoderChannel"));
+    g_assert_cmpstr(dm_codec_g729_state()->fault, ==, error->message);
+    g_assert_cmpstr(dm_codec_g729_state()->file, ==, "");
     g_assert_null(dm_codec_type(DM_CODEC_G729));
 }
 
