@@ -154,6 +154,8 @@ struct DmCall {
     bool route_records;          /* the route wants its calls written to files */
     GPtrArray *parts;            /* DmBodyPart: what goes along with our INVITEs; NULL: nothing */
     bool fax_in_g711;            /* T.38 was to be, and is not: what is heard is modem tones */
+    int64_t fax_heard_us;        /* nobody could be asked for T.38 yet, as an offer was on its way;
+                                    0: nothing waits. Monotonic. */
     bool early_told;             /* the caller has been told a description before the answer */
     bool plays_hold[DM_N_SIDES]; /* something of ours, to a side that is held */
     bool caller_is_behind; /* it was told of codecs that the answer has not: to be offered them */

@@ -179,6 +179,7 @@ dm_call_on_leg_event(DmLeg *leg, const DmLegEvent *event, void *user_data)
             dm_join_party_gone(home);
         }
     }
+    dm_renegotiate_ask_late(call);
     dm_call_check_over(call);
 }
 

@@ -12,6 +12,9 @@ DM_LOG_TOPIC("call-fax");
 #define MAX_BUFFER   2000
 #define MAX_DATAGRAM 400
 
+/* From the first V.21 of T.30 to the first page it takes little more. */
+#define MAX_WAIT_US (5 * G_USEC_PER_SEC)
+
 /*
  * Decisions
  */
@@ -276,6 +279,25 @@ dm_fax_note_heard(DmCall *call, DmSide side)
 {
     call->record->has_fax = true;
     dm_info(&call->log, "a fax machine is heard on side %s", side == DM_SIDE_A ? "a" : "b");
+}
+
+bool
+dm_fax_is_still_wanted(DmCall *call)
+{
+    int64_t waited_us = dm_loop_now_us(call->deps.loop) - call->fax_heard_us;
+
+    if (dm_party_is_t38(call->a) || dm_party_is_t38(call->b) || dm_fax_next(call) == NULL) {
+        return false;
+    }
+    if (waited_us <= MAX_WAIT_US) {
+        return true;
+    }
+    dm_record_add_evidence(call->record,
+                           "A fax was heard while a re-INVITE was on its way, which took %u s; the "
+                           "fax stayed in G.711",
+                           (unsigned)(waited_us / G_USEC_PER_SEC));
+    stay_in_g711(call);
+    return false;
 }
 
 DmParty *

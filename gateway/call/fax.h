@@ -37,5 +37,8 @@ void dm_fax_refused(DmParty *party, uint16_t status);
 void dm_fax_agreed(DmParty *party);
 /* A fax machine is heard on @side. */
 void dm_fax_note_heard(DmCall *call, DmSide side);
+/* Whether to ask now, for a machine heard at call->fax_heard_us: the call may be T.38 by itself
+ * meanwhile, or a page be on its way that a change would tear. */
+bool dm_fax_is_still_wanted(DmCall *call);
 /* Whom to ask for T.38 now that one is; NULL: nobody, or nobody more. */
 DmParty *dm_fax_next(DmCall *call);

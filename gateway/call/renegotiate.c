@@ -124,15 +124,20 @@ answer_move(DmParty *party, const DmSdp *offer)
     return answer_locally(party, offer);
 }
 
+static bool
+is_settled(const DmCall *call)
+{
+    return call->state == DM_CALL_UP && !dm_renegotiate_is_pending(call) &&
+           call->joining.unsettled == 0;
+}
+
 /* One offer at a time, and only when there are two who have agreed with us before. */
 static bool
 may_change(const DmParty *party)
 {
-    const DmCall *call = party->call;
     const DmParty *other = other_party(party);
 
-    return call->state == DM_CALL_UP && !dm_renegotiate_is_pending(call) &&
-           call->joining.unsettled == 0 && other != NULL && other->theirs != NULL &&
+    return is_settled(party->call) && other != NULL && other->theirs != NULL &&
            party->theirs != NULL;
 }
 
@@ -163,7 +168,20 @@ void
 dm_renegotiate_fax_heard(DmCall *call, DmSide side)
 {
     dm_fax_note_heard(call, side);
-    ask_next_for_fax(call);
+    call->fax_heard_us = dm_loop_now_us(call->deps.loop);
+    dm_renegotiate_ask_late(call);
+}
+
+void
+dm_renegotiate_ask_late(DmCall *call)
+{
+    if (call->fax_heard_us == 0 || !is_settled(call) || call->a == NULL || call->b == NULL) {
+        return;
+    }
+    if (dm_fax_is_still_wanted(call)) {
+        ask_next_for_fax(call);
+    }
+    call->fax_heard_us = 0;
 }
 
 static void

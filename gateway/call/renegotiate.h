@@ -6,8 +6,12 @@
 /* Offers while a call is up: hold and resume, new codecs, new addresses, refreshes. Handlers of leg
  * events; @party is whose. One at a time for the whole call; a second one is refused with 491 (RFC
  * 3261, 14.2). */
-/* DM_CALL_MEDIA_FAX: T.38 is asked for where that is ours to do. */
+/* DM_CALL_MEDIA_FAX: T.38 is asked for where that is ours to do; later, when an offer is on its
+ * way. */
 void dm_renegotiate_fax_heard(DmCall *call, DmSide side);
+/* An event of a leg has been dealt with: asks for the T.38 that had to wait, once nothing else is
+ * on its way. */
+void dm_renegotiate_ask_late(DmCall *call);
 void dm_renegotiate_on_reoffer(DmParty *party, const DmLegEvent *event);
 void dm_renegotiate_on_reanswer(DmParty *party, const DmLegEvent *event);
 void dm_renegotiate_on_failed(DmParty *party, const DmLegEvent *event);

@@ -126,6 +126,7 @@ take_out(DmCall *host, DmSide place)
     if (out != NULL) {
         dm_join_leave(out);
     }
+    host->fax_heard_us = 0;
     *dm_call_place(host, place) = NULL;
     return out;
 }

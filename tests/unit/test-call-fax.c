@@ -263,6 +263,148 @@ test_gateway_is_refused(void)
     finish(world, "t38_rejected");
 }
 
+/* --- heard while an offer is on its way --- */
+
+#define ASKED TRUNKS("mode: gateway", "mode: t38, owner: gateway")
+#define MULAW "m=audio 4000 RTP/AVP 0"
+
+/* The PBX changes its codec; before the carrier has said anything to that, a fax machine is heard.
+ */
+static World *
+world_with_sign_waiting(const char *config)
+{
+    World *world = world_with_call(config);
+
+    peer_does(world_leg(world, "a1"), DM_LEG_REOFFER, 0, MULAW);
+    media_does(world, DM_CALL_MEDIA_FAX, DM_SIDE_A, DM_AUDIO_UNKNOWN);
+    assert_story(world, "b1:reoffer");
+    g_assert_false(is_told_fax(world, "b1"));
+    return world;
+}
+
+static void
+test_sign_waits_for_an_answer(void)
+{
+    World *world = world_with_sign_waiting(ASKED);
+
+    g_test_summary("FAX-1: a machine heard while an offer crosses: T.38 is asked for after that");
+    peer_does(world_leg(world, "b1"), DM_LEG_REANSWER, 200, MULAW);
+    assert_story(world, "a1:reanswer b1:reoffer");
+    g_assert_true(is_told_fax(world, "b1"));
+    peer_does(world_leg(world, "b1"), DM_LEG_REANSWER, 200, FAX);
+    assert_story(world, "");
+    g_assert_true(!is_fax(world, DM_SIDE_A) && is_fax(world, DM_SIDE_B));
+    finish(world, NULL);
+}
+
+static void
+test_sign_waits_for_a_refusal(void)
+{
+    World *world = world_with_sign_waiting(ASKED);
+
+    g_test_summary("FAX-1: the same when the offer that crossed was refused");
+    peer_does(world_leg(world, "b1"), DM_LEG_REOFFER_FAILED, 488, NULL);
+    assert_story(world, "a1:refuse(488) b1:reoffer");
+    g_assert_true(is_told_fax(world, "b1"));
+    peer_does(world_leg(world, "b1"), DM_LEG_REANSWER, 200, FAX);
+    g_assert_true(!is_fax(world, DM_SIDE_A) && is_fax(world, DM_SIDE_B));
+    finish(world, NULL);
+}
+
+static void
+test_sign_waits_for_ack(void)
+{
+    World *world = world_with_call(ASKED);
+
+    g_test_summary("FAX-1: the same while an offer that a peer asked for waits for its answer");
+    peer_does(world_leg(world, "b1"), DM_LEG_REOFFER, 0, NULL);
+    media_does(world, DM_CALL_MEDIA_FAX, DM_SIDE_B, DM_AUDIO_UNKNOWN);
+    assert_story(world, "b1:reanswer");
+    peer_does(world_leg(world, "b1"), DM_LEG_ACKED, 0, ALAW);
+    assert_story(world, "b1:reoffer");
+    g_assert_true(is_told_fax(world, "b1"));
+    finish(world, NULL);
+}
+
+static void
+test_sign_waits_for_the_first_ack(void)
+{
+    World *world = world_new(1, ASKED);
+
+    g_test_summary("FAX-1: a machine that answers is heard before the caller's ACK has come");
+    world_call(world, "pbx", "+442079461111", BOTH);
+    peer_does(world_leg(world, "b1"), DM_LEG_ANSWERED, 200, ALAW);
+    g_free(world_take_story(world));
+    media_does(world, DM_CALL_MEDIA_FAX, DM_SIDE_B, DM_AUDIO_UNKNOWN);
+    assert_story(world, "");
+    peer_does(world_leg(world, "a1"), DM_LEG_ACKED, 0, NULL);
+    assert_story(world, "b1:reoffer");
+    g_assert_true(is_told_fax(world, "b1"));
+    finish(world, NULL);
+}
+
+static void
+test_sign_of_a_fax_that_changes_by_itself(void)
+{
+    World *world = world_with_call(TRUNKS("mode: t38", "mode: t38, owner: gateway"));
+
+    g_test_summary("FAX-1: what was on its way was T.38 itself: nobody is asked again, not even "
+                   "when the call is speech once more");
+    peer_does(world_leg(world, "b1"), DM_LEG_REOFFER, 0, FAX);
+    media_does(world, DM_CALL_MEDIA_FAX, DM_SIDE_B, DM_AUDIO_UNKNOWN);
+    peer_does(world_leg(world, "a1"), DM_LEG_REANSWER, 200, FAX);
+    assert_story(world, "a1:reoffer b1:reanswer");
+    peer_does(world_leg(world, "b1"), DM_LEG_REOFFER, 0, ALAW_AGAIN);
+    peer_does(world_leg(world, "a1"), DM_LEG_REANSWER, 200, ALAW_AGAIN);
+    assert_story(world, "a1:reoffer b1:reanswer");
+    finish(world, NULL);
+}
+
+static void
+test_sign_of_a_fax_that_was_refused(void)
+{
+    World *world = world_with_call(TRUNKS("mode: t38", "mode: t38, owner: gateway"));
+
+    g_test_summary("FAX-4: what was on its way was T.38, and refused: G.711 it is");
+    peer_does(world_leg(world, "b1"), DM_LEG_REOFFER, 0, FAX);
+    media_does(world, DM_CALL_MEDIA_FAX, DM_SIDE_B, DM_AUDIO_UNKNOWN);
+    peer_does(world_leg(world, "a1"), DM_LEG_REOFFER_FAILED, 488, NULL);
+    assert_story(world, "a1:reoffer b1:refuse(488)");
+    g_assert_true(world->spec.modem_tones);
+    finish(world, "t38_rejected");
+}
+
+static void
+test_sign_goes_with_the_call(void)
+{
+    World *world = world_with_sign_waiting(ASKED);
+
+    g_test_summary("A call that ends while a sign waits asks nobody");
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    peer_does(world_leg(world, "b1"), DM_LEG_REANSWER, 200, MULAW);
+    g_assert_false(is_told_fax(world, "b1"));
+    world_run(world, 1000);
+    g_assert_true(json_is_true(member(world, "media", "fax")));
+    world_free(world);
+}
+
+static void
+test_sign_that_waited_too_long(void)
+{
+    World *world = world_with_sign_waiting(ASKED);
+
+    g_test_summary("After some seconds pages are on their way, which a change would tear: the fax "
+                   "stays in G.711, left alone, and the record says why");
+    world_run(world, 6000);
+    peer_does(world_leg(world, "b1"), DM_LEG_REANSWER, 200, MULAW);
+    assert_story(world, "a1:reanswer");
+    g_assert_true(world->spec.modem_tones);
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    g_assert_cmpuint(json_array_size(member(world, "release", "evidence")), ==, 1);
+    world_free(world);
+}
+
 /* Another call, up to where the carrier asks for T.38. */
 static void
 next_fax(World *world, const char *b)
@@ -515,6 +657,15 @@ main(int argc, char **argv)
     g_test_add_func("/call-fax/asks", test_gateway_asks);
     g_test_add_func("/call-fax/asks-both", test_gateway_asks_both);
     g_test_add_func("/call-fax/asks-refused", test_gateway_is_refused);
+    g_test_add_func("/call-fax/sign-waits/answer", test_sign_waits_for_an_answer);
+    g_test_add_func("/call-fax/sign-waits/refusal", test_sign_waits_for_a_refusal);
+    g_test_add_func("/call-fax/sign-waits/ack", test_sign_waits_for_ack);
+    g_test_add_func("/call-fax/sign-waits/first-ack", test_sign_waits_for_the_first_ack);
+    g_test_add_func("/call-fax/sign-waits/t38-meanwhile",
+                    test_sign_of_a_fax_that_changes_by_itself);
+    g_test_add_func("/call-fax/sign-waits/refused-meanwhile", test_sign_of_a_fax_that_was_refused);
+    g_test_add_func("/call-fax/sign-waits/end", test_sign_goes_with_the_call);
+    g_test_add_func("/call-fax/sign-waits/too-long", test_sign_that_waited_too_long);
     g_test_add_func("/call-fax/first", test_fax_from_the_first);
     g_test_add_func("/call-fax/secret", test_no_fax_in_the_clear);
     g_test_add_func("/call-fax/decisions", test_who_may_start);
