@@ -3,8 +3,16 @@
 
 #include <string.h>
 
-/* RFC 6035, 4.6.1: every line is a name, a colon and its values. */
+/* RFC 6035, 4.6.1: every line is a name, a colon and its values, in this order; 4.6: what is not
+ * known is left out. Its examples (4.7) have some values elsewhere: the grammar is what counts. */
 #define LINE_MAX_BYTES 512
+
+/* What the grammar has digits for, or the text a meaning. */
+#define MAX_LEVEL   99
+#define MAX_RERL    126
+#define MAX_RATING  120
+#define MIN_MOS_X10 10
+#define MAX_MOS_X10 50
 
 static void
 add_time(GString *out, const char *name, int64_t wall_us)
@@ -156,12 +164,12 @@ add_description(GString *out,
         return;
     }
     g_string_append_printf(out,
-                           "SessionDesc: PT=%u PD=%s SR=%u FD=%u FPP=1 PPS=%u PLC=%u SSUP=%s\r\n",
+                           "SessionDesc: PT=%u PD=%s SR=%u PPS=%u FD=%u FPP=1 PLC=%u SSUP=%s\r\n",
                            format->pt,
                            format->name,
                            sample_rate(format),
-                           ptime_ms,
                            1000 / ptime_ms,
+                           ptime_ms,
                            concealment,
                            has_noise(spec) ? "on" : "off");
 }
@@ -175,12 +183,21 @@ add_percent(GString *out, const char *name, unsigned rate)
     g_string_append_printf(out, " %s=%u.%u", name, tenths / 10, tenths % 10);
 }
 
+/* RFC 3611, 4.7.6: 1 means nothing. */
+static unsigned
+kind_of_buffer(const DmVoipMetrics *metrics)
+{
+    unsigned kind = metrics->config >> 4 & 3;
+
+    return kind == 1 ? 0 : kind;
+}
+
 static void
 add_losses(GString *out, const DmVoipMetrics *metrics)
 {
     g_string_append_printf(out,
                            "JitterBuffer: JBA=%u JBR=%u JBN=%u JBM=%u JBX=%u\r\nPacketLoss:",
-                           metrics->config >> 4 & 3,
+                           kind_of_buffer(metrics),
                            metrics->config & 15,
                            metrics->buffer_nominal_ms,
                            metrics->buffer_max_ms,
@@ -194,21 +211,25 @@ add_losses(GString *out, const DmVoipMetrics *metrics)
     g_string_append_printf(out, " GD=%u GMIN=%u\r\n", metrics->gap_ms, MAX(metrics->gmin, 1));
 }
 
+/* RFC 3611, 4.7.3: a delay of 0 is one that is not known. */
 static void
 add_delays(GString *out, const DmVoipMetrics *metrics, uint32_t jitter_us)
 {
-    g_string_append_printf(out,
-                           "Delay: RTD=%u ESD=%u IAJ=%u\r\n",
-                           metrics->round_trip_ms,
-                           metrics->end_system_ms,
-                           MIN((jitter_us + 500) / 1000, UINT16_MAX));
+    g_string_append(out, "Delay:");
+    if (metrics->round_trip_ms != 0) {
+        g_string_append_printf(out, " RTD=%u", metrics->round_trip_ms);
+    }
+    if (metrics->end_system_ms != 0) {
+        g_string_append_printf(out, " ESD=%u", metrics->end_system_ms);
+    }
+    g_string_append_printf(out, " IAJ=%u\r\n", MIN((jitter_us + 500) / 1000, UINT16_MAX));
 }
 
 static void
-add_level(GString *out, const char *name, int level)
+add_between(GString *out, const char *name, int value, int min, int max)
 {
-    if (level != DM_VOIP_UNKNOWN) {
-        g_string_append_printf(out, " %s=%d", name, level);
+    if (value >= min && value <= max) {
+        g_string_append_printf(out, " %s=%d", name, value);
     }
 }
 
@@ -228,25 +249,17 @@ add_levels(GString *out, const DmVoipMetrics *metrics)
 {
     gsize before = out->len;
 
-    add_level(out, "SL", metrics->signal_dbm);
-    add_level(out, "NL", metrics->noise_dbm);
-    add_level(out, "RERL", metrics->echo_loss_db);
+    add_between(out, "SL", metrics->signal_dbm, -MAX_LEVEL, MAX_LEVEL);
+    add_between(out, "NL", metrics->noise_dbm, -MAX_LEVEL, MAX_LEVEL);
+    add_between(out, "RERL", metrics->echo_loss_db, 0, MAX_RERL);
     end_line(out, before, "Signal:");
 }
 
 static void
 add_opinion(GString *out, const char *name, uint8_t mos_x10)
 {
-    if (mos_x10 != DM_VOIP_UNKNOWN && mos_x10 <= 50) {
+    if (mos_x10 >= MIN_MOS_X10 && mos_x10 <= MAX_MOS_X10) {
         g_string_append_printf(out, " %s=%u.%u", name, mos_x10 / 10, mos_x10 % 10);
-    }
-}
-
-static void
-add_rating(GString *out, const char *name, uint8_t rating)
-{
-    if (rating <= 120) {
-        g_string_append_printf(out, " %s=%u", name, rating);
     }
 }
 
@@ -256,8 +269,8 @@ add_estimates(GString *out, const DmVoipMetrics *metrics, const char *algorithm)
 {
     gsize before = out->len;
 
-    add_rating(out, "RCQ", metrics->r_factor);
-    add_rating(out, "EXTRI", metrics->other_r_factor);
+    add_between(out, "RCQ", metrics->r_factor, 0, MAX_RATING);
+    add_between(out, "EXTRI", metrics->other_r_factor, 0, MAX_RATING);
     add_opinion(out, "MOSLQ", metrics->mos_lq_x10);
     add_opinion(out, "MOSCQ", metrics->mos_cq_x10);
     if (out->len > before && algorithm != NULL) {

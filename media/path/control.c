@@ -108,7 +108,8 @@ dm_control_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *
     if (info.has_voip) {
         dm_judge_publish(&stream->judge.told, &info.voip);
     }
-    if (info.has_voip && info.voip.mos_cq_x10 <= 50) {
+    /* RFC 3611, 4.7.5: 10 to 50; what is outside means nothing, 127 that it does not know. */
+    if (info.has_voip && info.voip.mos_cq_x10 >= 10 && info.voip.mos_cq_x10 <= 50) {
         dm_publish(stream->peer_mos_x100, 10u * info.voip.mos_cq_x10);
     }
     if (info.has_block) {

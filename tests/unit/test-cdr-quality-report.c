@@ -4,7 +4,15 @@
 
 #include "gateway/cdr/quality-report.h"
 
-/* RFC 6035, 4.6.1, by line. Values are separated by one space, in the grammar's order. */
+/* RFC 6035, 4.6.1, by line. Values are separated by one space (WSP), in the grammar's order, as
+ * many digits as it has for them:
+ *
+ *   SessionDescription: PayloadType PayloadDesc SampleRate PacketsPerSecond FrameDuration
+ *     FrameOctets FramesPerPacket FmtpOptions PacketLossConcealment SilenceSuppressionState
+ *   PT 1*3DIGIT, SR 1*6DIGIT, PPS 1*5DIGIT, FD 1*4DIGIT, FPP 1*2DIGIT; NLR, JDR, BLD, GLD 1*3DIGIT
+ *   ["." 1*2DIGIT]; BD, GD 1*7DIGIT; delays 1*5DIGIT; SL, NL ["-"] 1*2DIGIT; MOS DIGIT ["."
+ *   1*3DIGIT]; Ssrc = "SSRC" EQUAL (%x30.78 1*8HEXDIG); Start and Stop date-time in UTC, "Z"
+ */
 #define PARTY   "(?:\"[^\"]*\" )?<sip:[^<> ]+>"
 #define ADDRESS "IP=[0-9a-fA-F.:]+ PORT=\\d{1,5} SSRC=0x[0-9a-fA-F]{1,8}"
 #define TIME    "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ"
@@ -28,12 +36,12 @@ static const struct {
     {"RemoteMetrics", "^:$"},
     {"Timestamps", "^: START=" TIME " STOP=" TIME "$"},
     {"SessionDesc",
-     "^: PT=\\d{1,3} PD=[A-Za-z0-9.-]+ SR=\\d{1,6} FD=\\d{1,4} FPP=\\d{1,2} PPS=\\d{1,5} PLC=[0-3] "
+     "^: PT=\\d{1,3} PD=[A-Za-z0-9.-]+ SR=\\d{1,6} PPS=\\d{1,5} FD=\\d{1,4} FPP=\\d{1,2} PLC=[0-3] "
      "SSUP=(?:on|off)$"},
-    {"JitterBuffer", "^: JBA=[0-3] JBR=\\d{1,2} JBN=\\d{1,5} JBM=\\d{1,5} JBX=\\d{1,5}$"},
+    {"JitterBuffer", "^: JBA=[023] JBR=\\d{1,2} JBN=\\d{1,5} JBM=\\d{1,5} JBX=\\d{1,5}$"},
     {"PacketLoss", "^: NLR=" PERCENT " JDR=" PERCENT "$"},
     {"BurstGapLoss", "^: BLD=" PERCENT " BD=\\d{1,7} GLD=" PERCENT " GD=\\d{1,7} GMIN=\\d{1,3}$"},
-    {"Delay", "^: RTD=\\d{1,5} ESD=\\d{1,5} IAJ=\\d{1,5}$"},
+    {"Delay", "^:(?: RTD=\\d{1,5})?(?: ESD=\\d{1,5})? IAJ=\\d{1,5}$"},
     {"Signal", "^:(?: SL=-?\\d{1,2})?(?: NL=-?\\d{1,2})?(?: RERL=\\d{1,3})?$"},
     {"QualityEst",
      "^:(?: RCQ=\\d{1,3})?(?: EXTRI=\\d{1,3})?(?: MOSLQ=\\d\\.\\d)?(?: MOSCQ=\\d\\.\\d)?"
@@ -170,11 +178,11 @@ test_final(void)
     assert_has(body->str, "LocalGroup: gw-1");
     assert_has(body->str, "RemoteGroup: pbx");
     assert_has(body->str, "Timestamps: START=2026-01-01T00:00:05Z STOP=2026-01-01T00:01:05Z");
-    assert_has(body->str, "SessionDesc: PT=8 PD=PCMA SR=8000 FD=20 FPP=1 PPS=50 PLC=2 SSUP=off");
+    assert_has(body->str, "SessionDesc: PT=8 PD=PCMA SR=8000 PPS=50 FD=20 FPP=1 PLC=2 SSUP=off");
     assert_has(body->str, "JitterBuffer: JBA=3 JBR=0 JBN=40 JBM=200 JBX=200");
     assert_has(body->str, "PacketLoss: NLR=5.1 JDR=0.8");
     assert_has(body->str, "BurstGapLoss: BLD=25.0 BD=240 GLD=0.4 GD=12000 GMIN=16");
-    assert_has(body->str, "Delay: RTD=81 ESD=0 IAJ=4");
+    assert_has(body->str, "Delay: RTD=81 IAJ=4");
     assert_has(body->str, "QualityEst: RCQ=78 MOSLQ=4.0 MOSCQ=3.9 QoEEstAlg=G.107");
     g_assert_null(strstr(body->str, "Signal"));
     g_assert_null(strstr(body->str, "RemoteMetrics"));
@@ -207,6 +215,120 @@ test_remote(void)
     assert_has(remote, "PacketLoss: NLR=10.2 JDR=0.8");
     assert_has(remote, "Signal: SL=-18 RERL=14");
     g_assert_null(strstr(remote, "QualityEst"));
+    g_string_free(body, TRUE);
+}
+
+static const char *
+print_told(DmRecord *record, const DmVoipMetrics *told, GString **out_body)
+{
+    DmMediaReport report = dm_record_report(record);
+
+    report.side[DM_SIDE_A].told = *told;
+    report.side[DM_SIDE_A].tx_jitter_us = 2000;
+    dm_record_set_report(record, &report);
+    *out_body = dm_quality_report_print(record, DM_SIDE_A, 0);
+    assert_grammar((*out_body)->str);
+    return strstr((*out_body)->str, "RemoteMetrics:\r\n");
+}
+
+static void
+test_example(void)
+{
+    g_autoptr(DmRecord) record = call();
+    DmVoipMetrics told = heard;
+    const char *remote;
+    GString *body;
+
+    g_test_summary("RFC 6035, 4.7.3: the figures of its example, told by the peer, read as there");
+    told.loss_rate = 13;
+    told.discard_rate = 5;
+    told.burst_density = told.burst_ms = 0;
+    told.gap_density = 5;
+    told.gap_ms = 500;
+    told.round_trip_ms = 200;
+    told.end_system_ms = 140;
+    told.signal_dbm = -21;
+    told.noise_dbm = -50;
+    told.echo_loss_db = 55;
+    told.r_factor = 85;
+    told.other_r_factor = 90;
+    told.mos_lq_x10 = 42;
+    told.mos_cq_x10 = 43;
+    told.config = 0xf2; /* PLC 3, JBA 3, JBR 2 */
+    told.buffer_max_ms = 80;
+    told.buffer_limit_ms = 120;
+    remote = print_told(record, &told, &body);
+    assert_has(remote, "JitterBuffer: JBA=3 JBR=2 JBN=40 JBM=80 JBX=120");
+    assert_has(remote, "PacketLoss: NLR=5.1 JDR=2.0"); /* 5 % is not a number of 256ths */
+    assert_has(remote, "BurstGapLoss: BLD=0.0 BD=0 GLD=2.0 GD=500 GMIN=16");
+    assert_has(remote, "Delay: RTD=200 ESD=140 IAJ=2");
+    assert_has(remote, "Signal: SL=-21 NL=-50 RERL=55");
+    assert_has(remote, "QualityEst: RCQ=85 EXTRI=90 MOSLQ=4.2 MOSCQ=4.3");
+    g_assert_nonnull(strstr(remote, " PLC=3 "));
+    g_string_free(body, TRUE);
+}
+
+static void
+test_peer_out_of_range(void)
+{
+    g_autoptr(DmRecord) record = call();
+    DmVoipMetrics told = heard;
+    const char *remote;
+    GString *body;
+
+    g_test_summary("RFC 3611, 4.7, RFC 6035, 4.6: what the peer told that has no meaning, and what "
+                   "it said it does not know, is left out");
+    told.signal_dbm = -128;
+    told.noise_dbm = -100;
+    told.echo_loss_db = 200;
+    told.r_factor = 121;
+    told.mos_lq_x10 = 9;
+    told.mos_cq_x10 = 51;
+    told.gmin = 0;
+    told.round_trip_ms = told.end_system_ms = 0;
+    told.config = 0x10;
+    remote = print_told(record, &told, &body);
+    g_assert_null(strstr(remote, "Signal"));
+    g_assert_null(strstr(remote, "QualityEst"));
+    assert_has(remote, "Delay: IAJ=2");
+    g_assert_nonnull(strstr(remote, " GMIN=1\r\n"));
+    g_assert_nonnull(strstr(remote, "JitterBuffer: JBA=0 "));
+    g_string_free(body, TRUE);
+}
+
+static void
+test_order(void)
+{
+    static const char *const order[] = {
+        "CallID",
+        "LocalID",
+        "RemoteID",
+        "OrigID",
+        "LocalAddr",
+        "RemoteAddr",
+        "LocalGroup",
+        "RemoteGroup",
+        "LocalMetrics",
+        "Timestamps",
+        "SessionDesc",
+        "JitterBuffer",
+        "PacketLoss",
+        "BurstGapLoss",
+        "Delay",
+        "QualityEst",
+    };
+    g_autoptr(DmRecord) record = call();
+    GString *body = dm_quality_report_print(record, DM_SIDE_A, 0);
+    const char *at = body->str;
+
+    g_test_summary("RFC 6035, 4.6.1: SessionInfo and Metrics have their lines in this order");
+    for (gsize i = 0; i < G_N_ELEMENTS(order); i++) {
+        g_autofree char *line = g_strdup_printf("\r\n%s:", order[i]);
+
+        at = strstr(at, line);
+        g_assert_nonnull(at);
+        g_assert_true(strstr(at + 2, line) == NULL);
+    }
     g_string_free(body, TRUE);
 }
 
@@ -280,6 +402,9 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cdr/quality-report/final", test_final);
     g_test_add_func("/cdr/quality-report/remote", test_remote);
+    g_test_add_func("/cdr/quality-report/example", test_example);
+    g_test_add_func("/cdr/quality-report/out-of-range", test_peer_out_of_range);
+    g_test_add_func("/cdr/quality-report/order", test_order);
     g_test_add_func("/cdr/quality-report/interval", test_interval);
     g_test_add_func("/cdr/quality-report/nothing-heard", test_nothing_heard);
     g_test_add_func("/cdr/quality-report/nothing-to-tell", test_nothing_to_tell);

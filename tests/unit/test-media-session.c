@@ -885,9 +885,12 @@ test_what_the_peer_tells_is_reported(void)
     dm_media_session_report(call.session, &now);
     told.voip.ssrc = now.side[DM_SIDE_A].ssrc_tx;
     peer_send_bytes(&call.a, bytes, dm_rtcp_build(bytes, &told));
+    told.voip.mos_cq_x10 = 9; /* 4.7.5: means nothing */
+    peer_send_bytes(&call.a, bytes, dm_rtcp_build(bytes, &told));
     send_through(&call.a, &call.b);
     end = call_close(&call);
     g_assert_true(end.side[DM_SIDE_A].told.known);
+    g_assert_cmpuint(end.side[DM_SIDE_A].peer_mos_x100, ==, 370);
     g_assert_cmpuint(end.side[DM_SIDE_A].told.loss_rate, ==, 26);
     g_assert_cmpint(end.side[DM_SIDE_A].told.signal_dbm, ==, -18);
     g_assert_cmpuint(end.side[DM_SIDE_A].told.buffer_limit_ms, ==, 120);
