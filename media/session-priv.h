@@ -30,7 +30,7 @@ typedef struct {
     uint32_t reported_packets;
     bool mux;
     bool xr; /* the peer wants VoIP metrics (RFC 3611) */
-    char cname[17];
+    char cname[25];
 } DmStreamRtcp;
 
 /* Written by the worker, read by any thread: path/judge.h. */

@@ -60,7 +60,7 @@ typedef struct {
     uint32_t ssrc[DM_N_SIDES];
     uint32_t timestamp[DM_N_SIDES];
     uint16_t sequence[DM_N_SIDES];
-    uint8_t name[DM_N_SIDES][8];
+    uint8_t name[DM_N_SIDES][DM_CONTROL_NAME_LEN];
 } Randomness;
 
 static bool
@@ -132,6 +132,7 @@ init_stream(DmStream *stream, DmSide side, const Randomness *random)
                            random->ssrc[side],
                            random->sequence[side],
                            random->timestamp[side]);
+    dm_control_init(stream, random->name[side]);
 }
 
 static void

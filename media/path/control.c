@@ -16,20 +16,17 @@
 #define SEQUENCE_BASE UINT32_C(0x10000)
 
 void
-dm_control_init(DmStream *stream, const uint8_t random[8])
+dm_control_init(DmStream *stream, const uint8_t random[DM_CONTROL_NAME_LEN])
 {
     /* RFC 7022, 4.2: random and for this call only, so it tells nobody who we are. */
-    g_snprintf(stream->rtcp.cname,
-               sizeof stream->rtcp.cname,
-               "%02x%02x%02x%02x%02x%02x%02x%02x",
-               random[0],
-               random[1],
-               random[2],
-               random[3],
-               random[4],
-               random[5],
-               random[6],
-               random[7]);
+    static const char digits[] = "0123456789abcdef";
+    char *cname = stream->rtcp.cname;
+
+    G_STATIC_ASSERT(sizeof stream->rtcp.cname == 2 * DM_CONTROL_NAME_LEN + 1);
+    for (unsigned i = 0; i < DM_CONTROL_NAME_LEN; i++) {
+        *cname++ = digits[random[i] >> 4];
+        *cname++ = digits[random[i] & 0xf];
+    }
 }
 
 static int64_t

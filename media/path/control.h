@@ -6,8 +6,9 @@
 /* RTCP of one peer, ended here (MED-8): what it says of our stream is kept for the report, and it
  * gets reports of ours with a name of ours. Nothing of it crosses to the other side. */
 
-/* A new name and a clean sheet; when the session is made. @random: seven bytes at least. */
-void dm_control_init(DmStream *stream, const uint8_t random[8]);
+/* A name, from random bytes; when the session is made. */
+#define DM_CONTROL_NAME_LEN 12
+void dm_control_init(DmStream *stream, const uint8_t random[DM_CONTROL_NAME_LEN]);
 
 /* A new agreement: where reports go, and when the next one is due. */
 void dm_control_update(DmStream *stream, const DmMediaSideSpec *agreed, int64_t now_us);

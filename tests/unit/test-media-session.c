@@ -812,6 +812,20 @@ test_a_session_is_recorded(void)
     dm_temp_dir_clear(&folder);
 }
 
+/* RFC 3550, 6.5.1: a name is a must; RFC 7022, 4.2: of 96 random bits. */
+static void
+check_name(const uint8_t *description)
+{
+    const uint8_t *item = description + 8;
+
+    g_assert_cmphex(description[1], ==, 202);
+    g_assert_cmpuint(item[0], ==, 1);
+    g_assert_cmpuint(item[1], ==, 24);
+    for (unsigned i = 0; i < 24; i++) {
+        g_assert_true(g_ascii_isxdigit(item[2 + i]));
+    }
+}
+
 static void
 test_rtcp_ends_here(void)
 {
@@ -827,7 +841,7 @@ test_rtcp_ends_here(void)
     ssize_t n;
 
     g_test_summary("MED-8: a peer's RTCP is counted and does not cross; ours goes where a=rtcp "
-                   "says, BYE last");
+                   "says, under a name of its own, BYE last");
 
     call_open(&call);
     call.spec.side[DM_SIDE_B].rtcp_xr = true;
@@ -859,6 +873,7 @@ test_rtcp_ends_here(void)
     g_assert_cmpuint(dm_get_u32(bytes + 20), ==, 1);
     g_assert_cmpuint(dm_get_u32(bytes + 24), ==, FRAME_LEN);
     g_assert_cmphex(dm_get_u32(bytes + 28), ==, call.b.next.ssrc);
+    check_name(bytes + 52);
     close(control.fd);
 }
 
