@@ -320,25 +320,38 @@ is_believable(const DmAddress *hop, const DmAddress *source)
            (!dm_address_is_loopback(hop) || dm_address_is_loopback(source));
 }
 
-/* Host and port of where requests go first; the port by its scheme's default. */
-static bool
-first_hop(const DmDialog *dialog, DmAddress *out, uint16_t *out_port)
+/* The URI of where requests go first, in @home. NULL: it cannot be read. */
+static const url_t *
+first_hop(const DmDialog *dialog, su_home_t *home)
 {
-    sip_route_t *route = dialog->route != NULL ? sip_route_make(NULL, dialog->route) : NULL;
-    url_t *target = route == NULL ? url_make(NULL, dialog->target) : NULL;
-    const url_t *hop = route != NULL ? route->r_url : target;
-    unsigned long port =
-        hop != NULL && hop->url_port != NULL ? strtoul(hop->url_port, NULL, 10) : 0;
+    const sip_route_t *route;
+
+    if (dialog->route == NULL) {
+        return url_make(home, dialog->target);
+    }
+    route = sip_route_make(home, dialog->route);
+    return route != NULL ? route->r_url : NULL;
+}
+
+/* Its address, when it is one, and its port; the port by its scheme's default. */
+static bool
+first_address(const DmDialog *dialog, DmAddress *out, uint16_t *out_port)
+{
+    su_home_t home = SU_HOME_INIT(home);
+    const url_t *hop;
+    unsigned long port;
     bool is_address;
 
+    su_home_init(&home);
+    hop = first_hop(dialog, &home);
+    port = hop != NULL && hop->url_port != NULL ? strtoul(hop->url_port, NULL, 10) : 0;
     if (port == 0 || port > 65535) {
         port = dialog->flow.transport == DM_TRANSPORT_TLS ? 5061 : 5060;
     }
     *out_port = (uint16_t)port;
     is_address = hop != NULL && hop->url_host != NULL &&
                  dm_address_parse(out, hop->url_host, (uint16_t)port);
-    msg_header_free_all(NULL, (msg_header_t *)route);
-    su_free(NULL, target);
+    su_home_deinit(&home);
     return is_address;
 }
 
@@ -349,7 +362,7 @@ dm_dialog_flow(const DmDialog *dialog, const DmSipWire *wire, DmSipFlow *out_flo
     uint16_t port;
 
     *out_flow = dialog->flow;
-    if (!first_hop(dialog, &address, &port) || !is_believable(&address, &dialog->flow.remote)) {
+    if (!first_address(dialog, &address, &port) || !is_believable(&address, &dialog->flow.remote)) {
         address = dialog->flow.remote;
         dm_address_set_port(&address, port);
         out_flow->fallback = address;

@@ -43,7 +43,8 @@ static void
 test_caller(void)
 {
     g_autoptr(DmSipMessage) ok = sip_text_parse(
-        OK("<sip:2@192.0.2.9:5090>", "Record-Route: <sip:192.0.2.8;lr>, <sip:192.0.2.7;lr>\r\n"));
+        OK("<sip:2@192.0.2.9:5090>",
+           "Record-Route: <sip:192.0.2.8;lr>;x=y, <sip:192.0.2.7;lr>;a=b;c;d=e\r\n"));
     DmDialog *dialog = dm_dialog_new_uac(ok);
     g_autofree char *ack = request_of(dialog, DM_METHOD_ACK);
     g_autofree char *bye = request_of(dialog, DM_METHOD_BYE);
