@@ -202,7 +202,6 @@ DmSound *dm_config_sound(const DmConfig *config, const char *id); /* NULL: none,
 const DmTrunkConfig *dm_config_trunk(const DmConfig *config, const char *id);
 const DmListenerConfig *dm_config_listener(const DmConfig *config,
                                            const char *id); /* "" or NULL: the first */
-extern const DmJsonMember dm_tls_profile_members[];
 const DmTlsProfileConfig *dm_config_tls_profile(const DmConfig *config, const char *id);
 const DmMediaPoolConfig *dm_config_media_pool(const DmConfig *config, const char *id);
 unsigned dm_config_media_pool_index(const DmConfig *config, const char *id);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "config/members.h"
+
 /* --- looking into documents --- */
 
 /* Collections are the arrays of the document's table. */

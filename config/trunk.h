@@ -14,7 +14,7 @@
 
 /* A trunk as configured: one PBX or one carrier, and everything that differs between peers. Part of
  * a DmConfig, immutable like it; any thread may read. Strings are never NULL unless said. Members
- * are named as in the API; defaults in config/trunk.c. */
+ * are named as in the API; defaults in config/trunk/. */
 
 typedef enum {
     DM_TRUNK_CARRIER,
