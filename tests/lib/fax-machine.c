@@ -92,6 +92,14 @@ take_sound(Machine *machine, const uint8_t *bytes, size_t len)
     fax_terminal_hear(machine->terminal, samples, rtp.payload_len);
 }
 
+/* While a call changes, what was sent before still comes: RTP begins with its version, and UDPTL
+ * with a number that is lower in any fax of ours. */
+static bool
+is_sound(const uint8_t *bytes)
+{
+    return (bytes[0] & 0xc0) == 0x80;
+}
+
 static void
 receive_all(Machine *machine)
 {
@@ -99,7 +107,7 @@ receive_all(Machine *machine)
     ssize_t n;
 
     while ((n = recv(machine->fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
-        if (machine->terminal == NULL) {
+        if (machine->terminal == NULL || is_sound(bytes) == machine->is_t38) {
             continue;
         }
         if (machine->is_t38) {
@@ -110,7 +118,8 @@ receive_all(Machine *machine)
     }
 }
 
-/* Takes a line; a machine that faxes already begins anew. false: there are no more. */
+/* Takes a line; a machine that faxes already begins anew, and takes what has come for it meanwhile.
+ * false: there are no more. */
 static bool
 take_order(Machine *machine)
 {
@@ -120,12 +129,13 @@ take_order(Machine *machine)
     if (scanf("%15s %u", kind, &port) != 2 || port > 65535) {
         return false;
     }
-    machine->is_t38 = strcmp(kind, "t38") == 0;
     dm_address_parse(&machine->gateway, "127.0.0.1", (uint16_t)port);
-    receive_all(machine);
-    if (machine->terminal != NULL) {
+    if (machine->terminal == NULL) {
+        receive_all(machine); /* of a time when nobody listened */
+    } else {
         fax_terminal_free(machine->terminal);
     }
+    machine->is_t38 = strcmp(kind, "t38") == 0;
     machine->options.is_t38 = machine->is_t38;
     machine->terminal = fax_terminal_new(&machine->options, on_datagram, machine);
     return true;
