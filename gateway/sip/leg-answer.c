@@ -13,6 +13,7 @@ DM_LOG_TOPIC("sip-leg");
 #define MS_US          1000
 #define ACK_TIMEOUT_US (64LL * DM_SIP_T1_MS * MS_US)
 #define RINGING_US     (60LL * G_USEC_PER_SEC)
+#define MAX_CALL_ID    256
 
 /* --- the pending INVITE --- */
 
@@ -388,6 +389,7 @@ dm_sip_leg_accept(DmSipCore *core,
                   const DmSdp **out_offer,
                   bool *out_unreadable)
 {
+    const char *call_id = request->sip->sip_call_id->i_id;
     g_autoptr(DmSdp) offer = NULL;
     DmSipLeg *leg;
 
@@ -404,7 +406,7 @@ dm_sip_leg_accept(DmSipCore *core,
     leg->log.leg = "a";
     dm_call_id_make(leg->base.call_id, dm_clock_wall_us(dm_loop_clock(core->loop)), core->random);
     leg->is_caller_side = true;
-    leg->facts.call_id = g_strndup(request->sip->sip_call_id->i_id, 256);
+    leg->facts.call_id = g_strndup(call_id, strnlen(call_id, MAX_CALL_ID));
     leg->request_key = dm_sip_request_key(request);
     g_hash_table_insert(core->requests, leg->request_key, leg);
     leg->dialog = dm_dialog_new_uas(request, leg->local_tag);

@@ -16,12 +16,25 @@ DM_LOG_TOPIC("sip-leg");
 
 #define MAX_FORKS 16 /* of one INVITE that are acknowledged */
 
-/* What one fork was sent. */
+/* What one fork was sent. Kept for 32 s of every call, so no larger than it is. */
 typedef struct {
     char *to_tag;
     DmSipFlow flow;
-    GString *bytes;
+    size_t len;
+    char bytes[];
 } Ack;
+
+static Ack *
+ack_new(const char *to_tag, const DmSipFlow *flow, const GString *text)
+{
+    Ack *ack = g_malloc(sizeof *ack + text->len);
+
+    ack->to_tag = g_strdup(to_tag);
+    ack->flow = *flow;
+    ack->len = text->len;
+    memcpy(ack->bytes, text->str, text->len);
+    return ack;
+}
 
 static void
 ack_free(gpointer data)
@@ -29,7 +42,6 @@ ack_free(gpointer data)
     Ack *ack = data;
 
     g_free(ack->to_tag);
-    g_string_free(ack->bytes, TRUE);
     g_free(ack);
 }
 
@@ -64,8 +76,7 @@ dm_sip_invite_free(DmInviteOut *invite)
     g_hash_table_remove(invite->core->invites, invite);
     dm_sip_message_free(invite->request);
     dm_sip_message_free(invite->unacked);
-    g_free(invite->confirmed_tag);
-    g_ptr_array_unref(invite->acks);
+    g_slist_free_full(invite->acks, ack_free);
     g_free(invite);
 }
 
@@ -89,7 +100,8 @@ static void
 send_ack(DmInviteOut *invite, DmDialog *dialog, const char *to_tag, const DmSdp *sdp)
 {
     g_autoptr(DmSipMessage) request = dm_dialog_request(dialog, DM_METHOD_ACK, invite->cseq);
-    Ack *ack = g_new0(Ack, 1);
+    g_autoptr(GString) text = g_string_sized_new(512);
+    DmSipFlow flow;
 
     if (invite->request != NULL) {
         dm_auth_copy(request, invite->request);
@@ -97,22 +109,20 @@ send_ack(DmInviteOut *invite, DmDialog *dialog, const char *to_tag, const DmSdp 
     if (invite->leg != NULL && sdp != NULL) {
         dm_sip_leg_write_sdp(invite->leg, request, sdp);
     }
-    ack->to_tag = g_strdup(to_tag);
-    ack->bytes = g_string_sized_new(512);
-    dm_dialog_flow(dialog, &invite->core->wire, &ack->flow);
-    dm_tx_layer_send_ack(invite->core->tx, request, &ack->flow, ack->bytes);
-    g_ptr_array_add(invite->acks, ack);
+    dm_dialog_flow(dialog, &invite->core->wire, &flow);
+    dm_tx_layer_send_ack(invite->core->tx, request, &flow, text);
+    invite->acks = g_slist_prepend(invite->acks, ack_new(to_tag, &flow, text));
 }
 
 /* SIG-5: every repetition of a 2xx gets the same bytes. */
 static bool
 acked_before(DmInviteOut *invite, const DmSipMessage *response)
 {
-    for (unsigned i = 0; i < invite->acks->len; i++) {
-        const Ack *ack = g_ptr_array_index(invite->acks, i);
+    for (const GSList *l = invite->acks; l != NULL; l = l->next) {
+        const Ack *ack = l->data;
 
         if (strcmp(ack->to_tag, to_tag_of(response)) == 0) {
-            dm_tx_layer_send_raw(invite->core->tx, &ack->flow, ack->bytes->str, ack->bytes->len);
+            dm_tx_layer_send_raw(invite->core->tx, &ack->flow, ack->bytes, ack->len);
             return true;
         }
     }
@@ -125,7 +135,7 @@ ack_and_bye(DmInviteOut *invite, const DmSipMessage *response)
 {
     DmDialog *dialog;
 
-    if (invite->acks->len >= MAX_FORKS) {
+    if (g_slist_length(invite->acks) >= MAX_FORKS) {
         return;
     }
     dialog = dm_dialog_new_uac(response);
@@ -323,7 +333,7 @@ take_provisional(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *respons
 static void
 confirm(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response, DmSdp **out_agreed)
 {
-    invite->confirmed_tag = g_strdup(to_tag_of(response));
+    invite->is_confirmed = true;
     leg->dialog = dm_sip_fork_confirm(leg, response, out_agreed);
     g_ptr_array_set_size(leg->forks, 0);
     dm_sip_leg_learn(leg, response);
@@ -369,9 +379,9 @@ take_answer(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response)
     if (sdp == NULL) {
         dm_sip_leg_read_sdp(response, &sdp);
     }
-    if (sdp == NULL && dm_sip_fork_described(leg, invite->confirmed_tag) != NULL) {
+    if (sdp == NULL && dm_sip_fork_described(leg, to_tag_of(response)) != NULL) {
         /* some peers answer in 183 and not again */
-        sdp = dm_sdp_ref(dm_sip_fork_described(leg, invite->confirmed_tag));
+        sdp = dm_sdp_ref(dm_sip_fork_described(leg, to_tag_of(response)));
     }
     dm_sip_leg_set_remote_sdp(leg, sdp);
     dm_sip_leg_move(leg, DM_SIP_LEG_UP);
@@ -441,7 +451,7 @@ take_2xx(DmInviteOut *invite, DmSipMessage *response)
     if (acked_before(invite, response)) {
         return;
     }
-    if (leg == NULL || leg->invite != invite || invite->confirmed_tag != NULL) {
+    if (leg == NULL || leg->invite != invite || invite->is_confirmed) {
         ack_and_bye(invite, response);
     } else if (leg->state == DM_SIP_LEG_CANCELLING) {
         end_crossed(leg, invite, response);
@@ -470,7 +480,7 @@ take_failure(DmInviteOut *invite, const DmSipMessage *response)
 {
     DmSipLeg *leg = invite->leg;
 
-    if (leg == NULL || leg->invite != invite || invite->confirmed_tag != NULL ||
+    if (leg == NULL || leg->invite != invite || invite->is_confirmed ||
         repeat(leg, invite, response)) {
         return;
     }
@@ -564,7 +574,7 @@ on_ended(DmClientTx *tx, void *user_data)
 
     if (leg != NULL && invite->unacked != NULL) {
         dm_sip_invite_ack_kept(invite, NULL); /* the call had 32 s to answer the offer */
-    } else if (leg != NULL && leg->invite == invite && invite->confirmed_tag == NULL) {
+    } else if (leg != NULL && leg->invite == invite && !invite->is_confirmed) {
         end_without_answer(invite);
     }
     dm_sip_invite_free(invite);
@@ -596,7 +606,6 @@ dm_sip_invite_start(DmSipLeg *leg, DmSipMessage *request, const DmSipFlow *flow,
     invite->leg = leg;
     invite->offered = offered;
     invite->cseq = request->sip->sip_cseq->cs_seq;
-    invite->acks = g_ptr_array_new_with_free_func(ack_free);
     g_hash_table_add(leg->core->invites, invite);
     g_ptr_array_add(leg->invites, invite);
     leg->invite = invite;

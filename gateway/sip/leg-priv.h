@@ -43,9 +43,9 @@ typedef struct {
     bool offered;    /* it carried a description; else the ACK must */
     bool is_refresh; /* of ours, to keep the session alive: the call knows nothing of it */
     bool provisional_came;
-    char *confirmed_tag;   /* of the fork that became the dialog; NULL: none yet */
+    bool is_confirmed;     /* one of its forks became the dialog */
     DmSipMessage *unacked; /* a 2xx with an offer, until the call has answered it */
-    GPtrArray *acks;       /* Ack: what was sent to each fork */
+    GSList *acks;          /* Ack: what was sent to each fork */
 } DmInviteOut;
 
 /* An INVITE (or UPDATE) of the peer that the call has not answered yet. */

@@ -151,11 +151,10 @@ void
 dm_sip_leg_reinvite_answered(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response)
 {
     uint16_t status = (uint16_t)response->sip->sip_status->st_status;
-    const char *tag = response->sip->sip_to->a_tag;
     g_autoptr(DmSdp) sdp = NULL;
 
     dm_dialog_refresh_target(leg->dialog, response);
-    invite->confirmed_tag = g_strdup(tag != NULL ? tag : "");
+    invite->is_confirmed = true;
     dm_sip_leg_read_sdp(response, &sdp);
     dm_sip_leg_learn(leg, response);
     if (leg->state == DM_SIP_LEG_UP) {
