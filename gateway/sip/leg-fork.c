@@ -17,8 +17,8 @@ tag_of(const sip_addr_t *party)
     return party->a_tag != NULL ? party->a_tag : "";
 }
 
-void
-dm_sip_fork_free(void *data)
+static void
+fork_free(void *data)
 {
     DmSipFork *fork = data;
 
@@ -34,8 +34,8 @@ dm_sip_fork_free(void *data)
 DmSipFork *
 dm_sip_fork_of_tag(const DmSipLeg *leg, const char *tag)
 {
-    for (unsigned i = 0; i < leg->forks->len; i++) {
-        DmSipFork *fork = g_ptr_array_index(leg->forks, i);
+    for (const GSList *l = leg->forks; l != NULL; l = l->next) {
+        DmSipFork *fork = l->data;
 
         if (strcmp(dm_dialog_remote_tag(fork->dialog), tag) == 0) {
             return fork;
@@ -53,8 +53,8 @@ dm_sip_fork_find(const DmSipLeg *leg, const DmSipMessage *response)
 DmSipFork *
 dm_sip_fork_of_request(const DmSipLeg *leg, const DmSipMessage *request)
 {
-    for (unsigned i = 0; i < leg->forks->len; i++) {
-        DmSipFork *fork = g_ptr_array_index(leg->forks, i);
+    for (const GSList *l = leg->forks; l != NULL; l = l->next) {
+        DmSipFork *fork = l->data;
 
         if (dm_dialog_owns_request(fork->dialog, request)) {
             return fork;
@@ -69,11 +69,11 @@ find_or_make(DmSipLeg *leg, const DmSipMessage *response)
     DmSipFork *fork = dm_sip_fork_find(leg, response);
 
     if (fork == NULL && *tag_of(response->sip->sip_to) != '\0' &&
-        leg->forks->len < DM_SIP_MAX_FORKS) {
+        g_slist_length(leg->forks) < DM_SIP_MAX_FORKS) {
         fork = g_new0(DmSipFork, 1);
         fork->leg = leg;
         fork->dialog = dm_dialog_new_uac(response);
-        g_ptr_array_add(leg->forks, fork);
+        leg->forks = g_slist_append(leg->forks, fork);
     }
     return fork;
 }
@@ -93,8 +93,8 @@ ringing_free(gpointer data)
 static DmSipRinging *
 find_ringing(const DmSipLeg *leg, const char *tag)
 {
-    for (unsigned i = 0; leg->ringing != NULL && i < leg->ringing->len; i++) {
-        DmSipRinging *ringing = g_ptr_array_index(leg->ringing, i);
+    for (const GSList *l = leg->ringing; l != NULL; l = l->next) {
+        DmSipRinging *ringing = l->data;
 
         if (strcmp(ringing->tag, tag) == 0) {
             return ringing;
@@ -109,16 +109,13 @@ dm_sip_fork_rings(DmSipLeg *leg, const DmSipMessage *response, const DmSdp *sdp)
     const char *tag = tag_of(response->sip->sip_to);
     DmSipRinging *ringing = find_ringing(leg, tag);
 
-    if (leg->ringing == NULL) {
-        leg->ringing = g_ptr_array_new_with_free_func(ringing_free);
-    }
     if (ringing == NULL) {
-        if (leg->ringing->len >= DM_SIP_MAX_FORKS) {
+        if (g_slist_length(leg->ringing) >= DM_SIP_MAX_FORKS) {
             return false;
         }
         ringing = g_new0(DmSipRinging, 1);
         ringing->tag = g_strdup(tag);
-        g_ptr_array_add(leg->ringing, ringing);
+        leg->ringing = g_slist_append(leg->ringing, ringing);
     }
     if (sdp != NULL) {
         DmSdp *kept = dm_sdp_ref(sdp);
@@ -137,6 +134,14 @@ dm_sip_fork_described(const DmSipLeg *leg, const char *tag)
     return ringing != NULL ? ringing->sdp : NULL;
 }
 
+void
+dm_sip_forks_drop(DmSipLeg *leg)
+{
+    g_slist_free_full(g_steal_pointer(&leg->forks), fork_free);
+    g_slist_free_full(g_steal_pointer(&leg->ringing), ringing_free);
+    g_clear_pointer(&leg->early_tag, g_free);
+}
+
 bool
 dm_sip_fork_stopped(DmSipLeg *leg, const DmSipMessage *response)
 {
@@ -145,15 +150,17 @@ dm_sip_fork_stopped(DmSipLeg *leg, const DmSipMessage *response)
     DmSipFork *fork = dm_sip_fork_find(leg, response);
 
     if (ringing != NULL) {
-        g_ptr_array_remove_fast(leg->ringing, ringing);
+        leg->ringing = g_slist_remove(leg->ringing, ringing);
+        ringing_free(ringing);
     }
     if (leg->early_tag != NULL && strcmp(leg->early_tag, tag) == 0) {
         g_clear_pointer(&leg->early_tag, g_free); /* another may be heard now */
     }
     if (fork != NULL && fork != leg->asking) {
-        g_ptr_array_remove_fast(leg->forks, fork);
+        leg->forks = g_slist_remove(leg->forks, fork);
+        fork_free(fork);
     }
-    return leg->ringing == NULL || leg->ringing->len == 0;
+    return leg->ringing == NULL;
 }
 
 /* --- PRACK --- */
@@ -310,7 +317,8 @@ dm_sip_fork_confirm(DmSipLeg *leg, const DmSipMessage *response, DmSdp **out_agr
     }
     dialog = g_steal_pointer(&fork->dialog);
     *out_agreed = g_steal_pointer(&fork->sdp);
-    g_ptr_array_remove_fast(leg->forks, fork);
+    leg->forks = g_slist_remove(leg->forks, fork);
+    fork_free(fork);
     dm_dialog_confirm(dialog, response);
     return dialog;
 }

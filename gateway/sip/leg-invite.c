@@ -61,7 +61,7 @@ dm_sip_invite_leave(DmInviteOut *invite)
     if (leg == NULL) {
         return;
     }
-    g_ptr_array_remove_fast(leg->invites, invite);
+    leg->invites = g_slist_remove(leg->invites, invite);
     if (leg->invite == invite) {
         leg->invite = NULL;
     }
@@ -217,7 +217,7 @@ repeat(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
         dm_dialog_set_cseq(leg->dialog, invite->cseq + 1);
     }
     dm_sip_invite_leave(invite);
-    g_ptr_array_set_size(leg->forks, 0);
+    dm_sip_forks_drop(leg);
     dm_sip_invite_start(leg, request, &flow, offered)->is_refresh = is_refresh;
     return true;
 }
@@ -335,7 +335,6 @@ confirm(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response, DmSdp 
 {
     invite->is_confirmed = true;
     leg->dialog = dm_sip_fork_confirm(leg, response, out_agreed);
-    g_ptr_array_set_size(leg->forks, 0);
     dm_sip_leg_learn(leg, response);
 }
 
@@ -346,6 +345,7 @@ end_crossed(DmSipLeg *leg, DmInviteOut *invite, const DmSipMessage *response)
     g_autoptr(DmSdp) agreed = NULL;
 
     confirm(leg, invite, response, &agreed);
+    dm_sip_forks_drop(leg);
     send_ack(invite, leg->dialog, to_tag_of(response), NULL);
     leg->invite = NULL;
     dm_sip_leg_send_bye(leg);
@@ -383,6 +383,7 @@ take_answer(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *response)
         /* some peers answer in 183 and not again */
         sdp = dm_sdp_ref(dm_sip_fork_described(leg, to_tag_of(response)));
     }
+    dm_sip_forks_drop(leg);
     dm_sip_leg_set_remote_sdp(leg, sdp);
     dm_sip_leg_move(leg, DM_SIP_LEG_UP);
     dm_sip_leg_settle_session(leg, response);
@@ -607,7 +608,7 @@ dm_sip_invite_start(DmSipLeg *leg, DmSipMessage *request, const DmSipFlow *flow,
     invite->offered = offered;
     invite->cseq = request->sip->sip_cseq->cs_seq;
     g_hash_table_add(leg->core->invites, invite);
-    g_ptr_array_add(leg->invites, invite);
+    leg->invites = g_slist_prepend(leg->invites, invite);
     leg->invite = invite;
     if (leg->digest != NULL) {
         dm_auth_apply(leg->digest, leg->core->random, request);

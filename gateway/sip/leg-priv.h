@@ -162,15 +162,15 @@ struct DmSipLeg {
     DmSdp *remote_sdp; /* what the peer said last that holds */
 
     DmDigestClient *digest; /* NULL: we have no credentials */
-    GPtrArray *invites;     /* DmInviteOut that still point here; borrowed */
+    GSList *invites;        /* DmInviteOut that still point here; borrowed */
     DmInviteOut *invite;    /* the one without a final answer; borrowed */
     char *early_tag;        /* of the fork whose early media counts */
-    GPtrArray *ringing;     /* DmSipRinging, owned; NULL: nobody yet */
+    GSList *ringing;        /* DmSipRinging, owned */
     bool early_barred;      /* by the last P-Early-Media of the peer (RFC 5009) */
     bool told_of_ends;      /* the caller knows 199 (RFC 6228) */
     bool early_gate;        /* and P-Early-Media */
 
-    GPtrArray *forks;  /* DmSipFork, owned */
+    GSList *forks;     /* DmSipFork, owned */
     DmSipFork *asking; /* whose offer the call is answering just now; or NULL. Borrowed. */
 
     DmInviteIn incoming;
@@ -318,7 +318,8 @@ bool dm_sip_fork_stopped(DmSipLeg *leg, const DmSipMessage *response);
 bool dm_sip_fork_rings(DmSipLeg *leg, const DmSipMessage *response, const DmSdp *sdp);
 /* What the fork with this tag has described while it rang, or NULL. (transfer none) */
 DmSdp *dm_sip_fork_described(const DmSipLeg *leg, const char *tag);
-void dm_sip_fork_free(void *data);
+/* All of them and whoever rings: one has answered. */
+void dm_sip_forks_drop(DmSipLeg *leg);
 DmSipFork *dm_sip_fork_find(const DmSipLeg *leg, const DmSipMessage *response);
 DmSipFork *dm_sip_fork_of_tag(const DmSipLeg *leg, const char *tag);
 DmSipFork *dm_sip_fork_of_request(const DmSipLeg *leg, const DmSipMessage *request);

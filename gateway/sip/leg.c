@@ -142,8 +142,8 @@ dm_sip_reason_text(const DmRelease *why)
 static void
 leave_transactions(DmSipLeg *leg)
 {
-    while (leg->invites->len > 0) {
-        dm_sip_invite_leave(g_ptr_array_index(leg->invites, 0));
+    while (leg->invites != NULL) {
+        dm_sip_invite_leave(leg->invites->data);
     }
     dm_sip_leg_drop_incoming(leg);
     dm_sip_leg_drop_change(leg);
@@ -178,16 +178,13 @@ leg_free(DmSipLeg *leg)
         g_free(leg->request_key);
     }
     leg->core->n_legs--;
-    g_ptr_array_unref(leg->invites);
-    g_ptr_array_unref(leg->forks);
-    g_clear_pointer(&leg->ringing, g_ptr_array_unref);
+    dm_sip_forks_drop(leg);
     dm_dialog_free(leg->dialog);
     dm_digest_client_free(leg->digest);
     dm_sdp_origin_clear(&leg->origin);
     g_clear_pointer(&leg->remote_sdp, dm_sdp_unref);
     g_clear_pointer(&leg->offer, dm_sdp_unref);
     g_clear_pointer(&leg->contacts, g_ptr_array_unref);
-    g_free(leg->early_tag);
     g_free(leg->release);
     g_free((char *)leg->facts.call_id);
     g_free((char *)leg->facts.user_agent);
@@ -514,8 +511,6 @@ dm_sip_leg_new(DmSipCore *core, DmTrunk *trunk, const DmSipFlow *flow)
     leg->core = core;
     leg->trunk = dm_trunk_ref(trunk);
     leg->flow = *flow;
-    leg->invites = g_ptr_array_new();
-    leg->forks = g_ptr_array_new_with_free_func(dm_sip_fork_free);
     leg->facts.user_agent = g_strdup("");
     leg->facts.transport = flow->transport;
     leg->facts.remote = flow->remote;

@@ -74,15 +74,15 @@ is_peer_tag(const DmDialog *dialog, const char *tag)
 static bool
 has_fork(const DmSipLeg *leg, const char *tag)
 {
-    for (unsigned i = 0; leg->ringing != NULL && i < leg->ringing->len; i++) {
-        const DmSipRinging *ringing = g_ptr_array_index(leg->ringing, i);
+    for (const GSList *l = leg->ringing; l != NULL; l = l->next) {
+        const DmSipRinging *ringing = l->data;
 
         if (strcmp(ringing->tag, tag) == 0) {
             return true;
         }
     }
-    for (unsigned i = 0; i < leg->forks->len; i++) {
-        const DmSipFork *fork = g_ptr_array_index(leg->forks, i);
+    for (const GSList *l = leg->forks; l != NULL; l = l->next) {
+        const DmSipFork *fork = l->data;
 
         if (is_peer_tag(fork->dialog, tag)) {
             return true;
