@@ -441,6 +441,26 @@ test_accepted_invite(Fixture *f, gconstpointer data)
 }
 
 static void
+test_acknowledged_invite(Fixture *f, gconstpointer data)
+{
+    g_test_summary(
+        "Once its user has the ACK, the 2xx is forgotten: copies of the INVITE are still "
+        "absorbed, until L");
+    accept_request(f, "INVITE");
+    respond(f, 200);
+    run(f, 10 * MS);
+    assert_at_peer(f, "200 0, ");
+    dm_server_tx_set_user(f->server, NULL, NULL);
+    dm_server_tx_repeat(f->server);
+    peer_requests(f, "INVITE", "a", "");
+    run(f, 31 * S);
+    assert_at_peer(f, "");
+    assert_told(f, "");
+    run(f, 2 * S);
+    assert_ended(f);
+}
+
+static void
 test_second_final_is_refused(Fixture *f, gconstpointer data)
 {
     g_autoptr(DmSipMessage) late = NULL;
@@ -1055,6 +1075,7 @@ main(int argc, char **argv)
     TEST("server/invite/rejected", test_rejected_invite);
     TEST("server/invite/missing-ack", test_missing_ack);
     TEST("server/invite/accepted", test_accepted_invite);
+    TEST("server/invite/acknowledged", test_acknowledged_invite);
     TEST("server/invite/second-final", test_second_final_is_refused);
     TEST("server/invite/reject", test_reject);
     TEST("server/unanswered-ends", test_unanswered_ends);

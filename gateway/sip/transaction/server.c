@@ -46,6 +46,16 @@ static const DmSmState other_states[N_STATES] = {
     [TERMINATED] = {"terminated", 0},
 };
 
+/* What was said last, and where to. */
+typedef struct {
+    DmSipFlow flow;
+    bool was_sent; /* at first @text is a 100 that waits */
+    uint32_t len;
+    char *text;           /* NULL: nothing yet */
+    int64_t repeat_us;    /* timer G */
+    DmTimer repeat_timer; /* the waiting 100; G */
+} Reply;
+
 struct DmServerTx {
     DmTxKey key; /* first: the table is keyed by it */
     DmTxLayer *layer;
@@ -54,15 +64,9 @@ struct DmServerTx {
     unsigned state;
     bool is_invite;
     bool is_cancelled;
-    bool was_sent; /* @response has been sent; at first it is a 100 that waits */
     bool acked;
-    uint16_t reply_port; /* answers go to the source's host and this port */
-    uint32_t response_len;
-    char *response;       /* what is repeated */
-    int64_t repeat_us;    /* timer G */
-    DmTimer repeat_timer; /* the waiting 100; G */
-    DmTimer end_timer;    /* H, I, J, L; and that of a transaction nobody answers */
-    DmSipFlow flow;
+    DmTimer end_timer; /* H, I, J, L; and that of a transaction nobody answers */
+    Reply *reply;      /* NULL: it has been acknowledged, what comes again is absorbed */
 };
 
 static DmLoop *
@@ -71,14 +75,23 @@ loop_of(const DmServerTx *tx)
     return tx->layer->options.loop;
 }
 
+static void
+forget_reply(DmServerTx *tx)
+{
+    if (tx->reply != NULL) {
+        dm_timer_disarm(&tx->reply->repeat_timer);
+        g_free(tx->reply->text);
+        g_clear_pointer(&tx->reply, g_free);
+    }
+}
+
 void
 dm_server_tx_free(void *data)
 {
     DmServerTx *tx = data;
 
-    dm_timer_disarm(&tx->repeat_timer);
     dm_timer_disarm(&tx->end_timer);
-    g_free(tx->response);
+    forget_reply(tx);
     g_free(tx);
 }
 
@@ -140,11 +153,10 @@ on_unanswered(DmTimer *timer, void *user_data)
 static void
 send_response(DmServerTx *tx)
 {
-    DmSipFlow back = tx->flow;
+    Reply *reply = tx->reply;
 
-    dm_address_set_port(&back.remote, tx->reply_port);
-    tx->was_sent = true;
-    dm_tx_send(tx->layer, &back, tx->response, tx->response_len);
+    reply->was_sent = true;
+    dm_tx_send(tx->layer, &reply->flow, reply->text, reply->len);
 }
 
 static void
@@ -158,10 +170,11 @@ static void
 on_timer_g(DmTimer *timer, void *user_data)
 {
     DmServerTx *tx = user_data;
+    Reply *reply = tx->reply;
 
     repeat_response(tx);
-    tx->repeat_us = MIN(tx->repeat_us * 2, DM_TX_T2_US);
-    dm_loop_arm(loop_of(tx), &tx->repeat_timer, tx->repeat_us, on_timer_g, tx);
+    reply->repeat_us = MIN(reply->repeat_us * 2, DM_TX_T2_US);
+    dm_loop_arm(loop_of(tx), &reply->repeat_timer, reply->repeat_us, on_timer_g, tx);
 }
 
 static void
@@ -173,24 +186,24 @@ on_trying_timer(DmTimer *timer, void *user_data)
 /* --- in --- */
 
 static void
-keep_response(DmServerTx *tx, const GString *text)
+keep_response(Reply *reply, const GString *text)
 {
-    g_free(tx->response);
-    tx->response = g_memdup2(text->str, text->len);
-    tx->response_len = (uint32_t)text->len;
-    tx->was_sent = false;
+    g_free(reply->text);
+    reply->text = g_memdup2(text->str, text->len);
+    reply->len = (uint32_t)text->len;
+    reply->was_sent = false;
 }
 
 /* A 100 straight from the request's bytes, in case the user is slow. */
 static void
-prepare_trying(DmServerTx *tx, const char *data, const DmScan *scan)
+prepare_trying(DmServerTx *tx, const DmSipFlow *flow, const char *data, const DmScan *scan)
 {
     GString *text = tx->layer->scratch;
 
     g_string_truncate(text, 0);
-    if (dm_sip_raw_response(data, scan, &tx->flow, 100, NULL, text)) {
-        keep_response(tx, text);
-        dm_loop_arm(loop_of(tx), &tx->repeat_timer, DM_TX_TRYING_US, on_trying_timer, tx);
+    if (dm_sip_raw_response(data, scan, flow, 100, NULL, text)) {
+        keep_response(tx->reply, text);
+        dm_loop_arm(loop_of(tx), &tx->reply->repeat_timer, DM_TX_TRYING_US, on_trying_timer, tx);
     }
 }
 
@@ -203,21 +216,18 @@ dm_server_tx_accept(DmTxLayer *layer,
                     const DmScan *scan)
 {
     DmServerTx *tx = g_new0(DmServerTx, 1);
-    DmSipFlow back;
 
-    dm_sip_response_flow(scan, flow, &back);
     tx->key = *key;
     tx->layer = layer;
-    tx->flow = *flow;
-    tx->flow.fallback = back.fallback;
-    tx->reply_port = dm_address_port(&back.remote);
+    tx->reply = g_new0(Reply, 1);
+    dm_sip_response_flow(scan, flow, &tx->reply->flow);
     tx->is_invite = scan->method == DM_METHOD_INVITE;
     tx->state = tx->is_invite ? PROCEEDING : TRYING;
     tx->acked = true;
     g_hash_table_insert(layer->servers, &tx->key, tx);
     dm_tx_count_active(layer, 1);
     if (tx->is_invite) {
-        prepare_trying(tx, data, scan);
+        prepare_trying(tx, flow, data, scan);
     }
     dm_loop_arm(loop_of(tx), &tx->end_timer, DM_TX_GIVE_UP_US, on_unanswered, tx);
     layer->options.user->on_request(tx, request, layer->options.user_data);
@@ -226,7 +236,7 @@ dm_server_tx_accept(DmTxLayer *layer,
 void
 dm_server_tx_receive_again(DmServerTx *tx)
 {
-    if (tx->was_sent && (tx->state == PROCEEDING || tx->state == COMPLETED)) {
+    if ((tx->state == PROCEEDING || tx->state == COMPLETED) && tx->reply->was_sent) {
         repeat_response(tx);
     }
 }
@@ -236,13 +246,12 @@ dm_server_tx_receive_ack(DmServerTx *tx)
 {
     if (tx->state == COMPLETED) {
         move(tx, CONFIRMED);
-        dm_timer_disarm(&tx->repeat_timer);
-        g_clear_pointer(&tx->response, g_free);
         dm_loop_arm(loop_of(tx),
                     &tx->end_timer,
-                    dm_tx_unreliable_us(&tx->flow, DM_TX_T4_US), /* timer I */
+                    dm_tx_unreliable_us(&tx->reply->flow, DM_TX_T4_US), /* timer I */
                     on_end_timer,
                     tx);
+        forget_reply(tx);
         return true;
     }
     return tx->state == CONFIRMED;
@@ -267,19 +276,17 @@ dm_server_tx_set_user(DmServerTx *tx, const DmServerTxUser *user, void *user_dat
 {
     tx->user = user;
     tx->user_data = user_data;
-}
-
-const DmSipFlow *
-dm_server_tx_flow(const DmServerTx *tx)
-{
-    return &tx->flow;
+    if (user == NULL && tx->state == ACCEPTED) {
+        forget_reply(tx); /* nobody is left to repeat it */
+    }
 }
 
 void
 dm_server_tx_trying(DmServerTx *tx)
 {
-    if (tx->is_invite && tx->state == PROCEEDING && !tx->was_sent && tx->response != NULL) {
-        dm_timer_disarm(&tx->repeat_timer);
+    if (tx->is_invite && tx->state == PROCEEDING && !tx->reply->was_sent &&
+        tx->reply->text != NULL) {
+        dm_timer_disarm(&tx->reply->repeat_timer);
         dm_count(&tx->layer->options.counters[SIP_resp_out_1]);
         send_response(tx);
     }
@@ -289,14 +296,15 @@ dm_server_tx_trying(DmServerTx *tx)
 static void
 arm_after_final(DmServerTx *tx)
 {
+    Reply *reply = tx->reply;
     int64_t end_us = DM_TX_GIVE_UP_US;
 
-    dm_timer_disarm(&tx->repeat_timer);
+    dm_timer_disarm(&reply->repeat_timer);
     if (!tx->is_invite) {
-        end_us = dm_tx_unreliable_us(&tx->flow, DM_TX_GIVE_UP_US);
-    } else if (tx->state == COMPLETED && tx->flow.transport == DM_TRANSPORT_UDP) {
-        tx->repeat_us = DM_TX_T1_US;
-        dm_loop_arm(loop_of(tx), &tx->repeat_timer, tx->repeat_us, on_timer_g, tx);
+        end_us = dm_tx_unreliable_us(&reply->flow, DM_TX_GIVE_UP_US);
+    } else if (tx->state == COMPLETED && reply->flow.transport == DM_TRANSPORT_UDP) {
+        reply->repeat_us = DM_TX_T1_US;
+        dm_loop_arm(loop_of(tx), &reply->repeat_timer, reply->repeat_us, on_timer_g, tx);
     }
     dm_loop_arm(loop_of(tx), &tx->end_timer, end_us, on_end_timer, tx);
 }
@@ -334,8 +342,8 @@ dm_server_tx_respond(DmServerTx *tx, DmSipMessage *response)
     if (tx->state != to && !move(tx, to)) {
         return false;
     }
-    keep_response(tx, text);
-    dm_timer_disarm(&tx->repeat_timer); /* the waiting 100 */
+    keep_response(tx->reply, text);
+    dm_timer_disarm(&tx->reply->repeat_timer); /* the waiting 100 */
     dm_count(&tx->layer->options.counters[SIP_resp_out_1 + status / 100 - 1]);
     send_response(tx);
     if (status >= 200) {
@@ -347,7 +355,7 @@ dm_server_tx_respond(DmServerTx *tx, DmSipMessage *response)
 void
 dm_server_tx_repeat(DmServerTx *tx)
 {
-    if (tx->state == ACCEPTED) {
+    if (tx->state == ACCEPTED && tx->reply != NULL) {
         repeat_response(tx);
     }
 }

@@ -9,9 +9,9 @@
 #include "gateway/sip/transport/transport.h"
 
 /* Client and server transactions of RFC 3261, 17, with RFC 6026, as state tables on the loop's
- * clock. A finished transaction is a key, a timer and the bytes to repeat. One signalling thread.
- * The user is told of events from inside dm_tx_layer_receive() or from timers, never from inside a
- * call of its own. */
+ * clock. A finished transaction is a key, a timer and, as long as they may be wanted, the bytes to
+ * repeat. One signalling thread. The user is told of events from inside dm_tx_layer_receive() or
+ * from timers, never from inside a call of its own. */
 typedef struct DmTxLayer DmTxLayer;
 typedef struct DmServerTx DmServerTx;
 typedef struct DmClientTx DmClientTx;
@@ -70,7 +70,8 @@ typedef struct {
      * 300 to 699 never came (that for a 2xx is the user's to wait for). */
     void (*on_ended)(DmServerTx *tx, bool acked, void *user_data);
 } DmServerTxUser;
-/* Without a user nobody is told, and an unanswered transaction ends by itself after 64*T1. */
+/* Without a user nobody is told, and an unanswered transaction ends by itself after 64*T1. The user
+ * of a 2xx to INVITE leaves when its ACK has come: the 2xx is forgotten then. */
 void dm_server_tx_set_user(DmServerTx *tx, const DmServerTxUser *user, void *user_data);
 /* Sends and remembers; responses are retransmitted as RFC 3261 says (2xx to INVITE are the user's
  * to repeat: call again with dm_server_tx_repeat()). @response stays the caller's. False: refused
@@ -81,7 +82,6 @@ bool dm_server_tx_respond(DmServerTx *tx, DmSipMessage *response);
 void dm_server_tx_trying(DmServerTx *tx);
 /* Sends the last 2xx again (RFC 6026, 7.1: Accepted). */
 void dm_server_tx_repeat(DmServerTx *tx);
-const DmSipFlow *dm_server_tx_flow(const DmServerTx *tx);
 /* Shortcut: builds and sends a bare response, forgets the transaction's user. */
 void dm_server_tx_reject(DmServerTx *tx,
                          const DmSipMessage *request,
