@@ -54,6 +54,21 @@ typedef enum {
     CANCEL_SENT,
 } CancelState;
 
+/* What is said, how, and until when. */
+typedef struct {
+    GString *text; /* the request; after 300 to 699 to INVITE the ACK; NULL: it cannot be printed */
+    DmSipFlow flow;
+    char branch[DM_TX_BRANCH_MAX];
+    CancelState cancel;
+    char *reason; /* of the CANCEL that waits */
+    int64_t repeat_us;
+    DmTimer repeat_timer;  /* A, E */
+    DmTimer connect_timer; /* how long a connection may take before UDP is used instead */
+    bool falls_back;       /* to @datagram_flow, when there is no connection */
+    DmSipFlow datagram_flow;
+    GList link; /* of layer->unanswered, while CALLING */
+} Request;
+
 struct DmClientTx {
     DmTxKey key; /* first: the table is keyed by it */
     DmTxLayer *layer;
@@ -62,18 +77,8 @@ struct DmClientTx {
     unsigned state;
     bool is_invite;
     bool could_not_send;
-    CancelState cancel;
-    char *reason;  /* of the CANCEL that waits */
-    GString *text; /* the request; after 300 to 699 to INVITE the ACK; NULL: nothing to repeat */
-    int64_t repeat_us;
-    DmTimer repeat_timer;  /* A, E */
-    DmTimer end_timer;     /* B, F; D, K, M */
-    DmTimer connect_timer; /* how long a connection may take before UDP is used instead */
-    bool falls_back;       /* to @datagram_flow, when there is no connection */
-    DmSipFlow datagram_flow;
-    GList link; /* of layer->unanswered, while CALLING */
-    DmSipFlow flow;
-    char branch[DM_TX_BRANCH_MAX];
+    DmTimer end_timer; /* B, F; D, K, M */
+    Request *request;  /* NULL: it has its final answer, and nothing is repeated */
 };
 
 static DmLoop *
@@ -85,25 +90,42 @@ loop_of(const DmClientTx *tx)
 const DmSipFlow *
 dm_client_tx_flow(const DmClientTx *tx)
 {
-    return &tx->flow;
+    return &tx->request->flow;
 }
 
 static void
-forget_text(DmClientTx *tx)
+set_text(Request *request, GString *text)
 {
-    if (tx->text != NULL) {
-        g_string_free(tx->text, TRUE);
-        tx->text = NULL;
+    if (request->text != NULL) {
+        g_string_free(request->text, TRUE);
     }
+    request->text = text;
 }
 
 static void
 no_longer_unanswered(DmClientTx *tx)
 {
-    dm_timer_disarm(&tx->connect_timer);
-    if (tx->link.data != NULL) {
-        g_queue_unlink(&tx->layer->unanswered, &tx->link);
-        tx->link.data = NULL;
+    Request *request = tx->request;
+
+    if (request == NULL) {
+        return;
+    }
+    dm_timer_disarm(&request->connect_timer);
+    if (request->link.data != NULL) {
+        g_queue_unlink(&tx->layer->unanswered, &request->link);
+        request->link.data = NULL;
+    }
+}
+
+static void
+forget_request(DmClientTx *tx)
+{
+    if (tx->request != NULL) {
+        no_longer_unanswered(tx);
+        dm_timer_disarm(&tx->request->repeat_timer);
+        set_text(tx->request, NULL);
+        g_free(tx->request->reason);
+        g_clear_pointer(&tx->request, g_free);
     }
 }
 
@@ -112,11 +134,8 @@ dm_client_tx_free(void *data)
 {
     DmClientTx *tx = data;
 
-    no_longer_unanswered(tx);
-    dm_timer_disarm(&tx->repeat_timer);
     dm_timer_disarm(&tx->end_timer);
-    forget_text(tx);
-    g_free(tx->reason);
+    forget_request(tx);
     g_free(tx);
 }
 
@@ -156,7 +175,7 @@ static void
 fail(DmClientTx *tx, DmTxFailure failure)
 {
     move(tx, TERMINATED);
-    dm_timer_disarm(&tx->repeat_timer);
+    forget_request(tx);
     dm_timer_disarm(&tx->end_timer);
     if (failure == DM_TX_TIMEOUT) {
         dm_count(&tx->layer->options.counters[SIP_tx_timeout]);
@@ -173,7 +192,7 @@ on_failure_timer(DmTimer *timer, void *user_data)
 {
     DmClientTx *tx = user_data;
 
-    if (tx->could_not_send && tx->falls_back) {
+    if (tx->could_not_send && tx->request->falls_back) {
         fall_back(tx);
     } else {
         fail(tx, tx->could_not_send ? DM_TX_TRANSPORT : DM_TX_TIMEOUT);
@@ -184,7 +203,7 @@ void
 dm_client_tx_fail_soon(DmClientTx *tx)
 {
     tx->could_not_send = true;
-    dm_timer_disarm(&tx->repeat_timer);
+    dm_timer_disarm(&tx->request->repeat_timer);
     dm_loop_arm(loop_of(tx), &tx->end_timer, 0, on_failure_timer, tx);
 }
 
@@ -203,8 +222,10 @@ on_end_timer(DmTimer *timer, void *user_data)
 static void
 repeat_request(DmClientTx *tx)
 {
+    const Request *request = tx->request;
+
     dm_count(&tx->layer->options.counters[SIP_repeat_out_request]);
-    dm_tx_send(tx->layer, &tx->flow, tx->text->str, tx->text->len);
+    dm_tx_send(tx->layer, &request->flow, request->text->str, request->text->len);
 }
 
 /* A doubles without limit; E up to T2, and is T2 once a provisional has come (RFC 3261, 17.1.2.2).
@@ -213,34 +234,37 @@ static void
 on_repeat_timer(DmTimer *timer, void *user_data)
 {
     DmClientTx *tx = user_data;
+    int64_t *repeat_us = &tx->request->repeat_us;
 
     repeat_request(tx);
-    tx->repeat_us *= 2;
+    *repeat_us *= 2;
     if (!tx->is_invite) {
-        tx->repeat_us = tx->state == PROCEEDING ? DM_TX_T2_US : MIN(tx->repeat_us, DM_TX_T2_US);
+        *repeat_us = tx->state == PROCEEDING ? DM_TX_T2_US : MIN(*repeat_us, DM_TX_T2_US);
     }
-    dm_loop_arm(loop_of(tx), &tx->repeat_timer, tx->repeat_us, on_repeat_timer, tx);
+    dm_loop_arm(loop_of(tx), &tx->request->repeat_timer, *repeat_us, on_repeat_timer, tx);
 }
 
-/* Begins with the request in @tx->text. */
+/* Begins with the text in @tx->request. */
 static void
 begin(DmClientTx *tx, DmSpan method)
 {
     DmTxLayer *layer = tx->layer;
-    DmSpan branch = {tx->branch, strlen(tx->branch)};
+    Request *request = tx->request;
+    DmSpan branch = {request->branch, strlen(request->branch)};
 
     dm_tx_key_client(&layer->secret, branch, method, &tx->key);
     g_hash_table_insert(layer->clients, &tx->key, tx);
     dm_tx_count_active(layer, 1);
-    tx->link.data = tx;
-    g_queue_push_tail_link(&layer->unanswered, &tx->link);
-    if (tx->text == NULL || !dm_tx_send(layer, &tx->flow, tx->text->str, tx->text->len)) {
+    request->link.data = tx;
+    g_queue_push_tail_link(&layer->unanswered, &request->link);
+    if (request->text == NULL ||
+        !dm_tx_send(layer, &request->flow, request->text->str, request->text->len)) {
         dm_client_tx_fail_soon(tx);
         return;
     }
-    if (tx->flow.transport == DM_TRANSPORT_UDP) {
-        tx->repeat_us = DM_TX_T1_US;
-        dm_loop_arm(loop_of(tx), &tx->repeat_timer, tx->repeat_us, on_repeat_timer, tx);
+    if (request->flow.transport == DM_TRANSPORT_UDP) {
+        request->repeat_us = DM_TX_T1_US;
+        dm_loop_arm(loop_of(tx), &request->repeat_timer, request->repeat_us, on_repeat_timer, tx);
     }
     dm_loop_arm(loop_of(tx), &tx->end_timer, DM_TX_GIVE_UP_US, on_failure_timer, tx);
 }
@@ -248,7 +272,7 @@ begin(DmClientTx *tx, DmSpan method)
 static void
 run(DmClientTx *tx, DmSpan method)
 {
-    dm_tx_count_request(tx->layer, false, tx->flow.transport, dm_method_parse(method));
+    dm_tx_count_request(tx->layer, false, tx->request->flow.transport, dm_method_parse(method));
     begin(tx, method);
 }
 
@@ -258,9 +282,10 @@ static size_t
 room(const DmClientTx *tx)
 {
     const DmSipWire *wire = &tx->layer->options.wire;
+    const DmSipFlow *flow = &tx->request->flow;
 
-    return tx->flow.transport == DM_TRANSPORT_UDP && wire->ops->max_request_bytes != NULL
-               ? wire->ops->max_request_bytes(wire->wire, tx->flow.listener)
+    return flow->transport == DM_TRANSPORT_UDP && wire->ops->max_request_bytes != NULL
+               ? wire->ops->max_request_bytes(wire->wire, flow->listener)
                : 0;
 }
 
@@ -271,7 +296,7 @@ on_connect_timer(DmTimer *timer, void *user_data)
     const DmSipWire *wire = &tx->layer->options.wire;
 
     if (wire->ops->give_up_connecting != NULL) {
-        wire->ops->give_up_connecting(wire->wire, &tx->flow);
+        wire->ops->give_up_connecting(wire->wire, &tx->request->flow);
     }
 }
 
@@ -280,25 +305,26 @@ static bool
 go_by_tcp(DmClientTx *tx, GString *text)
 {
     const DmSipWire *wire = &tx->layer->options.wire;
+    Request *request = tx->request;
     char via[DM_TX_VIA_MAX];
     DmSipFlow tcp;
 
-    if (!wire->ops->flow_to(wire->wire, -1, DM_TRANSPORT_TCP, &tx->flow.remote, &tcp)) {
+    if (!wire->ops->flow_to(wire->wire, -1, DM_TRANSPORT_TCP, &request->flow.remote, &tcp)) {
         return false;
     }
-    tx->datagram_flow = tx->flow;
-    tx->falls_back = true;
-    tx->flow = tcp;
-    dm_tx_make_via(tx->layer, &tx->flow, via, tx->branch);
+    request->datagram_flow = request->flow;
+    request->falls_back = true;
+    request->flow = tcp;
+    dm_tx_make_via(tx->layer, &request->flow, via, request->branch);
     dm_request_text_replace_via(text, via);
-    dm_loop_arm(loop_of(tx), &tx->connect_timer, DM_TX_CONNECT_US, on_connect_timer, tx);
+    dm_loop_arm(loop_of(tx), &request->connect_timer, DM_TX_CONNECT_US, on_connect_timer, tx);
     return true;
 }
 
 static DmSipCounterId
 what_was_done(const DmClientTx *tx, const DmFit *fit)
 {
-    if (tx->falls_back) {
+    if (tx->request->falls_back) {
         return SIP_oversize_tcp;
     }
     if (fit->too_long) {
@@ -333,18 +359,19 @@ static void
 fall_back(DmClientTx *tx)
 {
     DmTxLayer *layer = tx->layer;
-    const char *space = strchr(tx->text->str, ' ');
-    g_autofree char *method = g_strndup(tx->text->str, (gsize)(space - tx->text->str));
+    Request *request = tx->request;
+    const char *line = request->text->str;
+    g_autofree char *method = g_strndup(line, (gsize)(strchr(line, ' ') - line));
     char via[DM_TX_VIA_MAX];
 
     g_hash_table_steal(layer->clients, &tx->key);
     dm_tx_count_active(layer, -1);
     no_longer_unanswered(tx);
-    tx->falls_back = false;
     tx->could_not_send = false;
-    tx->flow = tx->datagram_flow;
-    dm_tx_make_via(layer, &tx->flow, via, tx->branch);
-    dm_request_text_replace_via(tx->text, via);
+    request->falls_back = false;
+    request->flow = request->datagram_flow;
+    dm_tx_make_via(layer, &request->flow, via, request->branch);
+    dm_request_text_replace_via(request->text, via);
     dm_count(&layer->options.counters[SIP_oversize_tcp_failed]);
     begin(tx, (DmSpan){method, strlen(method)});
     if (tx->user != NULL && tx->user->on_no_tcp != NULL) {
@@ -360,8 +387,9 @@ new_tx(DmTxLayer *layer, const DmSipFlow *flow, const DmClientTxUser *user, void
     tx->layer = layer;
     tx->user = user;
     tx->user_data = user_data;
-    tx->flow = *flow;
     tx->state = CALLING;
+    tx->request = g_new0(Request, 1);
+    tx->request->flow = *flow;
     return tx;
 }
 
@@ -380,12 +408,12 @@ dm_client_tx_start_fit(DmTxLayer *layer,
     char via[DM_TX_VIA_MAX];
 
     tx->is_invite = strcmp(method, "INVITE") == 0;
-    dm_tx_make_via(layer, flow, via, tx->branch);
+    dm_tx_make_via(layer, flow, via, tx->request->branch);
     g_string_truncate(text, 0);
     if (dm_sip_message_print(request, text)) {
         dm_request_text_add_via(text, via);
         fit_into_datagram(tx, text, fit);
-        tx->text = g_string_new_len(text->str, (gssize)text->len);
+        tx->request->text = g_string_new_len(text->str, (gssize)text->len);
     }
     run(tx, (DmSpan){method, strlen(method)});
     return tx;
@@ -429,26 +457,27 @@ dm_client_tx_forget_user(DmClientTx *tx)
 static void
 send_cancel(DmClientTx *invite)
 {
-    DmClientTx *tx = new_tx(invite->layer, &invite->flow, NULL, NULL);
+    Request *of = invite->request;
+    DmClientTx *tx = new_tx(invite->layer, &of->flow, NULL, NULL);
 
-    memcpy(tx->branch, invite->branch, sizeof(tx->branch));
-    tx->text = g_string_sized_new(512);
-    dm_request_text_derive(invite->text, "CANCEL", NULL, invite->reason, tx->text);
+    memcpy(tx->request->branch, of->branch, sizeof(of->branch));
+    tx->request->text = g_string_sized_new(512);
+    dm_request_text_derive(of->text, "CANCEL", NULL, of->reason, tx->request->text);
     run(tx, (DmSpan){"CANCEL", 6});
-    invite->cancel = CANCEL_SENT;
-    g_clear_pointer(&invite->reason, g_free);
+    of->cancel = CANCEL_SENT;
+    g_clear_pointer(&of->reason, g_free);
     dm_loop_arm(loop_of(invite), &invite->end_timer, DM_TX_GIVE_UP_US, on_failure_timer, invite);
 }
 
 void
 dm_client_tx_cancel(DmClientTx *tx, const char *reason)
 {
-    if (!tx->is_invite || tx->cancel != CANCEL_NOT_WANTED || tx->could_not_send ||
-        (tx->state != CALLING && tx->state != PROCEEDING)) {
+    if (!tx->is_invite || (tx->state != CALLING && tx->state != PROCEEDING) ||
+        tx->request->cancel != CANCEL_NOT_WANTED || tx->could_not_send) {
         return;
     }
-    tx->reason = g_strdup(reason);
-    tx->cancel = CANCEL_WHEN_PROVISIONAL;
+    tx->request->reason = g_strdup(reason);
+    tx->request->cancel = CANCEL_WHEN_PROVISIONAL;
     if (tx->state == PROCEEDING) {
         send_cancel(tx);
     }
@@ -477,12 +506,12 @@ receive_provisional(DmClientTx *tx, DmSipMessage *response, const DmScan *scan)
     if (tx->state == CALLING) {
         move(tx, PROCEEDING);
         if (tx->is_invite) {
-            dm_timer_disarm(&tx->repeat_timer);
+            dm_timer_disarm(&tx->request->repeat_timer);
             dm_timer_disarm(&tx->end_timer);
             end_if_abandoned(tx);
         }
     }
-    if (tx->cancel == CANCEL_WHEN_PROVISIONAL) {
+    if (tx->request->cancel == CANCEL_WHEN_PROVISIONAL) {
         send_cancel(tx);
     }
     tell(tx, response, scan);
@@ -492,33 +521,34 @@ receive_provisional(DmClientTx *tx, DmSipMessage *response, const DmScan *scan)
 static void
 acknowledge(DmClientTx *tx, const DmScan *scan)
 {
+    Request *request = tx->request;
     GString *ack = g_string_sized_new(512);
 
-    dm_request_text_derive(tx->text, "ACK", &scan->to, NULL, ack);
-    forget_text(tx);
-    tx->text = ack;
-    dm_tx_count_request(tx->layer, false, tx->flow.transport, DM_METHOD_ACK);
-    dm_tx_send(tx->layer, &tx->flow, ack->str, ack->len);
+    dm_request_text_derive(request->text, "ACK", &scan->to, NULL, ack);
+    set_text(request, ack);
+    dm_tx_count_request(tx->layer, false, request->flow.transport, DM_METHOD_ACK);
+    dm_tx_send(tx->layer, &request->flow, ack->str, ack->len);
 }
 
 static void
 receive_final(DmClientTx *tx, DmSipMessage *response, const DmScan *scan)
 {
+    const DmSipFlow *way = &tx->request->flow;
     int64_t end_us;
 
-    dm_timer_disarm(&tx->repeat_timer);
+    dm_timer_disarm(&tx->request->repeat_timer);
     if (tx->is_invite && scan->status < 300) {
         move(tx, ACCEPTED);
-        forget_text(tx);
         end_us = DM_TX_GIVE_UP_US; /* timer M */
+        forget_request(tx);
     } else if (tx->is_invite) {
         move(tx, COMPLETED);
         acknowledge(tx, scan);
-        end_us = dm_tx_unreliable_us(&tx->flow, DM_TX_GIVE_UP_US); /* timer D */
+        end_us = dm_tx_unreliable_us(way, DM_TX_GIVE_UP_US); /* timer D */
     } else {
         move(tx, COMPLETED);
-        forget_text(tx);
-        end_us = dm_tx_unreliable_us(&tx->flow, DM_TX_T4_US); /* timer K */
+        end_us = dm_tx_unreliable_us(way, DM_TX_T4_US); /* timer K */
+        forget_request(tx);
     }
     dm_loop_arm(loop_of(tx), &tx->end_timer, end_us, on_end_timer, tx);
     tell(tx, response, scan);
