@@ -11,6 +11,7 @@ void
 dm_stage_relay(DmPacket *packet, DmRtpContinuity *out)
 {
     const DmPathRule *rule = &packet->rule;
+    bool was_marked = packet->rtp.marker;
 
     packet->rtp.pt = rule->pt_out;
     packet->rtp.timestamp = rescale(packet->rtp.timestamp, rule->clock_in_hz, rule->clock_out_hz);
@@ -19,5 +20,7 @@ dm_stage_relay(DmPacket *packet, DmRtpContinuity *out)
                            rule->clock_out_hz,
                            (rule->ops & DM_PATH_EVENT) != 0,
                            packet->now_us);
+    /* RFC 3551, 4.1: a marker is for speech that begins. */
+    packet->rtp.marker = rule->codec == DM_CODEC_CN ? was_marked : packet->rtp.marker;
     dm_rtp_rewrite(packet->bytes, &packet->rtp);
 }

@@ -6,6 +6,10 @@
 #define MAX_DROPOUT  3000
 #define MAX_MISORDER 100
 
+/* Time that goes on by more than this share of a second, with no packet missing: the source paused.
+ */
+#define PAUSE_SHARE 5
+
 /* The least we let pass between the last packet of one source and the first of the next. */
 #define MIN_STEP_MS 20
 
@@ -113,6 +117,8 @@ dm_rtp_continuity_next(DmRtpContinuity *continuity,
     } else if (step > 0 && progress < 0 && !is_event) {
         join_timestamps(continuity, packet, clock_hz, now_us);
         progress = 1;
+    } else if (step == 1 && progress > (int32_t)(clock_hz / PAUSE_SHARE) && !is_event) {
+        packet->marker = true;
     }
     packet->ssrc = continuity->ssrc;
     packet->sequence = (uint16_t)(packet->sequence + continuity->sequence_offset);

@@ -32,8 +32,10 @@ void dm_rtp_continuity_init(DmRtpContinuity *continuity,
 void dm_rtp_continuity_splice(DmRtpContinuity *continuity);
 
 /* Turns SSRC, sequence number, timestamp and, at a join, the marker of a packet from the source
- * into those of our stream. @clock_hz: of the timestamps of our stream, in which @packet's already
- * is. @is_event: a telephone event, whose timestamp stands still while its sequence number moves.
+ * into those of our stream. The first packet after a pause has a marker, whether or not its source
+ * has set it (RFC 3551, 4.1): phones that come back from hold forget it. @clock_hz: of the
+ * timestamps of our stream, in which @packet's already is. @is_event: a telephone event, whose
+ * timestamp stands still while its sequence number moves.
  */
 void dm_rtp_continuity_next(DmRtpContinuity *continuity,
                             DmRtpPacket *packet,

@@ -462,6 +462,46 @@ test_plan_follows_the_way_of_keys(void)
     g_assert_cmpuint(plan.event_pt, ==, 0);
 }
 
+/*
+ * Relay
+ */
+
+static bool
+is_marked(DmRtpContinuity *out, DmCodec codec, uint16_t sequence, uint32_t timestamp)
+{
+    uint8_t bytes[DM_RTP_HEADER_LEN] = {0};
+    DmPacket packet = {
+        .bytes = bytes,
+        .len = sizeof bytes,
+        .rtp = {.sequence = sequence, .timestamp = timestamp, .ssrc = 7},
+        .rule = {.ops = DM_PATH_FORWARD,
+                 .codec = (uint8_t)codec,
+                 .clock_in_hz = 8000,
+                 .clock_out_hz = 8000},
+        .now_us = timestamp * SEC / 8000,
+    };
+
+    dm_stage_relay(&packet, out);
+    return packet.rtp.marker;
+}
+
+static void
+test_speech_that_begins_is_marked(void)
+{
+    DmRtpContinuity out;
+
+    g_test_summary("MED-3 MED-9, RFC 3551, 4.1: speech after a pause has a marker, comfort noise "
+                   "has none, wherever it comes");
+
+    dm_rtp_continuity_init(&out, 99, 1, 2);
+    g_assert_false(is_marked(&out, DM_CODEC_CN, 1, 0));
+    g_assert_false(is_marked(&out, DM_CODEC_PCMU, 2, 160));
+    g_assert_false(is_marked(&out, DM_CODEC_CN, 3, 320));
+    g_assert_false(is_marked(&out, DM_CODEC_CN, 4, 8320));
+    g_assert_true(is_marked(&out, DM_CODEC_PCMU, 5, 16320));
+    g_assert_false(is_marked(&out, DM_CODEC_PCMU, 6, 16480));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -470,6 +510,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/plan/relay-first",
                     test_plan_relays_what_both_have_before_it_transcodes);
     g_test_add_func("/media/plan/by-name", test_plan_knows_unnamed_codecs_by_name);
+    g_test_add_func("/media/relay/marker", test_speech_that_begins_is_marked);
     g_test_add_func("/media/dtmf/press", test_a_press_is_one_digit_however_it_arrives);
     g_test_add_func("/media/dtmf/long", test_a_long_press_is_one_digit);
     g_test_add_func("/media/dtmf/clock", test_durations_are_in_the_others_clock);

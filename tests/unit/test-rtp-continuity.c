@@ -63,6 +63,24 @@ test_new_source_goes_on_where_the_old_one_stopped(void)
 }
 
 static void
+test_a_pause_is_marked(void)
+{
+    DmRtpContinuity out;
+
+    g_test_summary("MED-3, RFC 3551, 4.1: the first packet after a pause has a marker, though its "
+                   "source forgot; what the network lost is no pause, and a key is none");
+
+    dm_rtp_continuity_init(&out, 99, 1000, 5000);
+    next(&out, 7, 50, 0, 0);
+    g_assert_false(next(&out, 7, 51, 160, 20).marker);
+    g_assert_true(next(&out, 7, 52, 160 + 1000 * 8, 1020).marker);
+    g_assert_false(next(&out, 7, 53, 320 + 1000 * 8, 1040).marker);
+    g_assert_false(next(&out, 7, 63, 320 + 1400 * 8, 1440).marker); /* nine are missing */
+    g_assert_false(next_event(&out, 64, 320 + 2400 * 8, 2440).marker);
+    g_assert_false(next(&out, 7, 65, 320 + 2420 * 8, 2460).marker);
+}
+
+static void
 test_source_that_starts_over_is_joined(void)
 {
     DmRtpContinuity out;
@@ -140,6 +158,7 @@ main(int argc, char **argv)
     g_test_add_func("/rtp/continuity/starts-over", test_source_that_starts_over_is_joined);
     g_test_add_func("/rtp/continuity/timestamp", test_timestamp_never_goes_back);
     g_test_add_func("/rtp/continuity/pause", test_pause_takes_its_time);
+    g_test_add_func("/rtp/continuity/marker", test_a_pause_is_marked);
     g_test_add_func("/rtp/continuity/event", test_event_keeps_its_timestamp);
     g_test_add_func("/rtp/continuity/sender-report", test_sender_report_time_runs_with_the_clock);
     return g_test_run();
