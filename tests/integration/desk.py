@@ -45,15 +45,20 @@ class Rtp(threading.Thread):
         while not self.stopped:
             ready, _, _ = select.select([self.socket], [], [], max(0, next_at - time.monotonic()))
             if ready:
-                data = self.socket.recv(2048)
-                _, _, seq, stamp, ssrc = struct.unpack("!BBHII", data[:12])
-                self.heard.append((time.monotonic(), ssrc, seq, stamp, data[12]))
+                self.keep(self.socket.recv(2048))
             if time.monotonic() >= next_at:
                 next_at += 0.02
                 sequence += 1
                 if self.to:
                     head = struct.pack("!BBHII", 0x80, 0, sequence & 0xFFFF, sequence * 160, 0x1234)
-                    self.socket.sendto(head + self.voice, self.to)
+                    self.socket.sendto(head + self.payload(sequence), self.to)
+
+    def payload(self, number):
+        return self.voice
+
+    def keep(self, data):
+        _, _, seq, stamp, ssrc = struct.unpack("!BBHII", data[:12])
+        self.heard.append((time.monotonic(), ssrc, seq, stamp, data[12]))
 
     def stop(self):
         self.stopped = True
@@ -81,12 +86,12 @@ class Dialog:
 
 
 class Desk:
-    def __init__(self, voice=1):
+    def __init__(self, voice=1, rtp=None):
         self.peer = wire.Peer()
-        self.rtp = Rtp(voice)
+        self.rtp = rtp or Rtp(voice)
         self.dialogs = {}
         self.answers = {}  # (Call-ID, CSeq with method) -> final responses
-        self.rings = False  # instead of answering at once
+        self.rings = False  # instead of answering at once; "early": with its voice
         self.stopped = False
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -106,6 +111,7 @@ class Desk:
         port = re.search(r"^m=audio (\d+)", text, re.M)
         if port:
             self.rtp.to = ("127.0.0.1", int(port.group(1)))
+            self.described = text
 
     # what comes
 
@@ -149,9 +155,13 @@ class Desk:
         self.respond(text, dialog, with_sdp=method == "INVITE" and "application/sdp" in text)
 
     def ring(self, text, method, dialog):
-        if method == "INVITE":
+        if method == "INVITE" and self.rings == "early":
+            self.listen_to(text)
+            self.respond(text, dialog, True, "183 Session Progress")
+        elif method == "INVITE":
             self.respond(text, dialog, False, "180 Ringing")
         elif method == "CANCEL":
+            self.rtp.to = None if self.rings == "early" else self.rtp.to
             dialog.reason = header(text, "Reason")
             dialog.ended = True
             self.respond(text, dialog, False)
@@ -172,6 +182,7 @@ class Desk:
             self.gateway,
         )
 
+    described = ""  # the last message with a description
     allow = ""  # a header, as a whole line
     gateway = ("127.0.0.1", 0)  # where everything goes
 

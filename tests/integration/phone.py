@@ -66,9 +66,11 @@ def is_whole(path):
 class Phone(lab.Process):
     """One baresip that answers by itself and can dial."""
 
-    def __init__(self, directory, codec, tone_hz, extra="", aor=None, settings="", host="127.0.0.1"):
+    def __init__(self, directory, codec, tone_hz, extra="", aor=None, settings="", host="127.0.0.1",
+                 answers="auto"):
         """aor: whom it is at whose server, "sip:me@127.0.0.1:5060;transport=tcp"; alone when there is none. extra: of
-        the account. settings: lines of the configuration. host: where it listens."""
+        the account. settings: lines of the configuration. host: where it listens. answers: "auto"; "early": with 183 and its tone, "manual": with 180, and
+        both with 200 when told to."""
         self.dir = directory
         self.dir.mkdir()
         # baresip takes the port above its SIP port for TLS.
@@ -82,7 +84,7 @@ class Phone(lab.Process):
                           control=self.control, directory=self.dir, rate=rate) + settings
         )
         (self.dir / "accounts").write_text(
-            f"<{aor or f'sip:phone@{host}:{self.port}'}>;regint={60 if aor else 0};answermode=auto"
+            f"<{aor or f'sip:phone@{host}:{self.port}'}>;regint={60 if aor else 0};answermode={answers}"
             f";audio_codecs={codec}{extra}\n"
         )
         (self.dir / "contacts").write_text("")
