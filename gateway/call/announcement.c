@@ -50,6 +50,7 @@ describe(DmCall *call)
 {
     DmParty *a = call->a;
     g_autoptr(DmSdp) answer = NULL;
+    DmSdpPolicy policy;
 
     if (call->early_told) {
         return a->agreed != NULL && call->session != NULL;
@@ -58,7 +59,8 @@ describe(DmCall *call)
         return false;
     }
     dm_party_set_policy(a, call, DM_SIDE_A, true);
-    if (dm_sdp_answer_across(a->theirs, &a->policy, NULL, &answer) != DM_SDP_OK) {
+    policy = dm_party_policy(a);
+    if (dm_sdp_answer_across(a->theirs, &policy, NULL, &answer) != DM_SDP_OK) {
         return false;
     }
     dm_party_set_ours(a, answer, true);

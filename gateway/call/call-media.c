@@ -414,5 +414,5 @@ dm_parties_bridge(const DmParty *a, const DmParty *b)
     if (at_a.is_t38 || at_b.is_t38) {
         return (at_a.is_t38 || dm_fax_has_g711(a)) && (at_b.is_t38 || dm_fax_has_g711(b));
     }
-    return flows(&at_a, &at_b, b->policy.transcode) && flows(&at_b, &at_a, b->policy.transcode);
+    return flows(&at_a, &at_b, b->transcode) && flows(&at_b, &at_a, b->transcode);
 }

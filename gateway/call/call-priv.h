@@ -22,35 +22,42 @@ typedef enum {
     DM_CALL_N_STATES,
 } DmCallState;
 
+/* What only a leg with SRTP or ICE has. */
+typedef struct {
+    DmSdpKeying keying;
+    DmFingerprint fingerprint; /* ours, for DTLS; none while there is no media session */
+} DmPartySecurity;
+
 /* One leg of the call, with its place on the trunk and what was said about media on it. */
 typedef struct {
     DmCall *call; /* it talks in; another than @home after a transfer */
-    DmSide side;  /* in @call */
     DmCall *home; /* whose record is about it */
+    DmSide side;  /* in @call */
     DmSide home_side;
     DmLeg *leg; /* not owned; NULL once it is gone */
     unsigned state;
-    DmTrunk *trunk;              /* one reference */
-    const DmTrunkConfig *config; /* of the call's configuration, whatever the trunk has now */
-    const DmTrunkConfig *media;  /* whose media settings hold: its own, but of who only stands for
-                                    another (transfer.c) */
-    bool has_place;              /* on the trunk */
     unsigned endpoint;
+    DmTrunk *trunk;                /* one reference */
+    const DmTrunkConfig *config;   /* of the call's configuration, whatever the trunk has now */
+    const DmTrunkConfig *media;    /* whose media settings hold: its own, but of who only stands for
+                                      another (transfer.c) */
     int64_t started_us;            /* monotonic */
     DmRecordAttempt *attempt;      /* the record's; B only */
+    struct DmTransfer *awaited_by; /* which wants it, once it may come; NULL: none */
+    bool has_place;                /* on the trunk */
     bool provisional;              /* anything at all came back */
     bool leaves_us_waiting;        /* it was asked for a transfer and never told the outcome */
-    struct DmTransfer *awaited_by; /* which wants it, once it may come; NULL: none */
 
-    DmSdpPolicy policy;
-    DmSrtpPolicy srtp; /* the trunk's, or what is tried once in its place */
-    DmSdpKeying keying;
-    GArray *codecs; /* DmCodec; what policy.codecs points to when the trunk's list was narrowed */
+    bool transcode;            /* these two: dm_party_set_policy() */
+    DmAddress local_rtp;       /* ours toward it, advertised */
+    DmSrtpPolicy srtp;         /* the trunk's, or what is tried once in its place */
+    DmMediaDirection wish;     /* the peer's own last wish, from its offers: not what it answered */
+    bool ours_was_answer;      /* @ours, to @theirs */
+    DmPartySecurity *security; /* NULL: never any */
+    GArray *codecs;            /* DmCodec, in place of the trunk's list; NULL: that one */
     GPtrArray *rivals;    /* DmSdp, what other phones of the same call have described; NULL: none */
     DmSdp *ours, *theirs; /* last sent and received, agreed or about to be */
-    bool ours_was_answer; /* to @theirs */
-    DmMediaDirection wish; /* the peer's own last wish, from its offers: not what it answered */
-    DmPacked *agreed;      /* last: dm_party_spec(); NULL: nothing */
+    DmPacked *agreed;     /* last: dm_party_spec(); NULL: nothing */
 } DmParty;
 
 /* A media session, open or closing. */

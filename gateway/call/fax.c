@@ -152,10 +152,10 @@ stay_in_g711(DmCall *call)
 static bool
 answer_speech(DmParty *party, const DmSdp *offer)
 {
+    const DmSdpPolicy policy = dm_party_policy(party);
     g_autoptr(DmSdp) answer = NULL;
 
-    if (dm_sdp_answer_across(offer, &party->policy, other_of(party)->theirs, &answer) !=
-            DM_SDP_OK ||
+    if (dm_sdp_answer_across(offer, &policy, other_of(party)->theirs, &answer) != DM_SDP_OK ||
         dm_party_take(party, answer, offer, true) != DM_SDP_OK) {
         return false;
     }
@@ -184,9 +184,10 @@ static bool
 answer_alone(DmParty *party, const DmSdp *offer)
 {
     DmCall *call = party->call;
+    const DmSdpPolicy policy = dm_party_policy(party);
     g_autoptr(DmSdp) answer = NULL;
 
-    if (dm_t38_answer_across(offer, &party->policy, NULL, &answer) != DM_SDP_OK ||
+    if (dm_t38_answer_across(offer, &policy, NULL, &answer) != DM_SDP_OK ||
         dm_party_take(party, answer, offer, true) != DM_SDP_OK) {
         return false;
     }

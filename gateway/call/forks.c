@@ -23,10 +23,10 @@ n_rivals(const DmParty *callee)
 static DmAddress
 address_of(const DmParty *callee, const DmSdp *sdp)
 {
+    const DmSdpPolicy policy = dm_party_policy(callee);
     DmMediaSideSpec spec = {0};
 
-    if (callee->ours == NULL ||
-        dm_sdp_side_spec(callee->ours, sdp, &callee->policy, &spec) != DM_SDP_OK) {
+    if (callee->ours == NULL || dm_sdp_side_spec(callee->ours, sdp, &policy, &spec) != DM_SDP_OK) {
         return (DmAddress){0};
     }
     return spec.remote_rtp;

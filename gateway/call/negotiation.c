@@ -19,12 +19,14 @@ dm_negotiate_check_caller(DmCall *call)
     DmParty *a = call->a;
     DmSdp *answer = NULL;
     DmSdpVerdict verdict;
+    DmSdpPolicy policy;
 
     if (a->theirs == NULL) {
         return DM_SDP_OK;
     }
     dm_party_set_policy(a, NULL, DM_SIDE_A, false);
-    verdict = dm_sdp_answer_across(a->theirs, &a->policy, NULL, &answer);
+    policy = dm_party_policy(a);
+    verdict = dm_sdp_answer_across(a->theirs, &policy, NULL, &answer);
     dm_sdp_unref(answer);
     return verdict;
 }
@@ -64,15 +66,15 @@ narrow_codecs(DmParty *callee, bool transcode)
 
 /* No offer from the caller: ours, or none either (SIG-11). */
 static DmSdpVerdict
-offer_from_policy(DmParty *callee, DmSdp **out_offer)
+offer_from_policy(const DmParty *callee, const DmSdpPolicy *policy, DmSdp **out_offer)
 {
-    if (callee->policy.n_codecs == 0) {
+    if (policy->n_codecs == 0) {
         return DM_SDP_NO_COMMON_CODEC;
     }
     if (callee->config->sip.delayed_offer == DM_DELAYED_TRANSPARENT) {
         return DM_SDP_OK;
     }
-    *out_offer = dm_sdp_offer_from_policy(&callee->policy, DM_MEDIA_BOTH, NULL);
+    *out_offer = dm_sdp_offer_from_policy(policy, DM_MEDIA_BOTH, NULL);
     return DM_SDP_OK;
 }
 
@@ -83,15 +85,16 @@ dm_negotiate_first_offer(DmParty *callee)
     bool transcode = dm_negotiate_may_transcode(call, callee->config);
     g_autoptr(DmSdp) offer = NULL;
     DmSdpVerdict verdict;
+    DmSdpPolicy policy;
 
     dm_party_set_policy(call->a, call, DM_SIDE_A, transcode);
     if (call->a->theirs == NULL) {
         narrow_codecs(callee, transcode);
     }
     dm_party_set_policy(callee, call, DM_SIDE_B, transcode);
-    verdict = call->a->theirs != NULL
-                  ? dm_sdp_offer_across(call->a->theirs, &callee->policy, NULL, &offer)
-                  : offer_from_policy(callee, &offer);
+    policy = dm_party_policy(callee);
+    verdict = call->a->theirs != NULL ? dm_sdp_offer_across(call->a->theirs, &policy, NULL, &offer)
+                                      : offer_from_policy(callee, &policy, &offer);
     if (verdict == DM_SDP_OK && offer != NULL) {
         dm_party_set_ours(callee, offer, false);
     }
@@ -110,6 +113,7 @@ static DmSdpVerdict
 prepare_caller(DmCall *call, bool final)
 {
     DmParty *a = call->a;
+    const DmSdpPolicy policy = dm_party_policy(a);
     g_autoptr(DmSdp) sdp = NULL;
     DmSdpVerdict verdict;
 
@@ -117,9 +121,9 @@ prepare_caller(DmCall *call, bool final)
         return DM_SDP_OK;
     }
     if (a->theirs == NULL) {
-        verdict = dm_sdp_offer_across(call->b->theirs, &a->policy, NULL, &sdp);
+        verdict = dm_sdp_offer_across(call->b->theirs, &policy, NULL, &sdp);
     } else {
-        verdict = dm_sdp_answer_across(a->theirs, &a->policy, call->b->theirs, &sdp);
+        verdict = dm_sdp_answer_across(a->theirs, &policy, call->b->theirs, &sdp);
     }
     if (verdict == DM_SDP_OK) {
         dm_party_set_ours(a, sdp, a->theirs != NULL);
@@ -142,11 +146,12 @@ check_bridge(const DmCall *call)
 static bool
 may_catch_up(DmCall *call)
 {
+    const DmSdpPolicy policy = dm_party_policy(call->a);
     g_autoptr(DmSdp) offer = NULL;
 
     call->caller_is_behind =
         call->early_told &&
-        dm_sdp_offer_across(call->b->theirs, &call->a->policy, call->a->ours, &offer) == DM_SDP_OK;
+        dm_sdp_offer_across(call->b->theirs, &policy, call->a->ours, &offer) == DM_SDP_OK;
     return call->caller_is_behind;
 }
 
@@ -186,8 +191,9 @@ dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool final)
 DmSdpVerdict
 dm_negotiate_callee_offered(DmCall *call, const DmSdp *sdp, bool final)
 {
+    const DmSdpPolicy policy = dm_party_policy(call->b);
     g_autoptr(DmSdp) possible = NULL;
-    DmSdpVerdict verdict = dm_sdp_answer_across(sdp, &call->b->policy, NULL, &possible);
+    DmSdpVerdict verdict = dm_sdp_answer_across(sdp, &policy, NULL, &possible);
 
     if (verdict != DM_SDP_OK) {
         return verdict;
@@ -201,8 +207,9 @@ DmSdpVerdict
 dm_negotiate_answer_callee(DmCall *call)
 {
     DmParty *b = call->b;
+    const DmSdpPolicy policy = dm_party_policy(b);
     g_autoptr(DmSdp) answer = NULL;
-    DmSdpVerdict verdict = dm_sdp_answer_across(b->theirs, &b->policy, call->a->theirs, &answer);
+    DmSdpVerdict verdict = dm_sdp_answer_across(b->theirs, &policy, call->a->theirs, &answer);
 
     if (verdict != DM_SDP_OK) {
         return verdict;

@@ -10,6 +10,25 @@
 
 DM_LOG_TOPIC("call-party");
 
+static DmPartySecurity *
+security_new(DmRandom *random)
+{
+    DmPartySecurity *security = g_new0(DmPartySecurity, 1);
+
+    dm_random_bytes(random, security->keying.secret, sizeof security->keying.secret);
+    security->keying.leg = (uint32_t)dm_random_u64(random);
+    return security;
+}
+
+static void
+security_free(DmPartySecurity *security)
+{
+    if (security != NULL) {
+        explicit_bzero(security, sizeof *security);
+        g_free(security);
+    }
+}
+
 DmParty *
 dm_party_new(DmCall *call, DmSide side, DmTrunk *trunk, const DmTrunkConfig *config)
 {
@@ -26,8 +45,7 @@ dm_party_new(DmCall *call, DmSide side, DmTrunk *trunk, const DmTrunkConfig *con
     party->wish = DM_MEDIA_BOTH;
     party->srtp = config->media.srtp;
     if (party->srtp != DM_SRTP_OFF || config->media.ice != DM_ICE_OFF) {
-        dm_random_bytes(call->deps.random, party->keying.secret, sizeof party->keying.secret);
-        party->keying.leg = (uint32_t)dm_random_u64(call->deps.random);
+        party->security = security_new(call->deps.random);
     }
     g_ptr_array_add(call->parties, party);
     return party;
@@ -50,7 +68,7 @@ dm_party_free(DmParty *party)
     if (party->home != party->call) {
         party->home->joining.n_away--;
     }
-    explicit_bzero(&party->keying, sizeof party->keying);
+    security_free(party->security);
     dm_packed_free(party->agreed);
     g_free(party);
 }
@@ -106,13 +124,27 @@ keys_of(const DmTrunkConfig *trunk)
 void
 dm_party_set_policy(DmParty *party, const DmCall *host, DmSide side, bool transcode)
 {
+    bool has_dtls = party->srtp != DM_SRTP_OFF &&
+                    party->media->media.srtp_keying == DM_SRTP_BY_DTLS && party->security != NULL;
+
+    party->transcode = transcode;
+    party->local_rtp = host != NULL ? *dm_call_media_local(host, side) : (DmAddress){0};
+    if (has_dtls) {
+        party->security->fingerprint =
+            host != NULL ? *dm_call_media_fingerprint(host) : (DmFingerprint){0};
+    }
+}
+
+DmSdpPolicy
+dm_party_policy(const DmParty *party)
+{
     const DmTrunkConfig *trunk = party->media;
     const GArray *codecs = party->codecs != NULL ? party->codecs : trunk->media.codecs;
-
-    party->policy = (DmSdpPolicy){
+    DmSdpPolicy policy = {
+        .local_rtp = party->local_rtp,
         .codecs = (const DmCodec *)(const void *)codecs->data,
         .n_codecs = codecs->len,
-        .transcode = transcode,
+        .transcode = party->transcode,
         .preference = trunk->media.preference,
         .ptime_ms = trunk->media.ptime_ms,
         .dtmf_pt = trunk->media.dtmf_pt,
@@ -126,15 +158,14 @@ dm_party_set_policy(DmParty *party, const DmCall *host, DmSide side, bool transc
         .rtcp_xr = trunk->media.rtcp_xr,
         .suites = (const DmSrtpSuite *)(const void *)trunk->media.srtp_suites->data,
         .n_suites = trunk->media.srtp_suites->len,
-        .keying = &party->keying,
     };
-    if (host != NULL) {
-        party->policy.local_rtp = *dm_call_media_local(host, side);
+
+    if (party->security != NULL) {
+        policy.keying = &party->security->keying;
+        policy.fingerprint = party->security->fingerprint;
     }
-    if (host != NULL && party->srtp != DM_SRTP_OFF && trunk->media.srtp_keying == DM_SRTP_BY_DTLS) {
-        party->policy.fingerprint = *dm_call_media_fingerprint(host);
-    }
-    dm_fax_set_policy(trunk, &party->policy);
+    dm_fax_set_policy(trunk, &policy);
+    return policy;
 }
 
 static void
@@ -174,20 +205,29 @@ dm_party_is_t38(const DmParty *party)
     return dm_party_spec(party).is_t38;
 }
 
+static void
+note_agreed(DmParty *party, const DmMediaSideSpec *spec)
+{
+    if (party->security != NULL) {
+        dm_sdp_keying_agreed(&party->security->keying, party->theirs, spec, party->ours_was_answer);
+    }
+}
+
 DmSdpVerdict
 dm_party_agree(DmParty *party)
 {
+    const DmSdpPolicy policy = dm_party_policy(party);
     DmMediaSideSpec spec = {0};
     DmSdpVerdict verdict;
 
     if (party->ours == NULL || party->theirs == NULL) {
         return DM_SDP_NO_AUDIO;
     }
-    verdict = dm_sdp_side_spec(party->ours, party->theirs, &party->policy, &spec);
+    verdict = dm_sdp_side_spec(party->ours, party->theirs, &policy, &spec);
     if (verdict == DM_SDP_OK) {
         dm_packed_free(party->agreed);
         party->agreed = dm_packed_new(&spec, sizeof spec);
-        dm_sdp_keying_agreed(&party->keying, party->theirs, &spec, party->ours_was_answer);
+        note_agreed(party, &spec);
     }
     explicit_bzero(&spec, sizeof spec); /* keys */
     return verdict;

@@ -15,9 +15,10 @@ bool dm_party_move(DmParty *party, DmLegState to);
 /* Once; harmless when it is closing or gone. */
 void dm_party_close(DmParty *party, const DmRelease *why);
 
-/* Copies its side of the trunk's media settings, with what the session of @host has for @side;
- * NULL: there is none yet. */
+/* From now on its policy has what the session of @host has for @side; NULL: there is none yet. */
 void dm_party_set_policy(DmParty *party, const DmCall *host, DmSide side, bool transcode);
+/* With the trunk's media settings; it borrows from @party. */
+DmSdpPolicy dm_party_policy(const DmParty *party);
 /* References @sdp, or NULL. */
 void dm_party_set_ours(DmParty *party, const DmSdp *sdp, bool is_answer);
 void dm_party_set_theirs(DmParty *party, const DmSdp *sdp);

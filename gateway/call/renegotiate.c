@@ -68,9 +68,10 @@ basis_of(const DmParty *party, const DmSdp *offer)
 static bool
 answer_locally(DmParty *party, const DmSdp *offer)
 {
+    const DmSdpPolicy policy = dm_party_policy(party);
     g_autoptr(DmSdp) answer = NULL;
 
-    if (dm_sdp_answer_across(offer, &party->policy, basis_of(party, offer), &answer) != DM_SDP_OK ||
+    if (dm_sdp_answer_across(offer, &policy, basis_of(party, offer), &answer) != DM_SDP_OK ||
         dm_party_take(party, answer, offer, true) != DM_SDP_OK) {
         return false;
     }
@@ -145,8 +146,9 @@ static void
 ask_for_fax(DmParty *party)
 {
     DmCall *call = party->call;
+    const DmSdpPolicy policy = dm_party_policy(party);
 
-    call->renegotiation.sent = dm_t38_offer_from_policy(&party->policy, party->ours);
+    call->renegotiation.sent = dm_t38_offer_from_policy(&policy, party->ours);
     if (call->renegotiation.sent != NULL) {
         call->renegotiation.to = party;
         dm_info(&call->log, "side %s is asked for T.38", party->side == DM_SIDE_A ? "a" : "b");
@@ -189,11 +191,13 @@ pass_across(DmParty *party, const DmSdp *offer)
 {
     DmCall *call = party->call;
     DmParty *other = other_party(party);
+    const DmSdpPolicy from = dm_party_policy(party);
+    const DmSdpPolicy to = dm_party_policy(other);
     g_autoptr(DmSdp) told = dm_hold_as_told(offer, other);
     g_autoptr(DmSdp) sent = NULL;
 
-    if (dm_sdp_judge_keys(offer, &party->policy) != DM_SDP_OK ||
-        dm_sdp_offer_across(told, &other->policy, other->ours, &sent) != DM_SDP_OK) {
+    if (dm_sdp_judge_keys(offer, &from) != DM_SDP_OK ||
+        dm_sdp_offer_across(told, &to, other->ours, &sent) != DM_SDP_OK) {
         refuse(party, 488);
         return;
     }
@@ -227,12 +231,14 @@ make_offer(const DmParty *party, DmSdp **out_offer)
 {
     const DmParty *other = other_party(party);
     g_autoptr(DmSdp) wished = dm_renegotiate_wish(other);
+    DmSdpPolicy policy;
 
     if (dm_party_is_t38(party) != dm_party_is_t38(other)) {
         *out_offer = dm_sdp_ref(party->ours);
         return DM_SDP_OK;
     }
-    return dm_sdp_offer_across(wished, &party->policy, party->ours, out_offer);
+    policy = dm_party_policy(party);
+    return dm_sdp_offer_across(wished, &policy, party->ours, out_offer);
 }
 
 static void
@@ -403,12 +409,14 @@ dm_renegotiate_tell(DmParty *party, bool always)
     const DmParty *other = other_party(party);
     g_autoptr(DmSdp) wished = NULL;
     g_autoptr(DmSdp) sent = NULL;
+    DmSdpPolicy policy;
 
     if (other == NULL || other->theirs == NULL || party->ours == NULL) {
         return false;
     }
     wished = dm_renegotiate_wish(other);
-    if (dm_sdp_offer_across(wished, &party->policy, party->ours, &sent) != DM_SDP_OK ||
+    policy = dm_party_policy(party);
+    if (dm_sdp_offer_across(wished, &policy, party->ours, &sent) != DM_SDP_OK ||
         (!always && dm_renegotiate_direction(sent) == dm_renegotiate_direction(party->ours))) {
         return false;
     }
@@ -425,9 +433,13 @@ tell_other_side(DmParty *party)
     DmCall *call = party->call;
     DmParty *other = other_party(party);
     g_autoptr(DmSdp) sent = NULL;
+    DmSdpPolicy policy;
 
-    if (other == NULL ||
-        dm_sdp_offer_across(party->theirs, &other->policy, other->ours, &sent) != DM_SDP_OK ||
+    if (other == NULL) {
+        return;
+    }
+    policy = dm_party_policy(other);
+    if (dm_sdp_offer_across(party->theirs, &policy, other->ours, &sent) != DM_SDP_OK ||
         dm_renegotiate_direction(sent) == dm_renegotiate_direction(other->ours)) {
         return;
     }

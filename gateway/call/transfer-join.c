@@ -212,7 +212,7 @@ note_unsettled(DmCall *host, DmSide place)
         DmParty *party = *dm_call_place(host, side);
         const DmAddress *local = dm_call_media_local(host, side);
 
-        if (!dm_address_equal(&party->policy.local_rtp, local)) {
+        if (!dm_address_equal(&party->local_rtp, local)) {
             host->joining.moved |= bit(side);
         }
         dm_party_set_policy(party, host, side, transcode);

@@ -20,11 +20,12 @@ DM_LOG_TOPIC("call-transfer");
 static DmSdpVerdict
 describe(DmParty *in, const DmParty *stays)
 {
+    const DmSdpPolicy policy = dm_party_policy(in);
     g_autoptr(DmSdp) wished = dm_renegotiate_wish(stays);
     g_autoptr(DmSdp) sdp = NULL;
     DmSdpVerdict verdict = in->theirs != NULL
-                               ? dm_sdp_answer_across(in->theirs, &in->policy, wished, &sdp)
-                               : dm_sdp_offer_across(wished, &in->policy, NULL, &sdp);
+                               ? dm_sdp_answer_across(in->theirs, &policy, wished, &sdp)
+                               : dm_sdp_offer_across(wished, &policy, NULL, &sdp);
 
     if (verdict == DM_SDP_OK) {
         dm_party_set_ours(in, sdp, in->theirs != NULL);
