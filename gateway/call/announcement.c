@@ -71,7 +71,7 @@ static void
 end(DmCall *call)
 {
     call->announcing.is_on = false;
-    dm_timer_disarm(&call->announcing.timer);
+    dm_timer_disarm(&call->timer);
     dm_call_release(call, call->announcing.by, &call->dialing->best);
 }
 
@@ -133,8 +133,8 @@ begin(DmCall *call, const DmAnnouncementConfig *what)
     }
     a->leg->ops->progress(a->leg, 183, a->ours);
     play(call, what);
-    dm_loop_arm(call->deps.loop,
-                &call->announcing.timer,
+    dm_loop_arm(call->deps->loop,
+                &call->timer,
                 (what->max_s * 1000 + GRACE_MS) * INT64_C(1000),
                 on_timer,
                 call);
@@ -149,7 +149,7 @@ dm_announcement_release(DmCall *call, DmReleasedBy by, const DmRelease *why)
         dm_call_release(call, by, why);
         return;
     }
-    dm_timer_disarm(&call->wait_timer);
+    dm_timer_disarm(&call->timer);
     call->announcing.by = by;
     call->dialing->best = *why;
     begin(call, what);

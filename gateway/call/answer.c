@@ -194,14 +194,10 @@ dm_answer_ends_us(const DmCall *call)
 void
 dm_answer_arm_end(DmCall *call, int64_t ends_us)
 {
-    int64_t left_us = ends_us - dm_loop_now_us(call->deps.loop);
+    int64_t left_us = ends_us - dm_loop_now_us(call->deps->loop);
 
     if (ends_us != 0) {
-        dm_loop_arm(call->deps.loop,
-                    &call->duration_timer,
-                    MAX(left_us, 0),
-                    on_duration_timer,
-                    call);
+        dm_loop_arm(call->deps->loop, &call->timer, MAX(left_us, 0), on_duration_timer, call);
     }
 }
 
@@ -229,7 +225,7 @@ settle(DmCall *call, const DmLegEvent *event)
 void
 dm_answer_caller(DmCall *call)
 {
-    dm_timer_disarm(&call->wait_timer);
+    dm_timer_disarm(&call->timer);
     dm_trunk_count_result(call->b->trunk, true);
     dm_call_move(call, DM_CALL_ANSWERED);
     dm_call_record_answer(call);
@@ -241,7 +237,7 @@ dm_answer_caller(DmCall *call)
     call->a->leg->ops->answer(call->a->leg, call->a->ours);
     let_caller_catch_up(call);
     dm_answer_arm_end(call, dm_answer_ends_us(call));
-    call->deps.observer->started(call->record, call->deps.observer->user_data);
+    call->deps->observer->started(call->record, call->deps->observer->user_data);
 }
 
 void
@@ -251,7 +247,7 @@ dm_answer_on_answered(DmParty *party, const DmLegEvent *event)
     DmSdpVerdict verdict;
 
     dm_dial_heard(party);
-    dm_timer_disarm(&call->wait_timer);
+    dm_timer_disarm(&call->timer);
     dm_party_move(party, DM_LEG_UP);
     dm_call_record_facts(party);
     verdict = settle(call, event);

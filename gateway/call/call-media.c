@@ -32,7 +32,7 @@ pool_of(const DmConfig *config, const DmTrunkConfig *trunk)
 static bool
 may_be_silent(const DmCall *call)
 {
-    return call->transfer.state == DM_TRANSFER_CALLING;
+    return dm_call_transfer_state(call) == DM_TRANSFER_CALLING;
 }
 
 static void
@@ -189,7 +189,7 @@ open_session(DmCall *call, const unsigned pool[DM_N_SIDES])
     memcpy(session->pool, pool, sizeof(session->pool));
     session->is_beside = call->of != NULL;
     session->media =
-        call->deps.media->open(call->deps.media_engine, pool, on_media_event, session, &error);
+        call->deps->media->open(call->deps->media_engine, pool, on_media_event, session, &error);
     if (session->media == NULL) {
         dm_warning(&call->log, "no media: %s; the call is refused", error->message);
         dm_record_add_evidence(call->record, "No media ports: %s", error->message);
@@ -213,7 +213,7 @@ open_beside(DmCall *call, const DmTrunkConfig *b)
         return false;
     }
     memcpy(pool, of->session->pool, sizeof(pool));
-    pool[of->transfer.place] = pool_of(call->config, b);
+    pool[of->transfer->place] = pool_of(call->config, b);
     if (has_pools(of->session, pool)) {
         dm_call_media_close(call);
         return true;
@@ -270,11 +270,11 @@ dm_call_media_local(const DmCall *call, DmSide side)
     const DmCall *of = call->of;
 
     if (of != NULL) {
-        return call->deps.media->local(
+        return call->deps->media->local(
             call->session != NULL ? call->session->media : of->session->media,
-            side == DM_SIDE_B ? of->transfer.place : dm_side_other(of->transfer.place));
+            side == DM_SIDE_B ? of->transfer->place : dm_side_other(of->transfer->place));
     }
-    return call->deps.media->local(call->session->media, side);
+    return call->deps->media->local(call->session->media, side);
 }
 
 const DmFingerprint *
@@ -282,7 +282,7 @@ dm_call_media_fingerprint(const DmCall *call)
 {
     static const DmFingerprint none;
     const DmCallSession *session = call->session != NULL ? call->session : call->of->session;
-    const DmFingerprint *own = call->deps.media->fingerprint(session->media);
+    const DmFingerprint *own = call->deps->media->fingerprint(session->media);
 
     return own != NULL ? own : &none;
 }
@@ -310,7 +310,7 @@ dm_call_media_update(DmCall *call, bool answered)
     spec.hold_timeout_ms =
         shorter(call->a->config->media.hold_timeout_ms, call->b->config->media.hold_timeout_ms);
     dm_record_set_spec(call->record, &spec);
-    call->deps.media->update(call->session->media, &spec);
+    call->deps->media->update(call->session->media, &spec);
     explicit_bzero(&spec, sizeof spec); /* keys */
 }
 
@@ -338,7 +338,7 @@ dm_call_media_update_alone(DmCall *call)
     memcpy(absent->recv, caller->recv, sizeof absent->recv);
     memcpy(absent->send, caller->send, sizeof absent->send);
     dm_record_set_spec(call->record, &spec);
-    call->deps.media->update(call->session->media, &spec);
+    call->deps->media->update(call->session->media, &spec);
     explicit_bzero(&spec, sizeof spec); /* keys */
 }
 
@@ -346,7 +346,7 @@ void
 dm_call_media_play(DmCall *call, DmSide side, const DmPlay *play)
 {
     if (call->session != NULL && call->session->media != NULL) {
-        call->deps.media->play(call->session->media, side, play);
+        call->deps->media->play(call->session->media, side, play);
     }
 }
 
@@ -354,7 +354,7 @@ void
 dm_call_media_stop(DmCall *call, DmSide side)
 {
     if (call->session != NULL && call->session->media != NULL) {
-        call->deps.media->stop(call->session->media, side);
+        call->deps->media->stop(call->session->media, side);
     }
 }
 
@@ -362,7 +362,7 @@ void
 dm_call_media_press(DmCall *call, DmSide from, char key, unsigned ms)
 {
     if (call->session != NULL && call->session->media != NULL) {
-        call->deps.media->press(call->session->media, from, key, ms);
+        call->deps->media->press(call->session->media, from, key, ms);
     }
 }
 
@@ -375,7 +375,7 @@ dm_call_media_close(DmCall *call)
         return;
     }
     call->session->media = NULL;
-    call->deps.media->close(media);
+    call->deps->media->close(media);
     if (!dm_call_is_ending(call)) {
         call->session = NULL; /* replaced: its report is of no interest */
     }
@@ -387,7 +387,7 @@ dm_call_media_refresh(DmCall *call)
     DmMediaReport report = dm_record_report(call->record);
 
     if (call->session != NULL && call->session->media != NULL) {
-        call->deps.media->report(call->session->media, &report);
+        call->deps->media->report(call->session->media, &report);
         dm_record_set_report(call->record, &report);
     }
 }

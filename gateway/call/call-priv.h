@@ -131,7 +131,6 @@ typedef struct DmTransfer {
     DmSide place;            /* of who asked for it, and of who comes instead */
     DmCall *made;            /* the call to who comes; NULL: none */
     const DmReferral *asked; /* while it is being made */
-    unsigned n;              /* of the conversation, this one included */
     DmTimer timer;           /* ASKED: for any news; WAITING: to look again */
     DmTransferWait wait;
 } DmTransfer;
@@ -152,29 +151,33 @@ typedef struct {
 } DmJoining;
 
 struct DmCall {
-    DmCallDeps deps;
+    const DmCallDeps *deps; /* not owned */
     DmConfig *config;
     unsigned state;
+    unsigned max_forwards;
     DmLogContext log;
     DmRecord *record;
-    unsigned max_forwards;
-    bool route_records;          /* the route wants its calls written to files */
     GPtrArray *parts;            /* DmBodyPart: what goes along with our INVITEs; NULL: nothing */
+    bool route_records;          /* the route wants its calls written to files */
     bool fax_in_g711;            /* T.38 was to be, and is not: what is heard is modem tones */
-    int64_t fax_heard_us;        /* nobody could be asked for T.38 yet, as an offer was on its way;
-                                    0: nothing waits. Monotonic. */
     bool early_told;             /* the caller has been told a description before the answer */
     bool plays_hold[DM_N_SIDES]; /* something of ours, to a side that is held */
     bool caller_is_behind; /* it was told of codecs that the answer has not: to be offered them */
     bool ringback;         /* and hears, or may hear, our ringing */
     bool handed_over;      /* to another worker, with the record: only its end is left here */
     bool early_offer;      /* the caller has made no offer, and takes ours before the answer */
+    unsigned n_transfers;  /* of the conversation, the present one included */
+    int64_t fax_heard_us;  /* nobody could be asked for T.38 yet, as an offer was on its way; 0:
+                              nothing waits. Monotonic. */
 
     struct {
         bool is_on;
         DmReleasedBy by; /* with dialing.best: how it ends afterwards */
-        DmTimer timer;
-    } announcing; /* announcement.c */
+    } announcing;        /* announcement.c */
+
+    /* Until it is answered: for any answer, for the final one, for the end of an announcement. From
+     * then on: for the longest time it may take. */
+    DmTimer timer;
 
     DmParty *a;
     DmParty *b; /* the one tried or talked to; NULL between attempts */
@@ -185,16 +188,14 @@ struct DmCall {
 
     DmDialing *dialing; /* owned; NULL once somebody has answered, or when nobody is called */
     DmRenegotiation renegotiation;
-    DmTransfer transfer; /* of this call */
+    DmTransfer *transfer; /* owned: of this call; NULL: nobody has asked for any */
     DmJoining joining;
-    DmCall *of;         /* it calls who is to come instead of a party of that one; NULL once that is
-                           settled, or never */
-    DmLeg *stand_in;    /* owned: the caller of such a call, played by ourselves */
-    DmConfig *lender;   /* owned: what @stand_in's media settings are part of */
-    char *replaces;     /* for the INVITEs of such a call; NULL: nothing */
-    char *referred_by;  /* the same */
-    DmTimer wait_timer; /* for any answer, then for the final one */
-    DmTimer duration_timer;
+    DmCall *of;        /* it calls who is to come instead of a party of that one; NULL once that is
+                          settled, or never */
+    DmLeg *stand_in;   /* owned: the caller of such a call, played by ourselves */
+    DmConfig *lender;  /* owned: what @stand_in's media settings are part of */
+    char *replaces;    /* for the INVITEs of such a call; NULL: nothing */
+    char *referred_by; /* the same */
 };
 
 /* call.c */
@@ -218,6 +219,11 @@ static inline DmParty **
 dm_call_place(DmCall *call, DmSide side)
 {
     return side == DM_SIDE_A ? &call->a : &call->b;
+}
+static inline DmTransferState
+dm_call_transfer_state(const DmCall *call)
+{
+    return call->transfer != NULL ? (DmTransferState)call->transfer->state : DM_TRANSFER_NONE;
 }
 static inline bool
 dm_call_is_ending(const DmCall *call)

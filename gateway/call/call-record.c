@@ -41,10 +41,10 @@ void
 dm_call_record_open(DmCall *call, const DmIncoming *incoming)
 {
     DmRecord *record = call->record;
-    const DmClock *clock = dm_loop_clock(call->deps.loop);
+    const DmClock *clock = dm_loop_clock(call->deps->loop);
 
     record->start_wall_us = dm_clock_wall_us(clock);
-    record->start_mono_us = dm_loop_now_us(call->deps.loop);
+    record->start_mono_us = dm_loop_now_us(call->deps->loop);
     record->revision = call->config->revision;
     set(&record->node, call->config->system.node);
     set(&record->leg[DM_SIDE_A].auth, incoming->auth);
@@ -79,7 +79,7 @@ dm_call_record_attempt(DmParty *party, const DmRouteTarget *target, const DmTarg
     attempt->trunk = g_strdup(target->trunk->id);
     attempt->endpoint = g_strdup(address->host);
     attempt->address = address->address;
-    attempt->started_wall_us = dm_clock_wall_us(dm_loop_clock(party->call->deps.loop));
+    attempt->started_wall_us = dm_clock_wall_us(dm_loop_clock(party->call->deps->loop));
     attempt->started_mono_us = party->started_us;
     party->attempt = attempt;
     set(&record->leg[DM_SIDE_B].trunk, target->trunk->id);
@@ -100,7 +100,7 @@ dm_call_record_attempt_end(DmParty *party, const DmRelease *release)
     }
     attempt->code = rejected ? release->status : 0;
     attempt->elapsed_ms =
-        (uint32_t)((dm_loop_now_us(party->call->deps.loop) - party->started_us) / 1000);
+        (uint32_t)((dm_loop_now_us(party->call->deps->loop) - party->started_us) / 1000);
     set(&attempt->reason, release->reason);
     set(&attempt->failure_class, rejected ? dm_failover_class(release) : "");
     party->call->record->leg[DM_SIDE_B].final_code = attempt->code;
@@ -138,14 +138,14 @@ void
 dm_call_record_progress(DmCall *call, uint16_t status, bool early_media)
 {
     DmRecord *record = call->record;
-    int64_t wall_us = dm_clock_wall_us(dm_loop_clock(call->deps.loop));
+    int64_t wall_us = dm_clock_wall_us(dm_loop_clock(call->deps->loop));
 
     if (call->b->attempt != NULL) {
         call->b->attempt->provisional = status;
     }
     if (status > 100 && record->first_18x_mono_us == 0) {
         record->first_18x_wall_us = wall_us;
-        record->first_18x_mono_us = dm_loop_now_us(call->deps.loop);
+        record->first_18x_mono_us = dm_loop_now_us(call->deps->loop);
     }
     if (early_media && record->early_media_wall_us == 0) {
         record->early_media_wall_us = wall_us;
@@ -158,8 +158,8 @@ dm_call_record_answer(DmCall *call)
     DmRecord *record = call->record;
     DmRecordAttempt *attempt = call->b->attempt;
 
-    record->answer_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps.loop));
-    record->answer_mono_us = dm_loop_now_us(call->deps.loop);
+    record->answer_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps->loop));
+    record->answer_mono_us = dm_loop_now_us(call->deps->loop);
     record->leg[DM_SIDE_A].final_code = 200;
     record->leg[DM_SIDE_B].final_code = 200;
     if (attempt != NULL) {
@@ -189,8 +189,8 @@ dm_call_record_release(DmCall *call, DmReleasedBy by, const DmRelease *why)
     DmRecord *record = call->record;
     bool answered = record->answer_mono_us != 0;
 
-    record->end_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps.loop));
-    record->end_mono_us = dm_loop_now_us(call->deps.loop);
+    record->end_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps->loop));
+    record->end_mono_us = dm_loop_now_us(call->deps->loop);
     record->release.by = by;
     record->release.code = final_code(why, by, answered);
     record->release.q850 = why->q850 != 0 ? why->q850 : dm_q850_from_status(record->release.code);
@@ -223,7 +223,7 @@ count_quality(DmCall *call)
     for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
         const DmMediaSideReport *report = &all.side[side];
         const char *id = call->record->leg[side].trunk;
-        DmTrunk *trunk = id != NULL ? dm_pool_find(call->deps.pool, id) : NULL;
+        DmTrunk *trunk = id != NULL ? dm_pool_find(call->deps->pool, id) : NULL;
 
         if (trunk != NULL && report->in.n > 0) {
             dm_trunk_count_mos(trunk, true, report->in.mos_avg_x100);
@@ -273,8 +273,8 @@ dm_call_record_taken(DmCall *call, const DmParty *stays)
     DmRecordLeg *leg = &record->leg[DM_SIDE_B];
     const DmRecordLeg *known = &stays->home->record->leg[stays->home_side];
 
-    record->answer_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps.loop));
-    record->answer_mono_us = dm_loop_now_us(call->deps.loop);
+    record->answer_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps->loop));
+    record->answer_mono_us = dm_loop_now_us(call->deps->loop);
     record->leg[DM_SIDE_A].final_code = 200;
     leg->final_code = 200;
     set(&leg->trunk, dm_trunk_id(stays->trunk));

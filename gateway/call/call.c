@@ -239,9 +239,7 @@ dm_call_release(DmCall *call, DmReleasedBy by, const DmRelease *why)
         return; /* which has ended this one too */
     }
     dm_call_move(call, DM_CALL_CLOSING);
-    dm_timer_disarm(&call->wait_timer);
-    dm_timer_disarm(&call->duration_timer);
-    dm_timer_disarm(&call->announcing.timer);
+    dm_timer_disarm(&call->timer);
     if (!call->joining.own_end) {
         dm_call_record_release(call, by, why);
     }
@@ -290,9 +288,9 @@ dm_call_check_over(DmCall *call)
     dm_join_dissolve(call);
     dm_call_move(call, DM_CALL_OVER);
     if (!call->handed_over) {
-        call->deps.observer->ended(call->record, call->deps.observer->user_data);
+        call->deps->observer->ended(call->record, call->deps->observer->user_data);
     }
-    call->deps.observer->over(call, call->deps.observer->user_data);
+    call->deps->observer->over(call, call->deps->observer->user_data);
 }
 
 static void
@@ -371,7 +369,7 @@ set_up(DmCall *call, const DmIncoming *incoming)
         .identity = incoming->identity,
         .wall_us = call->record->start_wall_us,
         .granted = dm_call_granted,
-        .user_data = call->deps.pool,
+        .user_data = call->deps->pool,
     };
 
     if (incoming->is_unreadable) {
@@ -424,9 +422,8 @@ dm_call_new_empty(const DmCallDeps *deps, DmConfig *config)
 {
     DmCall *call = g_new0(DmCall, 1);
 
-    call->deps = *deps;
+    call->deps = deps;
     call->config = dm_config_ref(config);
-    call->transfer.call = call;
     call->parties = g_ptr_array_new();
     call->sessions = g_ptr_array_new_with_free_func(g_free);
     call->record = dm_record_new();
@@ -467,9 +464,7 @@ dm_call_free(DmCall *call)
 void
 dm_call_destroy(DmCall *call)
 {
-    dm_timer_disarm(&call->wait_timer);
-    dm_timer_disarm(&call->duration_timer);
-    dm_timer_disarm(&call->announcing.timer);
+    dm_timer_disarm(&call->timer);
     while (call->parties->len > 0) {
         dm_party_free(g_ptr_array_index(call->parties, 0));
     }

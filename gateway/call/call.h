@@ -30,7 +30,7 @@ typedef struct {
     void *user_data;
 } DmCallObserver;
 
-/* All borrowed; they outlive every call. */
+/* All borrowed; it and they outlive every call. */
 typedef struct {
     DmLoop *loop;
     DmRandom *random;

@@ -80,7 +80,7 @@ next_trunk(DmCall *call)
         }
 
         dialing->target = g_ptr_array_index(dialing->plan->targets, dialing->next_target++);
-        trunk = dm_pool_find(call->deps.pool, dialing->target->trunk->id);
+        trunk = dm_pool_find(call->deps->pool, dialing->target->trunk->id);
         g_clear_pointer(&dialing->trunk, dm_trunk_unref);
         dialing->n_addresses = dialing->next_address = 0;
         if (trunk == NULL) {
@@ -101,7 +101,7 @@ static bool
 next_place(DmCall *call)
 {
     DmDialing *dialing = call->dialing;
-    int64_t waited_us = dm_loop_now_us(call->deps.loop) - call->record->start_mono_us;
+    int64_t waited_us = dm_loop_now_us(call->deps->loop) - call->record->start_mono_us;
 
     if (dialing->n_attempts >= DM_MAX_ATTEMPTS ||
         (dialing->n_attempts > 0 && waited_us > DM_POST_DIAL_BUDGET_US)) {
@@ -229,13 +229,9 @@ static void
 arm_wait(DmCall *call, unsigned wait_ms)
 {
     if (wait_ms > 0) {
-        dm_loop_arm(call->deps.loop,
-                    &call->wait_timer,
-                    wait_ms * INT64_C(1000),
-                    on_wait_timer,
-                    call);
+        dm_loop_arm(call->deps->loop, &call->timer, wait_ms * INT64_C(1000), on_wait_timer, call);
     } else {
-        dm_timer_disarm(&call->wait_timer);
+        dm_timer_disarm(&call->timer);
     }
 }
 
@@ -262,7 +258,7 @@ send_invite(DmParty *party, const DmTarget *address)
     dm_call_record_attempt(party, dial.target, address);
     dm_info(&call->log, "trying trunk %s, %s", dm_trunk_id(party->trunk), address->host);
     party->leg =
-        call->deps.legs->dial(call->deps.legs->factory, &dial, dm_call_on_leg_event, party);
+        call->deps->legs->dial(call->deps->legs->factory, &dial, dm_call_on_leg_event, party);
     dm_call_record_facts(party);
     arm_wait(call, party->config->sip.setup_ms);
 }
@@ -424,7 +420,7 @@ dm_dial_failed(DmParty *party, const DmRelease *release, const GPtrArray *contac
         note_unreachable(party);
     }
     call->b = NULL;
-    dm_timer_disarm(&call->wait_timer);
+    dm_timer_disarm(&call->timer);
     dm_call_record_attempt_end(party, &failure);
     dm_trunk_count_result(party->trunk, false);
     report_endpoint(party, release->cause == DM_RELEASE_REJECTED);

@@ -285,7 +285,7 @@ dm_fax_note_heard(DmCall *call, DmSide side)
 bool
 dm_fax_is_still_wanted(DmCall *call)
 {
-    int64_t waited_us = dm_loop_now_us(call->deps.loop) - call->fax_heard_us;
+    int64_t waited_us = dm_loop_now_us(call->deps->loop) - call->fax_heard_us;
 
     if (dm_party_is_t38(call->a) || dm_party_is_t38(call->b) || dm_fax_next(call) == NULL) {
         return false;

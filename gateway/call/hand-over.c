@@ -89,9 +89,9 @@ take_record(DmCall *call)
     call->record = dm_record_new();
     call->log.call = call->record->id;
     dm_call_id_make(call->record->id,
-                    dm_clock_wall_us(dm_loop_clock(call->deps.loop)),
-                    call->deps.random);
-    call->record->end_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps.loop));
+                    dm_clock_wall_us(dm_loop_clock(call->deps->loop)),
+                    call->deps->random);
+    call->record->end_wall_us = dm_clock_wall_us(dm_loop_clock(call->deps->loop));
     return record;
 }
 
@@ -100,8 +100,7 @@ end_rest(DmCall *call, DmParty *out)
 {
     dm_call_move(call, DM_CALL_CLOSING);
     call->handed_over = true;
-    dm_timer_disarm(&call->wait_timer);
-    dm_timer_disarm(&call->duration_timer);
+    dm_timer_disarm(&call->timer);
     *dm_call_place(call, out->side) = NULL;
     dm_party_close(out, &transferred);
     dm_call_media_close(call);
@@ -127,7 +126,7 @@ dm_call_hand_over(DmLeg *leg, const char *trunk_id, DmHandOver **out_hand_over, 
     own = *out_hand_over = g_new0(DmHandOver, 1);
     own->config = dm_config_ref(call->config);
     own->max_forwards = call->max_forwards;
-    own->n_transfers = call->transfer.n;
+    own->n_transfers = call->n_transfers;
     own->ends_us = dm_answer_ends_us(call);
     own->party = take_out(call, in, &own->trunk_id);
     own->record = take_record(call);
@@ -177,7 +176,7 @@ dm_call_adopt(const DmCallDeps *deps, DmHandOver *hand_over, DmLeg *leg)
     call->log.call = call->record->id;
     call->state = DM_CALL_UP;
     call->max_forwards = hand_over->max_forwards;
-    call->transfer.n = hand_over->n_transfers;
+    call->n_transfers = hand_over->n_transfers;
     dm_answer_arm_end(call, hand_over->ends_us);
     if (trunk != NULL) {
         place(call, g_steal_pointer(&hand_over->party), trunk, leg);

@@ -41,11 +41,11 @@ dm_party_new(DmCall *call, DmSide side, DmTrunk *trunk, const DmTrunkConfig *con
     party->trunk = dm_trunk_ref(trunk);
     party->config = config;
     party->media = config;
-    party->started_us = dm_loop_now_us(call->deps.loop);
+    party->started_us = dm_loop_now_us(call->deps->loop);
     party->wish = DM_MEDIA_BOTH;
     party->srtp = config->media.srtp;
     if (party->srtp != DM_SRTP_OFF || config->media.ice != DM_ICE_OFF) {
-        party->security = security_new(call->deps.random);
+        party->security = security_new(call->deps->random);
     }
     g_ptr_array_add(call->parties, party);
     return party;

@@ -107,7 +107,7 @@ begin(DmCall *call, GError **error)
                     name);
         return false;
     }
-    if (!call->deps.media->record(call->session->media, &spec, error)) {
+    if (!call->deps->media->record(call->session->media, &spec, error)) {
         return false;
     }
     dm_info(&call->log, "recorded to %s", name);
@@ -144,7 +144,7 @@ dm_call_recording_goes_on(DmCall *call, const DmCall *joined)
 static bool
 change(DmCall *call, DmRecordingAction action)
 {
-    const DmMediaOps *ops = call->deps.media;
+    const DmMediaOps *ops = call->deps->media;
     DmCallMedia *media = call->session->media;
 
     if (action == DM_RECORDING_STOP) {

@@ -102,7 +102,7 @@ dm_redirect_next(DmCall *call)
         .identity = &redirection->identity,
         .wall_us = call->record->start_wall_us,
         .granted = dm_call_granted,
-        .user_data = call->deps.pool,
+        .user_data = call->deps->pool,
     };
     dm_info(&call->log, "redirected by trunk %s", redirection->trunk);
     dm_record_add_evidence(call->record,

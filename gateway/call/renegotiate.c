@@ -170,7 +170,7 @@ void
 dm_renegotiate_fax_heard(DmCall *call, DmSide side)
 {
     dm_fax_note_heard(call, side);
-    call->fax_heard_us = dm_loop_now_us(call->deps.loop);
+    call->fax_heard_us = dm_loop_now_us(call->deps->loop);
     dm_renegotiate_ask_late(call);
 }
 

@@ -44,7 +44,7 @@ dm_join_may_come(const DmParty *in)
     const DmCall *call = in->call;
 
     return (call->state == DM_CALL_UP || call->state == DM_CALL_ANSWERED) && has_agreed(in) &&
-           call->transfer.state == DM_TRANSFER_NONE;
+           dm_call_transfer_state(call) == DM_TRANSFER_NONE;
 }
 
 bool
@@ -74,7 +74,7 @@ end_guest(DmCall *guest, DmSide side)
 {
     if (!dm_call_is_ending(guest)) {
         dm_call_move(guest, DM_CALL_CLOSING);
-        dm_timer_disarm(&guest->duration_timer);
+        dm_timer_disarm(&guest->timer);
         dm_call_record_release(guest, by_side(side), &transferred);
     }
 }
@@ -184,7 +184,9 @@ clear_out(DmCall *old, const DmParty *in)
         dm_call_release(old, DM_RELEASED_BY_GATEWAY, &transferred);
         return;
     }
-    dm_timer_disarm(&old->wait_timer);
+    if (old->state < DM_CALL_ANSWERED) {
+        dm_timer_disarm(&old->timer);
+    }
     dm_renegotiation_clear(&old->renegotiation);
     if (left != NULL) {
         if (left->home != old) {
@@ -225,7 +227,7 @@ dm_join_change_places(DmCall *host, DmSide place, DmParty *in)
     DmParty *out = take_out(host, place);
     DmCall *old = in->call;
 
-    host->transfer.n = MAX(host->transfer.n, old->transfer.n);
+    host->n_transfers = MAX(host->n_transfers, old->n_transfers);
     move_party(in, host, place);
     clear_out(old, in);
     return out;

@@ -41,7 +41,7 @@ note_answered(DmCall *call, const DmParty *stays)
     dm_call_move(call, DM_CALL_ANSWERED);
     dm_call_move(call, DM_CALL_UP);
     dm_call_record_taken(call, stays);
-    call->deps.observer->started(call->record, call->deps.observer->user_data);
+    call->deps->observer->started(call->record, call->deps->observer->user_data);
 }
 
 static bool
@@ -52,7 +52,7 @@ is_replaceable(const DmCall *call, const DmLeg *replaced)
     return replaced->on_event == dm_call_on_leg_event && out->call != call &&
            out->state == DM_LEG_UP && dm_join_is_possible(out->call) &&
            out->call->joining.unsettled == 0 && *dm_call_place(out->call, out->side) == out &&
-           out->call->transfer.n < DM_MAX_TRANSFERS;
+           out->call->n_transfers < DM_MAX_TRANSFERS;
 }
 
 /* --- a phone that rings elsewhere --- */
@@ -108,7 +108,7 @@ pick_up(DmCall *call, DmCall *host)
     }
     note_answered(call, host->a);
     dm_call_record_transfer(host, call, "picked up");
-    call->deps.observer->transferred(true, call->deps.observer->user_data);
+    call->deps->observer->transferred(true, call->deps->observer->user_data);
     dm_info(&host->log, "picked up by call %s", call->record->id);
     dm_party_move(in, DM_LEG_WAITS_FOR_ACK);
     dm_call_record_attempt_end(host->b, &answered_elsewhere);
@@ -152,10 +152,9 @@ dm_transfer_take_place(DmCall *call, DmLeg *replaced)
     }
     note_answered(call, stays);
     dm_call_record_transfer(host, call, "replaced");
-    call->deps.observer->transferred(true, call->deps.observer->user_data);
+    call->deps->observer->transferred(true, call->deps->observer->user_data);
     dm_party_move(in, DM_LEG_WAITS_FOR_ACK);
-    host->transfer.place = out->side;
-    host->transfer.n++;
+    host->n_transfers++;
     dm_join_take_place(host, out->side, in);
     in->leg->ops->answer(in->leg, in->ours);
     dm_party_close(out, &(DmRelease){.cause = DM_RELEASE_LOCAL, .q850 = DM_Q850_NORMAL});

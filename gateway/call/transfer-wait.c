@@ -114,7 +114,7 @@ static void on_timer(DmTimer *timer, void *user_data);
 static void
 look_again(DmTransfer *transfer)
 {
-    dm_loop_arm(transfer->call->deps.loop, &transfer->timer, AGAIN_US, on_timer, transfer);
+    dm_loop_arm(transfer->call->deps->loop, &transfer->timer, AGAIN_US, on_timer, transfer);
 }
 
 /* Its worker answers at once, unless it is overloaded. */
@@ -125,15 +125,15 @@ fetch(DmTransfer *transfer)
     const DmTransferWait *wait = &transfer->wait;
     const DmFarDialog dialog = {wait->worker, wait->call_id, wait->to_tag, wait->from_tag};
 
-    dm_loop_arm(call->deps.loop,
+    dm_loop_arm(call->deps->loop,
                 &transfer->timer,
-                MAX(wait->until_us - dm_loop_now_us(call->deps.loop), 0),
+                MAX(wait->until_us - dm_loop_now_us(call->deps->loop), 0),
                 on_timer,
                 transfer);
-    call->deps.observer->fetch(call->record->id,
-                               &dialog,
-                               wait->trunk_id,
-                               call->deps.observer->user_data);
+    call->deps->observer->fetch(call->record->id,
+                                &dialog,
+                                wait->trunk_id,
+                                call->deps->observer->user_data);
 }
 
 static void
@@ -144,7 +144,7 @@ on_timer(DmTimer *timer, void *user_data)
 
     if (nobody_comes(wait)) {
         finish(transfer, 481);
-    } else if (dm_loop_now_us(transfer->call->deps.loop) >= wait->until_us) {
+    } else if (dm_loop_now_us(transfer->call->deps->loop) >= wait->until_us) {
         finish(transfer, 491);
     } else if (dm_transfer_has_to_wait(transfer->call, wait->in)) {
         look_again(transfer);
@@ -169,16 +169,16 @@ take_fetched(DmTransfer *transfer, DmCall *adopted)
 void
 dm_transfer_fetched(DmCall *call, DmCall *adopted, uint16_t status)
 {
-    bool waits = call != NULL && call->transfer.state == DM_TRANSFER_WAITING &&
-                 call->transfer.wait.is_far && !dm_call_is_ending(call);
+    bool waits = call != NULL && dm_call_transfer_state(call) == DM_TRANSFER_WAITING &&
+                 call->transfer->wait.is_far && !dm_call_is_ending(call);
     bool is_there = adopted != NULL && !dm_call_is_ending(adopted);
 
     if (waits && is_there) {
-        take_fetched(&call->transfer, adopted);
+        take_fetched(call->transfer, adopted);
     } else if (waits && status == 491) {
-        look_again(&call->transfer);
+        look_again(call->transfer);
     } else if (waits) {
-        finish(&call->transfer, status != 0 ? status : 481);
+        finish(call->transfer, status != 0 ? status : 481);
     } else if (is_there) {
         dm_call_end(adopted, DM_Q850_NORMAL, "Transfer failed", "refer_failed");
     }
@@ -206,7 +206,7 @@ note_far(DmTransfer *transfer, const DmFarDialog *far)
 void
 dm_transfer_wait(DmTransfer *transfer, const DmReferral *asked, DmParty *in)
 {
-    DmLoop *loop = transfer->call->deps.loop;
+    DmLoop *loop = transfer->call->deps->loop;
 
     transfer->wait = (DmTransferWait){
         .in = in,

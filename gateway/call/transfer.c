@@ -65,17 +65,17 @@ hang_up(DmParty *party)
 static void
 fail(DmCall *call, uint16_t status)
 {
-    DmParty *from = *dm_call_place(call, call->transfer.place);
+    DmParty *from = *dm_call_place(call, call->transfer->place);
 
     dm_info(&call->log, "the transfer failed with %u", status);
-    call->deps.observer->transferred(false, call->deps.observer->user_data);
+    call->deps->observer->transferred(false, call->deps->observer->user_data);
     dm_record_add_evidence(call->record, "A transfer failed with %u", status);
     notify(from, status >= 300 ? status : 503);
     if (from == NULL) {
         dm_call_end(call, DM_Q850_NORMAL, "Transfer failed", "refer_failed");
     } else {
         dm_diagnose(call, "refer_failed_kept");
-        dm_join_come_back(call, call->transfer.place);
+        dm_join_come_back(call, call->transfer->place);
     }
     dm_call_check_over(call);
 }
@@ -84,11 +84,11 @@ fail(DmCall *call, uint16_t status)
 static void
 join(DmCall *call, DmParty *in)
 {
-    DmSide place = call->transfer.place;
+    DmSide place = call->transfer->place;
     DmParty *out;
 
     dm_call_record_transfer(call, in->home, "joined");
-    call->deps.observer->transferred(true, call->deps.observer->user_data);
+    call->deps->observer->transferred(true, call->deps->observer->user_data);
     out = dm_join_take_place(call, place, in);
     notify(out, 200);
     if (out != NULL) {
@@ -151,11 +151,11 @@ static void
 call_number(DmParty *from, const DmReferral *asked)
 {
     DmCall *call = from->call;
-    DmTransfer *transfer = &call->transfer;
+    DmTransfer *transfer = call->transfer;
     g_autoptr(DmSdp) offer = dm_renegotiate_wish(other_party(from));
     DmIdentity identity;
     const DmIncoming incoming = {
-        .leg = dm_stand_in_new(call->deps.loop, from->leg->ops->facts(from->leg)),
+        .leg = dm_stand_in_new(call->deps->loop, from->leg->ops->facts(from->leg)),
         .trunk = from->trunk,
         .identity = &identity,
         .offer = offer,
@@ -167,7 +167,7 @@ call_number(DmParty *from, const DmReferral *asked)
     move(transfer, DM_TRANSFER_CALLING);
     transfer->asked = asked;
     fill_identity(&identity, other_party(from), asked->number);
-    call->deps.observer->arrives(&incoming, call->deps.observer->user_data);
+    call->deps->observer->arrives(&incoming, call->deps->observer->user_data);
     transfer->asked = NULL;
     dm_identity_clear(&identity);
     dm_call_record_transfer(call, transfer->made, "refer local");
@@ -184,7 +184,7 @@ dm_transfer_begin(DmCall *made, const DmIncoming *incoming)
     transfer->made = made;
     made->of = transfer->call;
     made->stand_in = incoming->leg;
-    made->transfer.n = transfer->n;
+    made->n_transfers = transfer->call->n_transfers;
     made->a->media = stays->media;
     made->lender = dm_config_ref(stays->home->config);
     made->replaces = *asked->replaces != '\0' ? g_strdup(asked->replaces) : NULL;
@@ -215,7 +215,7 @@ dm_transfer_on_progress(DmCall *made, uint16_t status)
     DmCall *call = made->of;
 
     if (call != NULL) {
-        notify(*dm_call_place(call, call->transfer.place), status);
+        notify(*dm_call_place(call, call->transfer->place), status);
     }
 }
 
@@ -226,8 +226,8 @@ part(DmCall *made)
     DmCall *call = made->of;
 
     if (call != NULL) {
-        call->transfer.made = NULL;
-        move(&call->transfer, DM_TRANSFER_NONE);
+        call->transfer->made = NULL;
+        move(call->transfer, DM_TRANSFER_NONE);
     }
     return call;
 }
@@ -240,7 +240,7 @@ dm_transfer_on_answered(DmCall *made)
     if (call == NULL || dm_call_is_ending(made)) {
         return;
     }
-    if (!dm_join_prepare_media(call, call->transfer.place, made->b)) {
+    if (!dm_join_prepare_media(call, call->transfer->place, made->b)) {
         made->of = NULL;
         dm_call_fail(made, 503, DM_Q850_NO_CIRCUIT, "media_ports");
         fail(call, 503);
@@ -264,9 +264,10 @@ dm_transfer_on_failed(DmCall *made, uint16_t status)
 bool
 dm_transfer_goes_on_without(const DmParty *party, const DmRelease *release)
 {
-    const DmTransfer *transfer = &party->call->transfer;
-    bool has_asked = transfer->place == party->side && (transfer->state == DM_TRANSFER_CALLING ||
-                                                        dm_transfer_waits_for_party(transfer));
+    const DmTransfer *transfer = party->call->transfer;
+    bool has_asked =
+        transfer != NULL && transfer->place == party->side &&
+        (transfer->state == DM_TRANSFER_CALLING || dm_transfer_waits_for_party(transfer));
     const DmParty *stays = other_party(party);
     bool may_go = has_asked || (stays != NULL && stays->awaited_by != NULL);
 
@@ -277,11 +278,15 @@ dm_transfer_goes_on_without(const DmParty *party, const DmRelease *release)
 void
 dm_transfer_abandon(DmCall *call)
 {
-    DmCall *made = call->transfer.made;
     const DmRelease why = {.cause = DM_RELEASE_PEER_CANCEL, .status = 487};
+    DmCall *made;
 
-    dm_timer_disarm(&call->transfer.timer);
-    dm_transfer_wait_clear(&call->transfer);
+    if (call->transfer == NULL) {
+        return;
+    }
+    made = call->transfer->made;
+    dm_timer_disarm(&call->transfer->timer);
+    dm_transfer_wait_clear(call->transfer);
     if (made != NULL) {
         part(made);
         made->of = NULL;
@@ -292,13 +297,18 @@ dm_transfer_abandon(DmCall *call)
 void
 dm_transfer_forget(DmCall *call)
 {
-    dm_timer_disarm(&call->transfer.timer);
-    dm_transfer_wait_forget(&call->transfer);
-    if (call->transfer.made != NULL) {
-        call->transfer.made->of = NULL;
+    DmTransfer *transfer = g_steal_pointer(&call->transfer);
+
+    if (transfer != NULL) {
+        dm_timer_disarm(&transfer->timer);
+        dm_transfer_wait_forget(transfer);
+        if (transfer->made != NULL) {
+            transfer->made->of = NULL;
+        }
+        g_free(transfer);
     }
     if (call->of != NULL) {
-        call->of->transfer.made = NULL;
+        call->of->transfer->made = NULL;
     }
 }
 
@@ -327,7 +337,7 @@ number_across(const DmParty *from, const char *number)
     const DmRouteRequest request = {
         .source_trunk = dm_trunk_id(from->trunk),
         .identity = &identity,
-        .wall_us = dm_clock_wall_us(dm_loop_clock(call->deps.loop)),
+        .wall_us = dm_clock_wall_us(dm_loop_clock(call->deps->loop)),
     };
     g_autoptr(DmRoutePlan) plan = NULL;
     char *copy;
@@ -362,8 +372,8 @@ ask(DmParty *from, const DmReferral *referral)
     DmCall *call = from->call;
     DmParty *other = other_party(from);
 
-    move(&call->transfer, DM_TRANSFER_ASKED);
-    dm_loop_arm(call->deps.loop, &call->transfer.timer, ASKED_US, on_asked_timer, &call->transfer);
+    move(call->transfer, DM_TRANSFER_ASKED);
+    dm_loop_arm(call->deps->loop, &call->transfer->timer, ASKED_US, on_asked_timer, call->transfer);
     dm_call_record_transfer(call, NULL, "refer relay");
     other->leg->ops->refer(other->leg, referral);
 }
@@ -400,9 +410,9 @@ void
 dm_transfer_on_refer_progress(DmParty *party, const DmLegEvent *event)
 {
     DmCall *call = party->call;
-    DmTransfer *transfer = &call->transfer;
+    DmTransfer *transfer = call->transfer;
 
-    if (transfer->state != DM_TRANSFER_ASKED || party->side == transfer->place) {
+    if (dm_call_transfer_state(call) != DM_TRANSFER_ASKED || party->side == transfer->place) {
         return;
     }
     if (event->status < 200) {
@@ -412,7 +422,7 @@ dm_transfer_on_refer_progress(DmParty *party, const DmLegEvent *event)
     dm_timer_disarm(&transfer->timer);
     move(transfer, DM_TRANSFER_NONE);
     if (event->status < 300) {
-        call->deps.observer->transferred(true, call->deps.observer->user_data);
+        call->deps->observer->transferred(true, call->deps->observer->user_data);
         notify(other_party(party), event->status); /* both hang up by themselves now */
     } else {
         fail(call, event->status);
@@ -425,7 +435,7 @@ dm_transfer_on_refer_progress(DmParty *party, const DmLegEvent *event)
 static void
 join_replaced(DmCall *call, DmParty *in)
 {
-    if (dm_join_prepare_media(call, call->transfer.place, in)) {
+    if (dm_join_prepare_media(call, call->transfer->place, in)) {
         join(call, in);
     } else {
         fail(call, 503);
@@ -458,17 +468,18 @@ judge(const DmParty *from, const DmReferral *asked)
     if (!dm_join_is_possible(from->call)) {
         return 491;
     }
-    if (asked->far != NULL && from->call->deps.observer->fetch == NULL) {
+    if (asked->far != NULL && from->call->deps->observer->fetch == NULL) {
         return 481;
     }
-    return from->call->transfer.n >= DM_MAX_TRANSFERS ? 603 : judge_replaced(from, asked->replaced);
+    return from->call->n_transfers >= DM_MAX_TRANSFERS ? 603
+                                                       : judge_replaced(from, asked->replaced);
 }
 
 /* The one who asked may have gone since, when @in is there. */
 static void
 go_on(DmCall *call, const DmReferral *asked, DmParty *in)
 {
-    DmParty *from = *dm_call_place(call, call->transfer.place);
+    DmParty *from = *dm_call_place(call, call->transfer->place);
 
     if (from != NULL && ask_other_side(from, asked, in)) {
         return;
@@ -493,8 +504,12 @@ dm_transfer_on_referred(DmParty *party, const DmLegEvent *event)
         party->leg->ops->answer_refer(party->leg, status);
         return;
     }
-    call->transfer.place = party->side;
-    call->transfer.n++;
+    if (call->transfer == NULL) {
+        call->transfer = g_new0(DmTransfer, 1);
+        call->transfer->call = call;
+    }
+    call->transfer->place = party->side;
+    call->n_transfers++;
     party->leg->ops->answer_refer(party->leg, 202);
     in = asked->replaced != NULL ? other_party(asked->replaced->user_data) : NULL;
     if (asked->far != NULL || dm_transfer_has_to_wait(call, in)) {
@@ -502,8 +517,8 @@ dm_transfer_on_referred(DmParty *party, const DmLegEvent *event)
                 "the transfer waits for %s",
                 asked->far != NULL ? "a call of another worker's"
                                    : "descriptions that are on their way");
-        move(&call->transfer, DM_TRANSFER_WAITING);
-        dm_transfer_wait(&call->transfer, asked, in);
+        move(call->transfer, DM_TRANSFER_WAITING);
+        dm_transfer_wait(call->transfer, asked, in);
     } else {
         go_on(call, asked, in);
     }
@@ -512,7 +527,7 @@ dm_transfer_on_referred(DmParty *party, const DmLegEvent *event)
 void
 dm_transfer_go_on(DmCall *call, const DmReferral *asked, DmParty *in, uint16_t status)
 {
-    move(&call->transfer, DM_TRANSFER_NONE);
+    move(call->transfer, DM_TRANSFER_NONE);
     if (status == 0) {
         go_on(call, asked, in);
     } else {
