@@ -10,8 +10,9 @@
 
 /* Behind the head a bit for each word of the value, then the words that are not zero. */
 struct DmPacked {
-    uint32_t size;   /* of the value */
-    uint32_t n_kept; /* words in @words, those of bits included */
+    gatomicrefcount references;
+    uint16_t size;   /* of the value */
+    uint16_t n_kept; /* words in @words, those of bits included */
     uint64_t words[];
 };
 
@@ -53,11 +54,16 @@ DmPacked *
 dm_packed_new(const void *value, size_t size)
 {
     size_t n_kept = bit_words_of(size) + count_words(value, size);
-    DmPacked *packed = g_malloc0(sizeof(DmPacked) + n_kept * WORD_BYTES);
-    uint64_t *next = packed->words + bit_words_of(size);
+    DmPacked *packed;
+    uint64_t *next;
 
-    packed->size = (uint32_t)size;
-    packed->n_kept = (uint32_t)n_kept;
+    g_return_val_if_fail(size <= DM_PACKED_MAX, NULL);
+    packed = g_malloc0(sizeof(DmPacked) + n_kept * WORD_BYTES);
+    next = packed->words + bit_words_of(size);
+
+    g_atomic_ref_count_init(&packed->references);
+    packed->size = (uint16_t)size;
+    packed->n_kept = (uint16_t)n_kept;
     for (size_t i = 0; i < words_of(size); i++) {
         uint64_t word = word_at(value, size, i);
 
@@ -69,10 +75,19 @@ dm_packed_new(const void *value, size_t size)
     return packed;
 }
 
-void
-dm_packed_free(DmPacked *packed)
+DmPacked *
+dm_packed_ref(DmPacked *packed)
 {
     if (packed != NULL) {
+        g_atomic_ref_count_inc(&packed->references);
+    }
+    return packed;
+}
+
+void
+dm_packed_unref(DmPacked *packed)
+{
+    if (packed != NULL && g_atomic_ref_count_dec(&packed->references)) {
         explicit_bzero(packed->words, packed->n_kept * WORD_BYTES);
         g_free(packed);
     }

@@ -35,17 +35,39 @@ may_be_silent(const DmCall *call)
     return dm_call_transfer_state(call) == DM_TRANSFER_CALLING;
 }
 
+static uint32_t
+shorter(uint32_t a, uint32_t b)
+{
+    return a == 0 ? b : b == 0 ? a : MIN(a, b);
+}
+
+/* Of the two trunks' the shorter; 0: never. */
+static uint32_t
+timeout_ms(const DmCall *call, bool held)
+{
+    const DmParty *const parties[] = {call->a, call->b};
+    uint32_t found_ms = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(parties); i++) {
+        if (parties[i] != NULL) {
+            found_ms = shorter(found_ms,
+                               held ? parties[i]->config->media.hold_timeout_ms
+                                    : parties[i]->config->media.timeout_ms);
+        }
+    }
+    return found_ms;
+}
+
 static void
 on_silence(DmCall *call, DmSide side)
 {
-    const DmMediaSpec spec = dm_record_spec(call->record);
-    bool held = spec.side[DM_SIDE_A].direction != DM_MEDIA_BOTH ||
-                spec.side[DM_SIDE_B].direction != DM_MEDIA_BOTH;
+    bool held = dm_record_spec(call->record, DM_SIDE_A).direction != DM_MEDIA_BOTH ||
+                dm_record_spec(call->record, DM_SIDE_B).direction != DM_MEDIA_BOTH;
 
     dm_record_add_evidence(call->record,
                            "Neither RTP nor RTCP from side %s for %u s%s",
                            side == DM_SIDE_A ? "A" : "B",
-                           (held ? spec.hold_timeout_ms : spec.timeout_ms) / 1000,
+                           timeout_ms(call, held) / 1000,
                            held ? " while on hold" : "");
     dm_call_end(call, DM_Q850_TIMER, "No media", "media_timeout");
 }
@@ -287,12 +309,6 @@ dm_call_media_fingerprint(const DmCall *call)
     return own != NULL ? own : &none;
 }
 
-static uint32_t
-shorter(uint32_t a, uint32_t b)
-{
-    return a == 0 ? b : b == 0 ? a : MIN(a, b);
-}
-
 void
 dm_call_media_update(DmCall *call, bool answered)
 {
@@ -306,10 +322,10 @@ dm_call_media_update(DmCall *call, bool answered)
     spec.side[DM_SIDE_B] = dm_party_spec(call->b);
     dm_forks_fill(call->b, &spec.side[DM_SIDE_B]);
     spec.fax_signs = answered && !call->fax_in_g711 ? dm_fax_signs(call->a, call->b) : 0;
-    spec.timeout_ms = shorter(call->a->config->media.timeout_ms, call->b->config->media.timeout_ms);
-    spec.hold_timeout_ms =
-        shorter(call->a->config->media.hold_timeout_ms, call->b->config->media.hold_timeout_ms);
-    dm_record_set_spec(call->record, &spec);
+    spec.timeout_ms = timeout_ms(call, false);
+    spec.hold_timeout_ms = timeout_ms(call, true);
+    dm_record_set_agreed(call->record, DM_SIDE_A, call->a->agreed);
+    dm_record_set_agreed(call->record, DM_SIDE_B, call->b->agreed);
     call->deps->media->update(call->session->media, &spec);
     explicit_bzero(&spec, sizeof spec); /* keys */
 }
@@ -337,7 +353,7 @@ dm_call_media_update_alone(DmCall *call)
     absent->n_send = caller->n_send;
     memcpy(absent->recv, caller->recv, sizeof absent->recv);
     memcpy(absent->send, caller->send, sizeof absent->send);
-    dm_record_set_spec(call->record, &spec);
+    dm_record_set_agreed(call->record, DM_SIDE_A, call->a->agreed);
     call->deps->media->update(call->session->media, &spec);
     explicit_bzero(&spec, sizeof spec); /* keys */
 }

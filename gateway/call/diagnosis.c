@@ -37,7 +37,7 @@ explain_silent_side(DmCall *call, DmSide side)
     DmRecord *record = call->record;
     const DmMediaReport all = dm_record_report(record);
     const DmMediaSideReport *report = &all.side[side];
-    const DmMediaSideSpec said = dm_record_spec(record).side[side];
+    const DmMediaSideSpec said = dm_record_spec(record, side);
     bool has_ice = said.ice.ufrag[0] != '\0'; /* then its checks say where it is */
     char text[DM_ADDRESS_TEXT_MAX];
 
@@ -175,7 +175,7 @@ has_events(const DmMediaSideSpec *spec)
 static void
 explain_missing_events(DmCall *call, DmSide side)
 {
-    const DmMediaSideSpec spec = dm_record_spec(call->record).side[side];
+    const DmMediaSideSpec spec = dm_record_spec(call->record, side);
     uint64_t n_pressed = dm_record_report(call->record).side[dm_side_other(side)].dtmf_events;
 
     if (n_pressed == 0 || has_events(&spec) ||

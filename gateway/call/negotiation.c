@@ -105,7 +105,7 @@ static void
 forget_caller(DmParty *a)
 {
     dm_party_set_ours(a, NULL, false);
-    g_clear_pointer(&a->agreed, dm_packed_free);
+    g_clear_pointer(&a->agreed, dm_packed_unref);
 }
 
 /* What to say to the caller now that the callee's side is known. */
@@ -180,7 +180,7 @@ dm_negotiate_callee_answered(DmCall *call, const DmSdp *sdp, bool final)
         return verdict;
     }
     dm_party_set_theirs(b, before);
-    dm_packed_free(b->agreed);
+    dm_packed_unref(b->agreed);
     b->agreed = g_steal_pointer(&agreed_before);
     if (!caller_was_told) {
         forget_caller(call->a);

@@ -69,7 +69,7 @@ dm_party_free(DmParty *party)
         party->home->joining.n_away--;
     }
     security_free(party->security);
-    dm_packed_free(party->agreed);
+    dm_packed_unref(party->agreed);
     g_free(party);
 }
 
@@ -225,7 +225,7 @@ dm_party_agree(DmParty *party)
     }
     verdict = dm_sdp_side_spec(party->ours, party->theirs, &policy, &spec);
     if (verdict == DM_SDP_OK) {
-        dm_packed_free(party->agreed);
+        dm_packed_unref(party->agreed);
         party->agreed = dm_packed_new(&spec, sizeof spec);
         note_agreed(party, &spec);
     }

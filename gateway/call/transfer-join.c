@@ -353,9 +353,7 @@ dm_join_refresh_media(DmCall *guest)
 {
     DmRecord *record = guest->record;
     const DmRecord *host = guest->joining.host->record;
-    const DmMediaSpec theirs = dm_record_spec(host);
     DmMediaReport report = dm_record_report(record);
-    DmMediaSpec spec = theirs;
     DmMediaReport hosts;
 
     dm_call_media_refresh(guest->joining.host);
@@ -364,10 +362,9 @@ dm_join_refresh_media(DmCall *guest)
     for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
         DmSide place = guest->joining.swapped ? dm_side_other(side) : side;
 
-        spec.side[side] = theirs.side[place];
+        dm_record_set_agreed(record, side, host->agreed[place]);
         report.side[side] = hosts.side[place];
     }
-    dm_record_set_spec(record, &spec);
     report.transcoded = hosts.transcoded;
     dm_record_set_report(record, &report);
 }

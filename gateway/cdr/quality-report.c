@@ -110,7 +110,7 @@ static void
 add_session(GString *out, const DmRecord *record, DmSide side)
 {
     const DmMediaSideReport report = dm_record_report(record).side[side];
-    const DmAddress agreed = dm_record_spec(record).side[side].remote_rtp;
+    const DmAddress agreed = dm_record_spec(record, side).remote_rtp;
     const DmAddress *remote = dm_address_is_set(&report.latched) ? &report.latched : &agreed;
 
     add_parties(out, record, side);
@@ -293,7 +293,7 @@ add_span(GString *out, const DmRecord *record, int64_t end_wall_us)
 static void
 add_local(GString *out, const DmRecord *record, DmSide side, int64_t end_wall_us)
 {
-    const DmMediaSideSpec spec = dm_record_spec(record).side[side];
+    const DmMediaSideSpec spec = dm_record_spec(record, side);
     const DmMediaSideReport report = dm_record_report(record).side[side];
     const DmVoipMetrics *heard = &report.heard;
 
@@ -315,7 +315,7 @@ add_local(GString *out, const DmRecord *record, DmSide side, int64_t end_wall_us
 static void
 add_remote(GString *out, const DmRecord *record, DmSide side, int64_t end_wall_us)
 {
-    const DmMediaSideSpec spec = dm_record_spec(record).side[side];
+    const DmMediaSideSpec spec = dm_record_spec(record, side);
     const DmMediaSideReport report = dm_record_report(record).side[side];
     const DmVoipMetrics *told = &report.told;
 
@@ -337,8 +337,8 @@ dm_quality_report_print(const DmRecord *record, DmSide side, int64_t end_wall_us
     bool is_last = end_wall_us == 0;
     GString *out;
 
-    if (record->answer_wall_us == 0 || !record->has_media ||
-        dm_record_spec(record).side[side].is_t38 || record->leg[side].trunk == NULL) {
+    if (record->answer_wall_us == 0 || !record->has_media || dm_record_spec(record, side).is_t38 ||
+        record->leg[side].trunk == NULL) {
         return NULL;
     }
     if (is_last) {

@@ -83,8 +83,9 @@ dm_record_free(DmRecord *record)
     g_free(record->release.diagnosis);
     g_ptr_array_unref(record->release.evidence);
     g_ptr_array_unref(record->limits_hit);
-    dm_packed_free(record->agreed);
-    dm_packed_free(record->reported);
+    dm_packed_unref(record->agreed[DM_SIDE_A]);
+    dm_packed_unref(record->agreed[DM_SIDE_B]);
+    dm_packed_unref(record->reported);
     g_ptr_array_unref(record->recordings);
     g_free(record);
 }
@@ -122,20 +123,22 @@ dm_record_add_limit(DmRecord *record, const char *limit)
     }
 }
 
-DmMediaSpec
-dm_record_spec(const DmRecord *record)
+DmMediaSideSpec
+dm_record_spec(const DmRecord *record, DmSide side)
 {
-    DmMediaSpec spec;
+    DmMediaSideSpec spec;
 
-    dm_packed_get(record->agreed, &spec, sizeof spec);
+    dm_packed_get(record->agreed[side], &spec, sizeof spec);
     return spec;
 }
 
 void
-dm_record_set_spec(DmRecord *record, const DmMediaSpec *spec)
+dm_record_set_agreed(DmRecord *record, DmSide side, DmPacked *agreed)
 {
-    dm_packed_free(record->agreed);
-    record->agreed = dm_packed_new(spec, sizeof *spec);
+    DmPacked *before = record->agreed[side];
+
+    record->agreed[side] = dm_packed_ref(agreed);
+    dm_packed_unref(before);
 }
 
 DmMediaReport
@@ -150,7 +153,7 @@ dm_record_report(const DmRecord *record)
 void
 dm_record_set_report(DmRecord *record, const DmMediaReport *report)
 {
-    dm_packed_free(record->reported);
+    dm_packed_unref(record->reported);
     record->reported = dm_packed_new(report, sizeof *report);
 }
 
@@ -708,7 +711,6 @@ static void
 add_media(GString *out, const DmRecord *record)
 {
     bool one_way = record->audio == DM_AUDIO_A_ONLY || record->audio == DM_AUDIO_B_ONLY;
-    DmMediaSpec spec = dm_record_spec(record);
     DmMediaReport report = dm_record_report(record);
 
     if (!record->has_media) {
@@ -716,10 +718,12 @@ add_media(GString *out, const DmRecord *record)
         return;
     }
     dm_json_text_open(out, "media", '{');
-    for (int side = 0; side < DM_N_SIDES; side++) {
+    for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
+        const DmMediaSideSpec spec = dm_record_spec(record, side);
+
         add_media_side(out,
                        side == DM_SIDE_A ? "a" : "b",
-                       &spec.side[side],
+                       &spec,
                        &report.side[side],
                        record->leg[side].transport);
     }

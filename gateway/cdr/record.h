@@ -64,7 +64,7 @@ typedef struct {
     char *route_facts;   /* it and the trace as members of JSON, printed once for all records of the
                             call */
 
-    DmPacked *agreed;      /* last: dm_record_spec(); NULL: nothing */
+    DmPacked *agreed[DM_N_SIDES]; /* last: dm_record_spec(); NULL: nothing */
     DmPacked *reported;    /* final, or as of the audio check: dm_record_report(); NULL: nothing */
     GPtrArray *recordings; /* char *: files, as many as the report has recordings, in their order */
     bool has_media;
@@ -91,9 +91,10 @@ DmRecordAttempt *dm_record_add_attempt(DmRecord *record);
 void dm_record_add_evidence(DmRecord *record, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void dm_record_add_limit(DmRecord *record, const char *limit);
 
-/* What both sides agreed on last; all zero: nothing. */
-DmMediaSpec dm_record_spec(const DmRecord *record);
-void dm_record_set_spec(DmRecord *record, const DmMediaSpec *spec);
+/* What @side has agreed on last; all zero: nothing. */
+DmMediaSideSpec dm_record_spec(const DmRecord *record, DmSide side);
+/* @agreed: a DmMediaSideSpec; referenced. */
+void dm_record_set_agreed(DmRecord *record, DmSide side, DmPacked *agreed);
 
 /* What became of media; all zero: not known yet. */
 DmMediaReport dm_record_report(const DmRecord *record);

@@ -110,6 +110,14 @@ static const DmVoipMetrics heard = {
 };
 
 /* A minute between a PBX and a carrier. */
+static void
+agree(DmRecord *record, DmSide side, const DmMediaSideSpec *spec)
+{
+    g_autoptr(DmPacked) agreed = dm_packed_new(spec, sizeof *spec);
+
+    dm_record_set_agreed(record, side, agreed);
+}
+
 static DmRecord *
 call(void)
 {
@@ -144,7 +152,8 @@ call(void)
         report->jitter_us = 3600;
         report->heard = heard;
     }
-    dm_record_set_spec(record, &agreed);
+    agree(record, DM_SIDE_A, &agreed.side[DM_SIDE_A]);
+    agree(record, DM_SIDE_B, &agreed.side[DM_SIDE_B]);
     dm_record_set_report(record, &reported);
     return record;
 }
@@ -369,7 +378,7 @@ test_nothing_to_tell(void)
     g_autoptr(DmRecord) record = call();
 
     g_test_summary("Fax by T.38, calls without media and calls never answered are not reported");
-    dm_record_set_spec(record, &(DmMediaSpec){.side[DM_SIDE_A].is_t38 = true});
+    agree(record, DM_SIDE_A, &(DmMediaSideSpec){.is_t38 = true});
     g_assert_null(dm_quality_report_print(record, DM_SIDE_A, 0));
     record->has_media = false;
     g_assert_null(dm_quality_report_print(record, DM_SIDE_B, 0));

@@ -212,8 +212,8 @@ static void
 test_media(void)
 {
     g_autoptr(DmRecord) record = answered_call();
-    DmMediaSpec agreed = {0};
-    DmMediaSideSpec *spec = &agreed.side[DM_SIDE_B];
+    DmMediaSideSpec spec = {0};
+    g_autoptr(DmPacked) agreed = NULL;
     DmMediaReport reported = {0};
     DmMediaSideReport *report = &reported.side[DM_SIDE_B];
     json_t *json;
@@ -227,11 +227,12 @@ test_media(void)
 
     record->has_media = true;
     record->audio = DM_AUDIO_A_ONLY;
-    spec->n_recv = 2;
-    spec->recv[0] = (DmMediaFormat){.codec = DM_CODEC_PCMU, .pt = 0, .name = "PCMU"};
-    spec->recv[1] = (DmMediaFormat){.codec = DM_CODEC_PCMA, .pt = 8, .name = "PCMA"};
-    g_assert_true(dm_address_parse(&spec->remote_rtp, "10.0.0.5", 4000));
-    dm_record_set_spec(record, &agreed);
+    spec.n_recv = 2;
+    spec.recv[0] = (DmMediaFormat){.codec = DM_CODEC_PCMU, .pt = 0, .name = "PCMU"};
+    spec.recv[1] = (DmMediaFormat){.codec = DM_CODEC_PCMA, .pt = 8, .name = "PCMA"};
+    g_assert_true(dm_address_parse(&spec.remote_rtp, "10.0.0.5", 4000));
+    agreed = dm_packed_new(&spec, sizeof spec);
+    dm_record_set_agreed(record, DM_SIDE_B, agreed);
     g_assert_true(dm_address_parse(&report->latched, "192.0.2.9", 4002));
     report->rx_packets = 1500;
     report->rx_lost = 3;

@@ -25,7 +25,7 @@ test_value_comes_back(void)
             dm_packed_get(packed, back, size);
             g_assert_cmpmem(back, size, value, size);
             g_assert_true(size == sizeof back || back[size] == 0xa5);
-            dm_packed_free(packed);
+            dm_packed_unref(packed);
         }
     }
 }
@@ -38,7 +38,7 @@ test_nothing_is_all_zero(void)
 
     dm_packed_get(NULL, back, sizeof back);
     g_assert_cmpmem(back, sizeof back, zeros, sizeof zeros);
-    dm_packed_free(NULL);
+    dm_packed_unref(NULL);
 }
 
 static void
@@ -49,7 +49,7 @@ test_zeros_take_no_room(void)
 
     g_test_summary("a value of 1600 bytes with two that are not zero takes less than 100");
     g_assert_cmpuint(malloc_usable_size(packed), <, 100);
-    dm_packed_free(packed);
+    dm_packed_unref(packed);
 }
 
 int
