@@ -91,12 +91,13 @@ typedef struct {
 
     /* line 4 and on */
     DmPathPlan plan;
-    DmDecodedPath *decoded;        /* NULL: packets go on as they are */
-    DmTimer decoded_timer;         /* what waits in it */
-    struct DmPlayer *player;       /* what goes to the peer of our own; NULL: never anything */
-    struct DmSecure *secure;       /* SRTP; NULL: never agreed */
-    struct DmChecks *checks;       /* ICE; NULL: not agreed */
-    struct DmHandshake *handshake; /* DTLS-SRTP; NULL: not agreed */
+    DmDecodedPath *decoded;             /* NULL: packets go on as they are */
+    DmTimer decoded_timer;              /* what waits in it */
+    struct DmPlayer *player;            /* what goes to the peer of our own; NULL: never anything */
+    struct DmSecure *secure;            /* SRTP; NULL: never agreed */
+    struct DmChecks *checks;            /* ICE; NULL: not agreed */
+    struct DmHandshake *handshake;      /* DTLS-SRTP; NULL: not agreed */
+    struct DmHandshake *rtcp_handshake; /* the same for RTCP on a port of its own */
     void (*reader)(int fd, uint32_t events, void *user_data); /* @watch's */
     struct DmFaxEar *fax_ear; /* NULL: never listened, or heard already */
     DmLatch latch;

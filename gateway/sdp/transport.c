@@ -304,7 +304,7 @@ dm_ice_offer(DmSdpMedia *line, const DmSdpPolicy *policy, const DmSdpMedia *prev
     if (policy->has_ice && policy->keying != NULL && !was_without) {
         add_ice(line, policy, policy->keying->ice_generation);
         line->rtcp_mux = true;
-        line->ice.has_rtcp = !has_dtls(line);
+        line->ice.has_rtcp = true;
     }
 }
 
@@ -316,7 +316,7 @@ dm_ice_answer(DmSdpMedia *line, const DmSdpMedia *offered, const DmSdpPolicy *po
         const DmSdpKeying *keying = policy->keying;
 
         add_ice(line, policy, keying->ice_generation + is_ice_restart(keying, offered));
-        line->ice.has_rtcp = !line->rtcp_mux && !has_dtls(line);
+        line->ice.has_rtcp = !line->rtcp_mux;
     }
 }
 

@@ -95,19 +95,27 @@ dm_checks_input(DmStream *stream,
         dm_worker_count(stats, ice_checks);
         break;
     }
-    if (!is_rtcp && (verdict == DM_ICE_VALID || verdict == DM_ICE_SELECTED)) {
-        dm_handshake_reach(stream);
+    if (verdict == DM_ICE_VALID || verdict == DM_ICE_SELECTED) {
+        dm_handshake_reach(stream, is_rtcp);
     }
 }
 
-bool
-dm_checks_knows(const DmStream *stream, const DmAddress *from)
+static const DmIceLite *
+agent_of(const DmStream *stream, bool is_rtcp)
 {
-    return dm_ice_lite_knows(&stream->checks->rtp, from);
+    return is_rtcp ? &stream->checks->rtcp : &stream->checks->rtp;
+}
+
+bool
+dm_checks_knows(const DmStream *stream, bool is_rtcp, const DmAddress *from)
+{
+    return dm_ice_lite_knows(agent_of(stream, is_rtcp), from);
 }
 
 const DmAddress *
-dm_checks_last(const DmStream *stream)
+dm_checks_way(const DmStream *stream, bool is_rtcp)
 {
-    return &stream->checks->rtp.last_valid;
+    const DmIceLite *agent = agent_of(stream, is_rtcp);
+
+    return dm_address_is_set(&agent->selected) ? &agent->selected : &agent->last_valid;
 }

@@ -19,7 +19,8 @@ void dm_checks_input(DmStream *stream,
                      size_t len,
                      const DmAddress *from);
 
-/* Whether @from has passed a check of the RTP port; where the last good one came from, which may be
- * nowhere. Only for a stream that is @checked. */
-bool dm_checks_knows(const DmStream *stream, const DmAddress *from);
-const DmAddress *dm_checks_last(const DmStream *stream);
+/* Whether @from has passed a check of that port; and where the peer is: the address it has chosen,
+ * before that where the last good check came from, which may be nowhere. Only for a stream that is
+ * @checked. */
+bool dm_checks_knows(const DmStream *stream, bool is_rtcp, const DmAddress *from);
+const DmAddress *dm_checks_way(const DmStream *stream, bool is_rtcp);

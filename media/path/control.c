@@ -3,7 +3,9 @@
 
 #include <sys/epoll.h>
 
+#include "media/dtls/association.h"
 #include "media/path/checks.h"
+#include "media/path/handshake.h"
 #include "media/path/judge.h"
 #include "media/path/secure.h"
 #include "media/rtp/published.h"
@@ -114,6 +116,19 @@ dm_control_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *
     }
 }
 
+/* RFC 7983, 7. RTCP itself begins with 128 or more. */
+static void
+input_mixed(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from)
+{
+    if (stream->checked && len > 0 && bytes[0] <= 3) {
+        dm_checks_input(stream, true, bytes, len, from);
+    } else if (stream->rtcp_handshake != NULL && dm_dtls_looks_like(bytes, len)) {
+        dm_handshake_input(stream, true, bytes, len, from);
+    } else {
+        dm_control_input(stream, bytes, len, from);
+    }
+}
+
 void
 dm_control_on_readable(int fd, uint32_t events, void *user_data)
 {
@@ -122,11 +137,7 @@ dm_control_on_readable(int fd, uint32_t events, void *user_data)
     unsigned n = dm_batch_receive(batch, fd);
 
     for (unsigned i = 0; i < n; i++) {
-        if (stream->checked && dm_batch_len(batch, i) > 0 && batch->bytes[i][0] <= 3) {
-            dm_checks_input(stream, true, batch->bytes[i], dm_batch_len(batch, i), &batch->from[i]);
-            continue;
-        }
-        dm_control_input(stream, batch->bytes[i], dm_batch_len(batch, i), &batch->from[i]);
+        input_mixed(stream, batch->bytes[i], dm_batch_len(batch, i), &batch->from[i]);
     }
     if (n == DM_BATCH_SIZE) {
         dm_watch_set_events(stream->rtcp_watch, EPOLLIN | EPOLLET);
@@ -205,18 +216,17 @@ make_report(DmStream *stream, bool is_bye, int64_t now_us)
     return report;
 }
 
-/* A peer found elsewhere than signalled has its RTCP elsewhere too: where it came from, or beside
- * its RTP. */
-static DmAddress
-destination(const DmStream *stream)
+DmAddress
+dm_control_destination(const DmStream *stream)
 {
     bool has_moved = !dm_address_equal(&stream->remote, &stream->latch.signalled);
+    bool is_shown = has_moved || stream->rtcp_handshake != NULL;
     DmAddress address = stream->remote;
 
     if (stream->rtcp.mux) {
         return address;
     }
-    if (has_moved && dm_address_same_host(&stream->rtcp.source, &address)) {
+    if (is_shown && dm_address_same_host(&stream->rtcp.source, &address)) {
         return stream->rtcp.source;
     }
     if (!has_moved && dm_address_is_set(&stream->rtcp.agreed) &&
@@ -231,7 +241,7 @@ static void
 send_report(DmStream *stream, bool is_bye, int64_t now_us)
 {
     DmRtcpReport report = make_report(stream, is_bye, now_us);
-    DmAddress to = destination(stream);
+    DmAddress to = dm_control_destination(stream);
     uint8_t plain[DM_RTCP_MAX];
     uint8_t sealed[DM_RTCP_MAX + DM_SRTP_ROOM];
     uint8_t *bytes = stream->secured ? sealed : plain;
@@ -251,12 +261,10 @@ send_report(DmStream *stream, bool is_bye, int64_t now_us)
 void
 dm_control_send(DmStream *stream, bool is_bye, int64_t now_us)
 {
-    bool has_way = stream->rtcp.mux || stream->handshake == NULL;
     bool has_flowed = dm_published(stream->tx_packets) > 0 || dm_published(stream->rx_packets) > 0;
 
     stream->rtcp.due_us = now_us + next_interval_us(stream);
-    /* Without rtcp-mux RTCP would have to have a handshake of its own (RFC 5764, 4.1.2). */
-    if (has_way && has_flowed && !stream->udptl && dm_address_is_set(&stream->remote)) {
+    if (has_flowed && !stream->udptl && dm_address_is_set(&stream->remote)) {
         send_report(stream, is_bye, now_us);
     }
 }

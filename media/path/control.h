@@ -19,6 +19,11 @@ void dm_control_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddr
 /* @user_data: DmStream. */
 void dm_control_on_readable(int fd, uint32_t events, void *user_data);
 
+/* Where RTCP goes: as agreed, or beside RTP. A peer found elsewhere than signalled has its RTCP
+ * elsewhere too: where it came from, or beside its RTP; one with a handshake for it, where that
+ * was. */
+DmAddress dm_control_destination(const DmStream *stream);
+
 /* When the next report is due; G_MAXINT64: never. */
 int64_t dm_control_due_us(const DmStream *stream);
 /* Sends one, if there is anything to say and anyone to hear it, and puts the next one off by 5 s or

@@ -485,7 +485,7 @@ input_mixed(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from)
     if (len > 0 && bytes[0] <= 3 && stream->checked) {
         dm_checks_input(stream, false, bytes, len, from);
     } else if (dm_dtls_looks_like(bytes, len) && !stream->udptl) {
-        dm_handshake_input(stream, bytes, len, from);
+        dm_handshake_input(stream, false, bytes, len, from);
     } else if (stream->secured) {
         dm_flow_input_secured(stream, bytes, len, from);
     } else {

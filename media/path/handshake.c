@@ -6,6 +6,7 @@
 #include "media/dtls/association.h"
 #include "media/net/socket.h"
 #include "media/path/checks.h"
+#include "media/path/control.h"
 #include "media/path/flow.h"
 #include "media/path/latch.h"
 #include "media/path/secure.h"
@@ -22,6 +23,7 @@ typedef struct {
 
 struct DmHandshake {
     DmStream *stream;
+    bool is_rtcp;
     DmWorkerJob job;
     DmTimer timer;
     GQueue waiting; /* of Datagram */
@@ -52,24 +54,29 @@ now_of(const DmHandshake *handshake)
 static DmAddress
 destination(const DmHandshake *handshake)
 {
-    DmStream *stream = handshake->stream;
+    const DmStream *stream = handshake->stream;
+    bool is_fixed = stream->pinned && !handshake->is_rtcp;
 
-    if (stream->checked && !stream->pinned) {
-        return *dm_checks_last(stream);
+    if (stream->checked) {
+        return *dm_checks_way(stream, handshake->is_rtcp);
     }
-    if (!stream->pinned && dm_address_is_set(&handshake->to)) {
+    if (!is_fixed && dm_address_is_set(&handshake->to)) {
         return handshake->to;
     }
-    return stream->remote;
+    return handshake->is_rtcp ? dm_control_destination(stream) : stream->remote;
 }
 
 /* Whether it may be the peer's: from where a check came, or as the policy has it for media. That it
  * is the peer is for the handshake to show. */
 static bool
-may_be_peers(const DmStream *stream, const DmAddress *from)
+may_be_peers(const DmStream *stream, bool is_rtcp, const DmAddress *from)
 {
     if (stream->checked) {
-        return dm_checks_knows(stream, from);
+        return dm_checks_knows(stream, is_rtcp, from);
+    }
+    /* The port of RTCP may be any, as for RTCP itself. */
+    if (is_rtcp && dm_address_same_host(from, &stream->remote)) {
+        return true;
     }
     return stream->pinned ? dm_address_equal(from, &stream->remote)
                           : dm_latch_allows(&stream->latch, from);
@@ -83,7 +90,7 @@ send_datagram(const uint8_t *bytes, size_t len, void *user_data)
 
     /* What is lost here is sent again like any other. */
     if (dm_address_is_set(&to)) {
-        (void)sendto(handshake->stream->fd,
+        (void)sendto(handshake->is_rtcp ? handshake->stream->rtcp_fd : handshake->stream->fd,
                      bytes,
                      len,
                      MSG_DONTWAIT | MSG_NOSIGNAL,
@@ -96,6 +103,22 @@ send_datagram(const uint8_t *bytes, size_t len, void *user_data)
  * How it ends
  */
 
+/* Whoever has shown the certificate is where its datagrams came from. */
+static void
+believe(const DmHandshake *handshake)
+{
+    DmStream *stream = handshake->stream;
+
+    if (stream->checked || !dm_address_is_set(&handshake->to)) {
+        return;
+    }
+    if (handshake->is_rtcp) {
+        stream->rtcp.source = handshake->to;
+    } else if (!stream->pinned && !dm_address_equal(&handshake->to, &stream->remote)) {
+        dm_flow_believe(stream, &handshake->to);
+    }
+}
+
 static void
 on_done(DmHandshake *handshake)
 {
@@ -105,20 +128,21 @@ on_done(DmHandshake *handshake)
     DmSrtpKey out;
 
     handshake->limit_us = 0;
+    dm_worker_count(dm_worker_stats(worker_of(handshake)), dtls_done);
     dm_dtls_keys(handshake->dtls, &in, &out);
-    dm_secure_take_keys(stream, &in, &out);
-    dm_publish(stream->srtp_suite, in.suite);
+    believe(handshake);
+    if (handshake->is_rtcp) {
+        dm_secure_take_rtcp_keys(stream, &in, &out);
+    } else {
+        dm_secure_take_keys(stream, &in, &out);
+        dm_publish(stream->srtp_suite, in.suite);
+        dm_session_emit(stream, &event);
+    }
     explicit_bzero(&in, sizeof in);
     explicit_bzero(&out, sizeof out);
-    dm_worker_count(dm_worker_stats(worker_of(handshake)), dtls_done);
-    /* Whoever has shown the certificate is where its datagrams came from. */
-    if (!stream->checked && !stream->pinned && dm_address_is_set(&handshake->to) &&
-        !dm_address_equal(&handshake->to, &stream->remote)) {
-        dm_flow_believe(stream, &handshake->to);
-    }
-    dm_session_emit(stream, &event);
 }
 
+/* A call goes on without RTCP: many peers have none, and speech shows that the peer is there. */
 static void
 on_failed(DmHandshake *handshake, DmDtlsFailure failure)
 {
@@ -132,7 +156,9 @@ on_failed(DmHandshake *handshake, DmDtlsFailure failure)
     } else {
         dm_worker_count(stats, dtls_failed);
     }
-    dm_session_emit(handshake->stream, &event);
+    if (!handshake->is_rtcp) {
+        dm_session_emit(handshake->stream, &event);
+    }
 }
 
 static void
@@ -148,6 +174,14 @@ begin(DmHandshake *handshake)
                                   handshake);
 }
 
+static void
+reach(DmHandshake *handshake)
+{
+    if (handshake->dtls != NULL && dm_dtls_state(handshake->dtls) == DM_DTLS_NEW) {
+        dm_worker_ask(worker_of(handshake), &handshake->job);
+    }
+}
+
 /* A phone that rings has no reason to answer yet: until the call is answered, silence is met by
  * beginning anew. */
 static void
@@ -157,7 +191,7 @@ note_failure(DmHandshake *handshake)
 
     if (failure == DM_DTLS_NO_ANSWER && handshake->limit_us == 0) {
         begin(handshake);
-        dm_handshake_reach(handshake->stream);
+        reach(handshake);
     } else {
         on_failed(handshake, failure);
     }
@@ -225,7 +259,7 @@ take_datagram(DmHandshake *handshake)
 {
     g_autofree Datagram *datagram = g_queue_pop_head(&handshake->waiting);
 
-    if (datagram != NULL && may_be_peers(handshake->stream, &datagram->from)) {
+    if (datagram != NULL && may_be_peers(handshake->stream, handshake->is_rtcp, &datagram->from)) {
         handshake->to = datagram->from;
         dm_dtls_input(handshake->dtls, datagram->bytes, datagram->len, &datagram->from);
     }
@@ -285,14 +319,27 @@ is_same(const DmDtlsSpec *a, const DmDtlsSpec *b)
 }
 
 static DmHandshake *
-handshake_new(DmStream *stream)
+handshake_new(DmStream *stream, bool is_rtcp)
 {
     DmHandshake *handshake = g_new0(DmHandshake, 1);
 
     handshake->stream = stream;
+    handshake->is_rtcp = is_rtcp;
     handshake->job.run = run;
     g_queue_init(&handshake->waiting);
     return handshake;
+}
+
+static void
+handshake_free(DmHandshake *handshake)
+{
+    if (handshake != NULL) {
+        dm_worker_unask(worker_of(handshake), &handshake->job);
+        dm_timer_disarm(&handshake->timer);
+        drop_waiting(handshake);
+        dm_dtls_free(handshake->dtls);
+        g_free(handshake);
+    }
 }
 
 /* The limit counts from the answer, and from what is agreed on later. */
@@ -305,21 +352,11 @@ set_limit(DmHandshake *handshake, bool is_answered)
     }
 }
 
-void
-dm_handshake_update(DmStream *stream, const DmMediaSideSpec *agreed, bool is_answered)
+static void
+update(DmHandshake *handshake, const DmDtlsSpec *agreed, bool is_answered)
 {
-    DmHandshake *handshake = stream->handshake;
-
-    if (agreed->dtls.role == DM_DTLS_OFF || dm_stream_session(stream)->identity == NULL) {
-        dm_publish(stream->srtp_suite, DM_SRTP_NONE);
-        dm_handshake_free(stream);
-        return;
-    }
-    if (handshake == NULL) {
-        handshake = stream->handshake = handshake_new(stream);
-    }
-    if (!is_same(&handshake->agreed, &agreed->dtls)) {
-        handshake->agreed = agreed->dtls;
+    if (!is_same(&handshake->agreed, agreed)) {
+        handshake->agreed = *agreed;
         handshake->limit_us = 0;
         handshake->to = (DmAddress){0};
         drop_waiting(handshake);
@@ -329,27 +366,52 @@ dm_handshake_update(DmStream *stream, const DmMediaSideSpec *agreed, bool is_ans
     dm_worker_ask(worker_of(handshake), &handshake->job);
 }
 
-void
-dm_handshake_free(DmStream *stream)
+static struct DmHandshake **
+place_of(DmStream *stream, bool is_rtcp)
 {
-    DmHandshake *handshake = g_steal_pointer(&stream->handshake);
+    return is_rtcp ? &stream->rtcp_handshake : &stream->handshake;
+}
 
-    if (handshake != NULL) {
-        dm_worker_unask(worker_of(handshake), &handshake->job);
-        dm_timer_disarm(&handshake->timer);
-        drop_waiting(handshake);
-        dm_dtls_free(handshake->dtls);
-        g_free(handshake);
+void
+dm_handshake_update(DmStream *stream, const DmMediaSideSpec *agreed, bool is_answered)
+{
+    bool has_dtls = agreed->dtls.role != DM_DTLS_OFF && dm_stream_session(stream)->identity != NULL;
+
+    if (!has_dtls) {
+        dm_publish(stream->srtp_suite, DM_SRTP_NONE);
+    }
+    for (unsigned is_rtcp = 0; is_rtcp < 2; is_rtcp++) {
+        struct DmHandshake **place = place_of(stream, is_rtcp);
+
+        if (!has_dtls || (is_rtcp && agreed->rtcp_mux)) {
+            handshake_free(g_steal_pointer(place));
+            continue;
+        }
+        if (*place == NULL) {
+            *place = handshake_new(stream, is_rtcp);
+        }
+        update(*place, &agreed->dtls, is_answered);
     }
 }
 
 void
-dm_handshake_input(DmStream *stream, const uint8_t *bytes, size_t len, const DmAddress *from)
+dm_handshake_free(DmStream *stream)
 {
-    DmHandshake *handshake = stream->handshake;
+    handshake_free(g_steal_pointer(&stream->handshake));
+    handshake_free(g_steal_pointer(&stream->rtcp_handshake));
+}
+
+void
+dm_handshake_input(DmStream *stream,
+                   bool is_rtcp,
+                   const uint8_t *bytes,
+                   size_t len,
+                   const DmAddress *from)
+{
+    DmHandshake *handshake = *place_of(stream, is_rtcp);
     Datagram *datagram;
 
-    if (handshake == NULL || handshake->dtls == NULL || !may_be_peers(stream, from) ||
+    if (handshake == NULL || handshake->dtls == NULL || !may_be_peers(stream, is_rtcp, from) ||
         handshake->waiting.length == MAX_WAITING) {
         dm_worker_count(dm_worker_stats(dm_stream_session(stream)->worker), dtls_dropped);
         return;
@@ -363,12 +425,11 @@ dm_handshake_input(DmStream *stream, const uint8_t *bytes, size_t len, const DmA
 }
 
 void
-dm_handshake_reach(DmStream *stream)
+dm_handshake_reach(DmStream *stream, bool is_rtcp)
 {
-    DmHandshake *handshake = stream->handshake;
+    DmHandshake *handshake = *place_of(stream, is_rtcp);
 
-    if (handshake != NULL && handshake->dtls != NULL &&
-        dm_dtls_state(handshake->dtls) == DM_DTLS_NEW) {
-        dm_worker_ask(worker_of(handshake), &handshake->job);
+    if (handshake != NULL) {
+        reach(handshake);
     }
 }

@@ -15,10 +15,12 @@
 
 struct DmSecure {
     DmSrtp *in, *out;
-    DmSrtp *in_before; /* until @in is proven; NULL: none */
-    uint32_t peer;     /* as agreed */
-    uint8_t n_guesses; /* left */
-    bool is_proven;    /* a packet has come under @in */
+    DmSrtp *rtcp_in, *rtcp_out; /* instead, for RTCP that @has_own_rtcp */
+    bool has_own_rtcp;          /* keys, from a handshake on its own port */
+    DmSrtp *in_before;          /* until @in is proven; NULL: none */
+    uint32_t peer;              /* as agreed */
+    uint8_t n_guesses;          /* left */
+    bool is_proven;             /* a packet has come under @in */
 };
 
 typedef DmSrtpVerdict (*Open)(DmSrtp *srtp, uint8_t *bytes, size_t *len);
@@ -74,6 +76,9 @@ dm_secure_update(DmStream *stream, const DmMediaSideSpec *agreed)
     if (stream->secured && stream->secure == NULL) {
         stream->secure = g_new0(DmSecure, 1);
     }
+    if (stream->secured) {
+        stream->secure->has_own_rtcp = agreed->dtls.role != DM_DTLS_OFF && !agreed->rtcp_mux;
+    }
     if (has_keys) {
         /* RFC 3711, 3.3.1: the count belongs to the source and not to the key, but another peer has
          * not seen any of it. */
@@ -94,6 +99,17 @@ dm_secure_take_keys(DmStream *stream, const DmSrtpKey *in, const DmSrtpKey *out)
 }
 
 void
+dm_secure_take_rtcp_keys(DmStream *stream, const DmSrtpKey *in, const DmSrtpKey *out)
+{
+    DmSecure *secure = stream->secure;
+
+    dm_srtp_free(secure->rtcp_in);
+    dm_srtp_free(secure->rtcp_out);
+    secure->rtcp_in = dm_srtp_new_receiver(in, stream->rx.ssrc, 0);
+    secure->rtcp_out = dm_srtp_new_sender(out, stream->out.ssrc, 0);
+}
+
+void
 dm_secure_free(DmStream *stream)
 {
     DmSecure *secure = g_steal_pointer(&stream->secure);
@@ -102,6 +118,8 @@ dm_secure_free(DmStream *stream)
         dm_srtp_free(secure->in);
         dm_srtp_free(secure->in_before);
         dm_srtp_free(secure->out);
+        dm_srtp_free(secure->rtcp_in);
+        dm_srtp_free(secure->rtcp_out);
         g_free(secure);
     }
 }
@@ -170,17 +188,13 @@ open_unproven(DmSecure *secure, Open open, uint8_t *bytes, size_t *len)
     return verdict;
 }
 
+/* Whether it was good; if not, it is counted. */
 static bool
-open_with(DmStream *stream, Open open, uint8_t *bytes, size_t *len)
+note_verdict(DmStream *stream, DmSrtpVerdict verdict)
 {
-    DmSecure *secure = stream->secure;
     int64_t *stats = dm_worker_stats(dm_stream_session(stream)->worker);
 
-    if (secure->in == NULL || *len > DM_DATAGRAM_MAX) {
-        return false;
-    }
-    switch (secure->is_proven ? open(secure->in, bytes, len)
-                              : open_unproven(secure, open, bytes, len)) {
+    switch (verdict) {
     case DM_SRTP_OK:
         return true;
     case DM_SRTP_FOREIGN:
@@ -199,6 +213,19 @@ open_with(DmStream *stream, Open open, uint8_t *bytes, size_t *len)
     return false;
 }
 
+static bool
+open_with(DmStream *stream, Open open, uint8_t *bytes, size_t *len)
+{
+    DmSecure *secure = stream->secure;
+
+    if (secure->in == NULL || *len > DM_DATAGRAM_MAX) {
+        return false;
+    }
+    return note_verdict(stream,
+                        secure->is_proven ? open(secure->in, bytes, len)
+                                          : open_unproven(secure, open, bytes, len));
+}
+
 bool
 dm_secure_open_rtp(DmStream *stream, uint8_t *bytes, size_t *len)
 {
@@ -208,7 +235,13 @@ dm_secure_open_rtp(DmStream *stream, uint8_t *bytes, size_t *len)
 bool
 dm_secure_open_rtcp(DmStream *stream, uint8_t *bytes, size_t *len)
 {
-    return open_with(stream, dm_srtp_unprotect_rtcp, bytes, len);
+    DmSecure *secure = stream->secure;
+
+    if (!secure->has_own_rtcp) {
+        return open_with(stream, dm_srtp_unprotect_rtcp, bytes, len);
+    }
+    return secure->rtcp_in != NULL && *len <= DM_DATAGRAM_MAX &&
+           note_verdict(stream, dm_srtp_unprotect_rtcp(secure->rtcp_in, bytes, len));
 }
 
 /*
@@ -216,23 +249,26 @@ dm_secure_open_rtcp(DmStream *stream, uint8_t *bytes, size_t *len)
  */
 
 static size_t
-seal_with(const DmStream *to, Open protect, const uint8_t *bytes, size_t len, uint8_t *sealed)
+seal_with(DmSrtp *out, Open protect, const uint8_t *bytes, size_t len, uint8_t *sealed)
 {
-    if (to->secure->out == NULL || len > DM_DATAGRAM_MAX) {
+    if (out == NULL || len > DM_DATAGRAM_MAX) {
         return 0;
     }
     memcpy(sealed, bytes, len);
-    return protect(to->secure->out, sealed, &len) == DM_SRTP_OK ? len : 0;
+    return protect(out, sealed, &len) == DM_SRTP_OK ? len : 0;
 }
 
 size_t
 dm_secure_seal_rtp(const DmStream *to, const uint8_t *bytes, size_t len, uint8_t *sealed)
 {
-    return seal_with(to, dm_srtp_protect_rtp, bytes, len, sealed);
+    return seal_with(to->secure->out, dm_srtp_protect_rtp, bytes, len, sealed);
 }
 
 size_t
 dm_secure_seal_rtcp(const DmStream *to, const uint8_t *bytes, size_t len, uint8_t *sealed)
 {
-    return seal_with(to, dm_srtp_protect_rtcp, bytes, len, sealed);
+    const DmSecure *secure = to->secure;
+    DmSrtp *out = secure->has_own_rtcp ? secure->rtcp_out : secure->out;
+
+    return seal_with(out, dm_srtp_protect_rtcp, bytes, len, sealed);
 }

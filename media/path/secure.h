@@ -18,6 +18,8 @@ bool dm_secure_update(DmStream *stream, const DmMediaSideSpec *agreed);
 /* The keys of a stream whose agreement has DTLS: until then nothing of it is sent or heard, or what
  * was agreed before goes on. */
 void dm_secure_take_keys(DmStream *stream, const DmSrtpKey *in, const DmSrtpKey *out);
+/* The same for RTCP, where it does not share the port of RTP. */
+void dm_secure_take_rtcp_keys(DmStream *stream, const DmSrtpKey *in, const DmSrtpKey *out);
 void dm_secure_free(DmStream *stream);
 
 /* The rest: for a stream that is @secured. */

@@ -22,12 +22,17 @@ use_ipv6=0
 verify_server_certs=1
 verify_server_cn=0
 root_ca={ca}
-media_encryption_mandatory=0
+media_encryption={encryption}
+media_encryption_mandatory={mandatory}
 contact="{user}" <sip:{user}@127.0.0.1>
 [net]
 mtu=1300
-firewall_policy=0
+nat_policy_ref=own
+[nat_policy_0]
+ref=own
+protocols={nat}
 [rtp]
+rtcp_mux={mux}
 audio_rtp_port={rtp}-{rtp_end}
 [sound]
 echocancellation=0
@@ -39,14 +44,18 @@ store_ca_in_config=0
 class Linphone(lab.Process):
     """Answers by itself; plays a tone, records what it hears."""
 
-    def __init__(self, directory, tone_hz, transport="udp", user="phone", ca="", answers=True):
+    def __init__(self, directory, tone_hz, transport="udp", user="phone", ca="", answers=True, encryption=None, ice=False,
+                 mux=False):
+        """encryption: "srtp" or "dtls", and nothing less."""
         # Without a folder for its database linphone starts, and opens no port.
         (directory / ".local" / "share" / "linphone").mkdir(parents=True)
         self.dir, self.user, self.transport = directory, user, transport
         self.port = lab.free_port()
         rtp = lab.free_port(span=20)
         ports = {t: self.port if t == transport else 0 for t in ("udp", "tcp", "tls")}
-        (directory / "linphonerc").write_text(CONFIG.format(user=user, ca=ca, rtp=rtp, rtp_end=rtp + 19, **ports))
+        (directory / "linphonerc").write_text(CONFIG.format(
+            user=user, ca=ca, rtp=rtp, rtp_end=rtp + 19, encryption=encryption or "none", mandatory=int(encryption is not None),
+            nat="ice" if ice else "", mux=int(mux), **ports))
         phone.write_tone(directory / "tone.wav", tone_hz)
         super().__init__(["linphonec", "-c", directory / "linphonerc", *(["-a"] if answers else [])],
                          directory / "linphone.log", env={**os.environ, "HOME": str(directory)}, cwd=directory,

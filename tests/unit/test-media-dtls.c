@@ -10,6 +10,7 @@
 #include "media/dtls/association.h"
 #include "media/net/socket.h"
 #include "media/rtp/packet.h"
+#include "media/rtp/rtcp.h"
 #include "media/session.h"
 #include "media/srtp/srtp.h"
 #include "media/stun/message.h"
@@ -156,6 +157,18 @@ wait_for(GAsyncQueue *events, DmMediaEventType type)
     }
 }
 
+/* Of all that have come. */
+static void
+assert_no_event(GAsyncQueue *events, DmMediaEventType type)
+{
+    DmMediaEvent *event;
+
+    while ((event = g_async_queue_try_pop(events)) != NULL) {
+        g_assert_cmpint(event->type, !=, type);
+        g_free(event);
+    }
+}
+
 /* Hands the session what was agreed, and waits until it has it: commands are run in order. */
 static void
 call_update(Call *call)
@@ -198,13 +211,17 @@ call_open(Call *call)
     }
 }
 
+/* @expect: (nullable): of @peer, when the session has said goodbye. */
 static DmMediaReport
-call_close(Call *call)
+call_close_with(Call *call, void (*expect)(Peer *peer), Peer *peer)
 {
     DmMediaReport report;
 
     dm_media_session_close(call->session);
     report = wait_for(call->events, DM_MEDIA_EVENT_CLOSED).report;
+    if (expect != NULL) {
+        expect(peer);
+    }
     dm_media_free(call->media);
     g_async_queue_unref(call->events);
     peer_close(&call->a);
@@ -212,19 +229,31 @@ call_close(Call *call)
     return report;
 }
 
+static DmMediaReport
+call_close(Call *call)
+{
+    return call_close_with(call, NULL, NULL);
+}
+
 /*
  * What B and the gateway have agreed on
  */
 
-static void
-agree_dtls(Call *call, DmDtlsRole ours)
+static DmDtlsSpec
+theirs_for(const Call *call, DmDtlsRole ours)
 {
-    DmDtlsSpec theirs = {
+    return (DmDtlsSpec){
         .role = ours == DM_DTLS_ACTIVE ? DM_DTLS_PASSIVE : DM_DTLS_ACTIVE,
         .n_suites = 1,
         .suites = {DM_SRTP_AEAD_AES_128_GCM},
         .peer = *dm_media_session_fingerprint(call->session),
     };
+}
+
+static void
+agree_dtls(Call *call, DmDtlsRole ours)
+{
+    DmDtlsSpec theirs = theirs_for(call, ours);
     DmDtlsSpec *spec = &call->spec.side[DM_SIDE_B].dtls;
 
     *spec = theirs;
@@ -242,6 +271,21 @@ agree_ice(Call *call, const char *ufrag)
 
     g_strlcpy(ice->ufrag, ufrag, sizeof ice->ufrag);
     g_strlcpy(ice->pwd, PASSWORD, sizeof ice->pwd);
+}
+
+/* B's RTCP, on a port of its own: what was agreed for RTP is for it as well. */
+static void
+agree_control(Call *call, Peer *control, DmDtlsRole ours)
+{
+    DmDtlsSpec theirs = theirs_for(call, ours);
+    DmAddress gateway = call->b.gateway;
+
+    dm_address_set_port(&gateway, (uint16_t)(dm_address_port(&gateway) + 1));
+    peer_open(control, &gateway);
+    control->next.ssrc = call->b.next.ssrc;
+    call->spec.side[DM_SIDE_B].rtcp_mux = false;
+    call->spec.side[DM_SIDE_B].remote_rtcp = control->address;
+    control->dtls = dm_dtls_new(call->b.identity, &theirs, true, peer_send_bytes, control);
 }
 
 /* B and the gateway, until B knows. */
@@ -511,6 +555,104 @@ test_a_handshake_begins_with_a_check(void)
 }
 
 static void
+send_report(Peer *control)
+{
+    DmRtcpReport report = {.ssrc = control->next.ssrc, .is_sender = true, .cname = "b"};
+    uint8_t bytes[DM_DATAGRAM_MAX];
+    size_t len = dm_rtcp_build(bytes, &report);
+
+    g_assert_cmpint(dm_srtp_protect_rtcp(control->out, bytes, &len), ==, DM_SRTP_OK);
+    peer_send_bytes(bytes, len, control);
+}
+
+/* The last one says goodbye. */
+static void
+assert_reported(Peer *control)
+{
+    uint8_t bytes[DM_DATAGRAM_MAX];
+    size_t len = peer_receive_bytes(control, bytes, WATCHDOG_MS);
+    DmRtcpInfo info;
+
+    g_assert_cmpint(dm_srtp_unprotect_rtcp(control->in, bytes, &len), ==, DM_SRTP_OK);
+    g_assert_cmpint(dm_rtcp_parse(bytes, len, 0, &info), ==, DM_RTCP_OK);
+}
+
+static void
+test_rtcp_has_a_handshake_of_its_own(void)
+{
+    g_test_summary("RFC 5764, 4.1.2 and RFC 8445, 4: without rtcp-mux RTCP has a component, a "
+                   "handshake and keys of its own, whoever begins (SEC-2 MED-6 MED-8)");
+
+    for (unsigned i = 0; i < 4; i++) {
+        DmDtlsRole role = i % 2 == 0 ? DM_DTLS_ACTIVE : DM_DTLS_PASSIVE;
+        bool has_ice = i >= 2;
+        Call call;
+        Peer control;
+        DmMediaReport report;
+
+        call_open(&call);
+        agree_dtls(&call, role);
+        agree_control(&call, &control, role);
+        if (role == DM_DTLS_ACTIVE) {
+            dm_dtls_start(call.b.dtls);
+            dm_dtls_start(control.dtls);
+        }
+        if (has_ice) {
+            agree_ice(&call, "gateway1");
+        }
+        call_update(&call);
+        if (has_ice) {
+            g_assert_cmpint(check(&control, "gateway1:peer", PASSWORD, 99), ==, DM_STUN_SUCCESS);
+            g_assert_cmpint(check(&call.b, "gateway1:peer", PASSWORD, 100), ==, DM_STUN_SUCCESS);
+        }
+        shake_hands(&control);
+        shake_hands(&call.b);
+        take_keys(&control);
+        take_keys(&call.b);
+        wait_for(call.events, DM_MEDIA_EVENT_KEYED);
+        talk(&call.a, &call.b, 5);
+        talk(&call.b, &call.a, 5);
+        send_report(&control);
+        call_update(&call);
+        report = call_close_with(&call, assert_reported, &control);
+        g_assert_cmpuint(report.side[DM_SIDE_B].rtcp_rx, ==, 1);
+        g_assert_cmpuint(report.side[DM_SIDE_B].rtcp_tx, ==, 1);
+        g_assert_cmpuint(report.side[DM_SIDE_B].rx_srtp_auth, ==, 0);
+        peer_close(&control);
+    }
+}
+
+static void
+test_speech_goes_on_without_rtcp(void)
+{
+    Call call;
+    Peer control;
+    DmDtlsSpec theirs;
+
+    g_test_summary("A handshake for RTCP that comes to nothing, with another certificate than "
+                   "signalled, costs the RTCP and not the call");
+
+    call_open(&call);
+    agree_dtls(&call, DM_DTLS_PASSIVE);
+    agree_control(&call, &control, DM_DTLS_PASSIVE);
+    theirs = theirs_for(&call, DM_DTLS_PASSIVE);
+    dm_dtls_free(control.dtls);
+    control.dtls = dm_dtls_new(control.identity, &theirs, true, peer_send_bytes, &control);
+    call_update(&call);
+    shake_hands(&control);
+    g_assert_cmpint(dm_dtls_failure(control.dtls), ==, DM_DTLS_REFUSED);
+    shake_hands(&call.b);
+    take_keys(&call.b);
+    wait_for(call.events, DM_MEDIA_EVENT_KEYED);
+    talk(&call.b, &call.a, 5);
+    talk(&call.a, &call.b, 5);
+    call_update(&call);
+    assert_no_event(call.events, DM_MEDIA_EVENT_KEYS_FAILED);
+    peer_close(&control);
+    call_close(&call);
+}
+
+static void
 test_checks_and_keys_of_signalling(void)
 {
     Call call;
@@ -541,6 +683,8 @@ main(int argc, char **argv)
     g_test_add_func("/media-dtls/clear", test_nothing_is_said_in_the_clear);
     g_test_add_func("/media-dtls/wrong-fingerprint", test_another_certificate_is_refused);
     g_test_add_func("/media-dtls/again", test_another_fingerprint_is_another_handshake);
+    g_test_add_func("/media-dtls/rtcp", test_rtcp_has_a_handshake_of_its_own);
+    g_test_add_func("/media-dtls/no-rtcp", test_speech_goes_on_without_rtcp);
     g_test_add_func("/media-ice/address", test_checks_say_where_the_peer_is);
     g_test_add_func("/media-ice/moves", test_the_peer_may_move);
     g_test_add_func("/media-ice/dtls", test_a_handshake_begins_with_a_check);

@@ -10,6 +10,9 @@
 #define SHA_256B   "SHA-256 " BYTES_8(A) ":" BYTES_8(1) ":" BYTES_8(2) ":" BYTES_8(3)
 #define SHA_384                                                                                    \
     "sha-384 " BYTES_8(a) ":" BYTES_8(b) ":" BYTES_8(c) ":" BYTES_8(d) ":" BYTES_8(e) ":" BYTES_8(f)
+#define SHA_512                                                                                    \
+    "sha-512 " BYTES_8(b) ":" BYTES_8(1) ":" BYTES_8(2) ":" BYTES_8(3) ":" BYTES_8(4) ":" BYTES_8( \
+        5) ":" BYTES_8(6) ":" BYTES_8(7)
 #define SHA_1 "sha-1 " BYTES_8(0) ":" BYTES_8(1) ":01:02:03:04"
 
 #define FINGERPRINT "a=fingerprint:" SHA_256 "\r\n"
@@ -106,7 +109,7 @@ test_an_offer_has_both(void)
     assert_has(text, "a=end-of-candidates");
     g_assert_nonnull(strstr(text, "a=fingerprint:sha-256 DA:CA:00:00:"));
     g_assert_nonnull(strstr(text, "a=tls-id:"));
-    g_assert_null(strstr(text, "a=candidate:1 2 ")); /* no handshake for RTCP alone */
+    assert_has(text, "a=candidate:1 2 UDP 2130706430 192.0.2.1 30001 typ host"); /* no rtcp-mux */
     g_assert_null(strstr(text, "a=crypto"));
     g_assert_true(strstr(text, "a=ice-lite") < strstr(text, "m=audio"));
     g_assert_true(dm_sdp_same_media(offer, again));
@@ -176,6 +179,10 @@ test_the_best_fingerprint_counts(void)
          "a=fingerprint:" SHA_384 "\r\na=fingerprint:" SHA_1 "\r\n",
          DM_FINGERPRINT_SHA_384,
          0xa1},
+        {"",
+         "a=fingerprint:" SHA_1 "\r\na=fingerprint:" SHA_512 "\r\na=fingerprint:" SHA_256 "\r\n",
+         DM_FINGERPRINT_SHA_512,
+         0xb1},
         {"", "a=fingerprint:" SHA_1 "\r\n", DM_FINGERPRINT_NONE, 0},
         {"", "a=fingerprint:md5 01:02\r\n", DM_FINGERPRINT_NONE, 0},
         {"", "a=fingerprint:sha-256 01:02\r\n", DM_FINGERPRINT_NONE, 0},
@@ -220,9 +227,11 @@ test_who_begins(void)
     g_autoptr(DmSdp) offer = dm_sdp_offer_from_policy(&policy, DM_MEDIA_BOTH, NULL);
     g_autoptr(DmSdp) active = describe("", TLS_SAVP, FINGERPRINT "a=setup:active\r\n");
     g_autoptr(DmSdp) passive = describe("", TLS_SAVP, FINGERPRINT "a=setup:passive\r\n");
+    g_autoptr(DmSdp) neither = describe("", TLS_SAVP, DTLS);
     DmMediaSideSpec spec;
 
-    g_test_summary("RFC 5763, 5: which part is ours, in an answer and after one");
+    g_test_summary("RFC 5763, 5: which part is ours, in an answer and after one, even one that "
+                   "leaves it open against the rules");
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *attributes = g_strconcat(FINGERPRINT, cases[i].offered, NULL);
@@ -239,6 +248,57 @@ test_who_begins(void)
     g_assert_cmpint(spec.dtls.role, ==, DM_DTLS_PASSIVE);
     g_assert_cmpint(dm_sdp_side_spec(offer, passive, &policy, &spec), ==, DM_SDP_OK);
     g_assert_cmpint(spec.dtls.role, ==, DM_DTLS_ACTIVE);
+    g_assert_cmpint(dm_sdp_side_spec(offer, neither, &policy, &spec), ==, DM_SDP_OK);
+    g_assert_cmpint(spec.dtls.role, ==, DM_DTLS_ACTIVE);
+}
+
+static void
+test_rtcp_on_a_port_of_its_own(void)
+{
+    static const DmSdpKeying keying = {.secret = {1}};
+
+    g_test_summary("RFC 5761, 5.1.3 and RFC 8839, 4.2.2: a peer without rtcp-mux gets an answer "
+                   "without, and with the second component (SEC-2)");
+
+    for (unsigned mux = 0; mux < 2; mux++) {
+        DmSdpPolicy policy = make_policy(&keying);
+        g_autoptr(DmSdp) offer = describe("", TLS_SAVP, mux ? DTLS ICE "a=rtcp-mux\r\n" : DTLS ICE);
+        g_autoptr(DmSdp) ours = NULL;
+        g_autofree char *text = NULL;
+        DmMediaSideSpec spec;
+
+        g_assert_cmpint(answer(&policy, offer, &ours, &spec), ==, DM_SDP_OK);
+        text = print(ours);
+        g_assert_cmpint(strstr(text, "a=rtcp-mux") != NULL, ==, mux);
+        g_assert_cmpint(strstr(text, "a=candidate:1 2 UDP") == NULL, ==, mux);
+        g_assert_cmpint(spec.rtcp_mux, ==, mux);
+    }
+}
+
+static void
+test_what_is_the_peers_stays_there(void)
+{
+    static const DmSdpKeying keying = {.secret = {1}};
+    DmSdpPolicy policy = make_policy(&keying);
+    g_autoptr(DmSdp) offer = describe(
+        "a=ice-options:trickle ice2\r\n",
+        TLS_SAVP,
+        DTLS ICE "a=rtcp-mux\r\na=candidate:1 1 UDP 2130706431 203.0.113.9 4000 typ host\r\n"
+                 "a=remote-candidates:1 192.0.2.1 30000\r\n");
+    g_autoptr(DmSdp) ours = NULL;
+    g_autofree char *text = NULL;
+    DmMediaSideSpec spec;
+
+    g_test_summary("RFC 8839, 4.2.3: a full agent that has chosen says so with remote-candidates, "
+                   "and gets our one candidate; RFC 8840, 3: trickle is never ours to offer");
+
+    g_assert_cmpint(answer(&policy, offer, &ours, &spec), ==, DM_SDP_OK);
+    text = print(ours);
+    assert_has(text, "a=candidate:1 1 UDP 2130706431 192.0.2.1 30000 typ host");
+    assert_has(text, "a=end-of-candidates");
+    g_assert_null(strstr(text, "remote-candidates"));
+    g_assert_null(strstr(text, "ice-options"));
+    g_assert_null(strstr(text, "203.0.113.9"));
 }
 
 static void
@@ -347,6 +407,28 @@ test_what_begins_anew(void)
 }
 
 static void
+test_a_taken_part_begins_anew(void)
+{
+    DmSdpKeying keying = {.secret = {1}};
+    DmSdp *ours[3];
+    DmMediaSideSpec first = exchange(&keying, DTLS ICE, &ours[0]);
+    DmMediaSideSpec other = exchange(&keying, FINGERPRINT "a=setup:active\r\n" ICE, &ours[1]);
+    DmMediaSideSpec again = exchange(&keying, FINGERPRINT "a=setup:active\r\n" ICE, &ours[2]);
+
+    g_test_summary("RFC 8842, 5.5: a peer that takes the part that was ours begins another "
+                   "handshake; the same once more begins none");
+
+    g_assert_cmpint(first.dtls.role, ==, DM_DTLS_ACTIVE);
+    g_assert_cmpint(other.dtls.role, ==, DM_DTLS_PASSIVE);
+    g_assert_cmpuint(other.dtls.association, !=, first.dtls.association);
+    g_assert_cmpint(again.dtls.role, ==, DM_DTLS_PASSIVE);
+    g_assert_cmpuint(again.dtls.association, ==, other.dtls.association);
+    for (unsigned i = 0; i < G_N_ELEMENTS(ours); i++) {
+        dm_sdp_unref(ours[i]);
+    }
+}
+
+static void
 test_a_new_offer_of_ours_begins_nothing(void)
 {
     DmSdpKeying keying = {.secret = {1}};
@@ -403,6 +485,9 @@ main(int argc, char **argv)
     g_test_add_func("/sdp-transport/switches", test_either_goes_without_the_other);
     g_test_add_func("/sdp-transport/fingerprint", test_the_best_fingerprint_counts);
     g_test_add_func("/sdp-transport/setup", test_who_begins);
+    g_test_add_func("/sdp-transport/rtcp", test_rtcp_on_a_port_of_its_own);
+    g_test_add_func("/sdp-transport/peers-own", test_what_is_the_peers_stays_there);
+    g_test_add_func("/sdp-transport/taken", test_a_taken_part_begins_anew);
     g_test_add_func("/sdp-transport/nat", test_a_peer_behind_nat_begins);
     g_test_add_func("/sdp-transport/policy", test_policies);
     g_test_add_func("/sdp-transport/anew", test_what_begins_anew);
