@@ -12,6 +12,7 @@ static const DmJsonChoice codecs[] = {
     {"GSM", DM_CODEC_GSM},
     {"G729", DM_CODEC_G729},
     {"opus", DM_CODEC_OPUS},
+    {"other", DM_CODEC_OTHER},
     {NULL},
 };
 
@@ -213,10 +214,11 @@ const DmJsonMember dm_trunk_media_members[] = {
      DM_JSON_ARRAY,
      DM_JSON_AT(DmTrunkConfig, media.codecs),
      .min = 1,
-     .max = 10,
+     .max = 11,
      .choices = codecs,
      .text = "[\"PCMA\", \"PCMU\"]",
-     .doc = "Codecs of the trunk, best first."},
+     .doc = "Codecs of the trunk, best first. `other`: any that is not named here (AMR, EVS, iLBC, "
+            "SILK, ...), passed through unread where the other trunk of the call has `other` too."},
     {"transcode",
      DM_JSON_BOOL,
      DM_JSON_AT(DmTrunkConfig, media.transcode),

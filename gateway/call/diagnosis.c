@@ -265,10 +265,9 @@ codecs_of(const DmTrunkConfig *trunk)
 
     for (guint i = 0; i < trunk->media.codecs->len; i++) {
         DmMediaFormat format;
+        bool is_known = dm_format_of_codec(g_array_index(trunk->media.codecs, DmCodec, i), &format);
 
-        if (dm_format_of_codec(g_array_index(trunk->media.codecs, DmCodec, i), &format)) {
-            append_name(text, format.name);
-        }
+        append_name(text, is_known ? format.name : "other");
     }
     return g_string_free(text, FALSE);
 }

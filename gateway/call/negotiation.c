@@ -32,13 +32,17 @@ dm_negotiate_check_caller(DmCall *call)
 }
 
 static bool
-is_speakable(const GArray *codecs, const DmMediaFormat *format, bool transcode)
+is_speakable(const GArray *codecs, DmCodec codec, bool transcode)
 {
+    DmMediaFormat format = {0};
+    bool is_known = dm_format_of_codec(codec, &format);
+
     for (guint i = 0; i < codecs->len; i++) {
+        DmCodec each = g_array_index(codecs, DmCodec, i);
         DmMediaFormat own;
 
-        if (dm_format_of_codec(g_array_index(codecs, DmCodec, i), &own) &&
-            dm_format_bridges(format, &own, transcode)) {
+        if (each == codec || (is_known && dm_format_of_codec(each, &own) &&
+                              dm_format_bridges(&format, &own, transcode))) {
             return true;
         }
     }
@@ -56,9 +60,8 @@ narrow_codecs(DmParty *callee, bool transcode)
     callee->codecs = g_array_new(FALSE, FALSE, sizeof(DmCodec));
     for (guint i = 0; i < theirs->len; i++) {
         DmCodec codec = g_array_index(theirs, DmCodec, i);
-        DmMediaFormat format;
 
-        if (dm_format_of_codec(codec, &format) && is_speakable(ours, &format, transcode)) {
+        if (is_speakable(ours, codec, transcode)) {
             g_array_append_val(callee->codecs, codec);
         }
     }
@@ -75,7 +78,8 @@ offer_from_policy(const DmParty *callee, const DmSdpPolicy *policy, DmSdp **out_
         return DM_SDP_OK;
     }
     *out_offer = dm_sdp_offer_from_policy(policy, DM_MEDIA_BOTH, NULL);
-    return DM_SDP_OK;
+    /* Codecs that we do not know cannot be offered unasked. */
+    return dm_sdp_media(*out_offer, 0)->n_formats > 0 ? DM_SDP_OK : DM_SDP_NO_COMMON_CODEC;
 }
 
 DmSdpVerdict

@@ -98,10 +98,37 @@ dm_format_equal(const DmMediaFormat *a, const DmMediaFormat *b)
     return dm_format_same_encoding(a, b) && a->pt == b->pt && strcmp(a->fmtp, b->fmtp) == 0;
 }
 
+/* RFC 2198, RFC 4588, RFC 5109, RFC 8627: they speak of other payload types by number, and ours are
+ * not the peer's. */
+static bool
+is_about_others(const DmMediaFormat *format)
+{
+    static const char *const names[] = {"red", "rtx", "parityfec", "ulpfec", "flexfec"};
+
+    for (size_t i = 0; format->codec == DM_CODEC_OTHER && i < G_N_ELEMENTS(names); i++) {
+        if (g_ascii_strcasecmp(format->name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool
 dm_format_is_speech(const DmMediaFormat *format)
 {
-    return format->codec != DM_CODEC_TELEPHONE_EVENT && format->codec != DM_CODEC_CN;
+    return format->codec != DM_CODEC_TELEPHONE_EVENT && format->codec != DM_CODEC_CN &&
+           !is_about_others(format);
+}
+
+bool
+dm_format_owns_pt(uint8_t pt)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(known_formats); i++) {
+        if (known_formats[i].pt == pt && pt < DM_PT_DYNAMIC) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* What this process can do; written once, before there are calls. */

@@ -24,8 +24,10 @@ bool dm_format_relays(const DmMediaFormat *a, const DmMediaFormat *b);
 /* Everything equal, payload type included. */
 bool dm_format_equal(const DmMediaFormat *a, const DmMediaFormat *b);
 
-/* Carries speech, unlike telephone-event and comfort noise. */
+/* Carries speech, unlike telephone-event, comfort noise, and what repairs other formats. */
 bool dm_format_is_speech(const DmMediaFormat *format);
+/* RFC 3551 gives @pt to a codec that we know. */
+bool dm_format_owns_pt(uint8_t pt);
 /* Media can turn it into any other format of which this is true. */
 bool dm_format_transcodes(const DmMediaFormat *format);
 /* From now on media can do that with G.729 too, whose library is there or not on each machine. To

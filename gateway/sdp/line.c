@@ -162,6 +162,39 @@ dm_line_find_relay(const DmSdpMedia *line, const DmMediaFormat *format)
 }
 
 const DmMediaFormat *
+dm_line_find_answered(const DmSdpMedia *line, const DmMediaFormat *format)
+{
+    const DmMediaFormat *found = dm_line_find_relay(line, format);
+    unsigned n = 0;
+
+    if (found != NULL) {
+        return found;
+    }
+    for (unsigned i = 0; i < line->n_formats; i++) {
+        if (!dm_format_same_encoding(&line->formats[i], format)) {
+            continue;
+        }
+        if (line->formats[i].pt == format->pt) {
+            return &line->formats[i];
+        }
+        found = &line->formats[i];
+        n++;
+    }
+    return n == 1 ? found : NULL;
+}
+
+bool
+dm_line_has_variant(const DmSdpMedia *line, const DmMediaFormat *format)
+{
+    for (unsigned i = 0; format->codec == DM_CODEC_OTHER && i < line->n_formats; i++) {
+        if (dm_format_same_encoding(&line->formats[i], format)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const DmMediaFormat *
 dm_line_find_codec(const DmSdpMedia *line, DmCodec codec)
 {
     for (unsigned i = 0; i < line->n_formats; i++) {
@@ -238,6 +271,10 @@ choose_pt(const Numbering *numbering)
     }
     if (before != NULL && find_pt(numbering->line, before->pt) == NULL) {
         return before->pt;
+    }
+    if (!dm_format_owns_pt(format->pt) && format->codec == DM_CODEC_OTHER &&
+        is_free(numbering, format->pt)) {
+        return format->pt; /* static numbers of RFC 3551 among them */
     }
     if (format->pt >= DM_PT_DYNAMIC && is_free(numbering, format->pt)) {
         return format->pt;

@@ -38,6 +38,13 @@ bool dm_line_has_speech(const DmSdpMedia *line);
 bool dm_line_transcodes(const DmSdpMedia *line);
 /* The format of @line that relays as @format; NULL. */
 const DmMediaFormat *dm_line_find_relay(const DmSdpMedia *line, const DmMediaFormat *format);
+/* The format of @line that @format in the other side's answer stands for; NULL. An answerer states
+ * parameters of its own, and what we offered it has @line's payload types wherever they were free.
+ */
+const DmMediaFormat *dm_line_find_answered(const DmSdpMedia *line, const DmMediaFormat *format);
+/* @line has @format, which we do not know, already, be it with other parameters: media could not
+ * tell them apart. */
+bool dm_line_has_variant(const DmSdpMedia *line, const DmMediaFormat *format);
 /* The first format of @codec; NULL. */
 const DmMediaFormat *dm_line_find_codec(const DmSdpMedia *line, DmCodec codec);
 /* The event format with @clock_hz; NULL. */

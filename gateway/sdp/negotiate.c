@@ -140,6 +140,17 @@ offer_transcoded(Offer *offer, const DmSdpMedia *from)
     }
 }
 
+/* All of them: they are told apart by name and parameters only. */
+static void
+offer_unknown(Offer *offer, const DmSdpMedia *from)
+{
+    for (unsigned i = 0; i < from->n_formats; i++) {
+        if (from->formats[i].codec == DM_CODEC_OTHER) {
+            offer_format(offer, &from->formats[i]);
+        }
+    }
+}
+
 /* The trunk's order: each of its codecs, as the other side has it or as we can make it. */
 static void
 offer_in_own_order(Offer *offer, const DmSdpMedia *from)
@@ -151,7 +162,9 @@ offer_in_own_order(Offer *offer, const DmSdpMedia *from)
         const DmMediaFormat *theirs = dm_line_find_codec(from, codec);
         DmMediaFormat format;
 
-        if (theirs != NULL && dm_format_is_speech(theirs)) {
+        if (codec == DM_CODEC_OTHER) {
+            offer_unknown(offer, from);
+        } else if (theirs != NULL && dm_format_is_speech(theirs)) {
             offer_format(offer, theirs);
         } else if (transcode && dm_format_of_codec(codec, &format) &&
                    dm_format_transcodes(&format)) {
@@ -226,6 +239,15 @@ dm_sdp_judge_keys(const DmSdp *offer, const DmSdpPolicy *from)
     return why == DM_SDP_NO_AUDIO ? DM_SDP_OK : why;
 }
 
+/* Ours is for what we know the frames of. */
+static void
+leave_length_to_peers(DmSdpMedia *line, uint16_t theirs_ms)
+{
+    if (line->formats[0].codec == DM_CODEC_OTHER) {
+        line->ptime_ms = theirs_ms;
+    }
+}
+
 static DmSdpVerdict
 offer_audio_across(const DmSdpMedia *from,
                    const DmSdpPolicy *to,
@@ -245,6 +267,7 @@ offer_audio_across(const DmSdpMedia *from,
     if (!dm_line_has_speech(offer.line)) {
         return DM_SDP_NO_COMMON_CODEC;
     }
+    leave_length_to_peers(offer.line, from->ptime_ms);
     offer_comfort_noise(&offer, from);
     offer_events(&offer);
     *out_offer = dm_sdp_draft_seal(&offer.draft);
@@ -309,9 +332,10 @@ answer_relayed(Answer *answer)
 {
     for (unsigned i = 0; i < answer->other->n_formats; i++) {
         const DmMediaFormat *theirs = &answer->other->formats[i];
-        const DmMediaFormat *offered = dm_line_find_relay(answer->offered, theirs);
+        const DmMediaFormat *offered = dm_line_find_answered(answer->offered, theirs);
 
         if (offered != NULL && dm_format_is_speech(offered) &&
+            !dm_line_has_variant(answer->line, offered) &&
             dm_policy_allows(answer->policy, offered->codec)) {
             answer_format(answer, offered, theirs->fmtp);
         }
@@ -391,16 +415,47 @@ find_their_events(const Answer *answer, const DmMediaFormat *offered)
 }
 
 /* Not when the peer would press keys into a void, where tones in its speech would get through. */
-static void
-answer_events(Answer *answer)
+static bool
+answer_event(Answer *answer, const DmMediaFormat *offered)
 {
-    const DmMediaFormat *offered =
-        dm_line_find_event(answer->offered, answer->line->formats[0].clock_hz);
-    const DmMediaFormat *theirs =
-        offered != NULL && has_events(answer->policy) ? find_their_events(answer, offered) : NULL;
+    const DmMediaFormat *theirs = find_their_events(answer, offered);
 
     if (theirs != NULL) {
         answer_format(answer, offered, theirs->fmtp);
+    }
+    return theirs != NULL;
+}
+
+/* Peers who offer events on another clock than their speech's (8 kHz beside Opus is widespread)
+ * mean those. */
+static void
+answer_any_event(Answer *answer)
+{
+    for (unsigned i = 0; i < answer->offered->n_formats; i++) {
+        const DmMediaFormat *offered = &answer->offered->formats[i];
+
+        if (offered->codec == DM_CODEC_TELEPHONE_EVENT && answer_event(answer, offered)) {
+            return;
+        }
+    }
+}
+
+/* One of each clock that the speech has. */
+static void
+answer_events(Answer *answer)
+{
+    unsigned n_speech = has_events(answer->policy) ? answer->line->n_formats : 0;
+
+    for (unsigned i = 0; i < n_speech; i++) {
+        uint32_t clock_hz = answer->line->formats[i].clock_hz;
+        const DmMediaFormat *offered = dm_line_find_event(answer->offered, clock_hz);
+
+        if (offered != NULL && dm_line_find_event(answer->line, clock_hz) == NULL) {
+            answer_event(answer, offered);
+        }
+    }
+    if (n_speech > 0 && dm_line_find_codec(answer->line, DM_CODEC_TELEPHONE_EVENT) == NULL) {
+        answer_any_event(answer);
     }
 }
 
@@ -429,6 +484,7 @@ fill_answer(Answer *answer)
     if (!dm_line_has_speech(answer->line)) {
         return DM_SDP_NO_COMMON_CODEC;
     }
+    leave_length_to_peers(answer->line, first_set(other_ptime_ms, answer->offered->ptime_ms, 0));
     answer_comfort_noise(answer);
     answer_events(answer);
     verdict = dm_crypto_answer(answer->draft, answer->line, answer->offered, answer->policy);

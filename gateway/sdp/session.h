@@ -15,7 +15,7 @@ typedef struct DmSdp DmSdp;
 
 #define DM_SDP_MAX_MEDIA    16
 #define DM_SDP_MAX_FORMATS  32
-#define DM_SDP_MAX_FMTP_LEN 79
+#define DM_SDP_MAX_FMTP_LEN 511
 
 typedef enum {
     DM_SDP_AUDIO,

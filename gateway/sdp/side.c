@@ -35,6 +35,18 @@ leave_text(DmMediaSideSpec *out)
     }
 }
 
+/* Media tell formats that we do not know apart by their names alone. */
+static bool
+is_variant(const DmMediaSideSpec *spec, unsigned n, const DmMediaFormat *format)
+{
+    for (unsigned i = 0; format->codec == DM_CODEC_OTHER && i < n; i++) {
+        if (dm_format_same_encoding(&spec->recv[i], format)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What is common, in the order of the shorter list: that is the answer, whose order counts (RFC
  * 3264, 7). Payload types may differ: each side sends with those of the other's description. */
 static void
@@ -47,7 +59,7 @@ pair_formats(const DmSdpMedia *ours, const DmSdpMedia *theirs, DmMediaSideSpec *
     for (unsigned i = 0; i < answer->n_formats && n < DM_MEDIA_MAX_FORMATS; i++) {
         const DmMediaFormat *counterpart = find_counterpart(offer, &answer->formats[i]);
 
-        if (counterpart != NULL) {
+        if (counterpart != NULL && !is_variant(out, n, counterpart)) {
             out->recv[n] = answer == ours ? answer->formats[i] : *counterpart;
             out->send[n] = answer == ours ? *counterpart : answer->formats[i];
             n++;

@@ -6,72 +6,15 @@ who knows the port, the payload type, the SSRC and the sequence number sends at 
 first of them has spoken, while the gateway may still learn where they are, and after that.
 """
 
-import random
-import re
 import select
 import socket
 import struct
 import threading
 import time
-import uuid
 
 import pytest
 
-import wire
-
-FRAME_S = 0.02
-
-
-def packet(ssrc, number, payload):
-    return struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * 160 & 0xFFFFFFFF, ssrc) + payload
-
-
-def header(message, name):
-    found = re.search(rf"^{name}: *(.*?)\r$", message, re.M | re.I)
-    return found.group(1) if found else None
-
-
-def media_port(message):
-    return int(re.search(r"^m=audio (\d+) ", message, re.M).group(1))
-
-
-class Talker:
-    """One side: a SIP socket and an RTP socket."""
-
-    def __init__(self, mark):
-        self.sip = wire.Peer()
-        self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.rtp.bind(("127.0.0.1", 0))
-        self.rtp.setblocking(False)
-        self.mark, self.ssrc, self.number = mark, random.getrandbits(32), 0
-        self.to = None
-        self.heard = []
-
-    def sdp(self):
-        return wire.sdp(port=self.rtp.getsockname()[1], formats="0")
-
-    def message(self, what):
-        """The next one that begins so; everything else is repetition."""
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
-            text = (self.sip.receive(max(0, until - time.monotonic())) or b"").decode()
-            if text.startswith(what):
-                return text
-        raise AssertionError(f"no {what} came")
-
-    def speak(self):
-        payload = struct.pack("!cI", self.mark, self.number) * 32
-        self.rtp.sendto(packet(self.ssrc, self.number, payload), ("127.0.0.1", self.to))
-        self.number += 1
-
-    def listen(self):
-        while select.select([self.rtp], [], [], 0)[0]:
-            data, source = self.rtp.recvfrom(2048)
-            self.heard.append((source[1], data[12:]))
-
-    def close(self):
-        self.sip.close()
-        self.rtp.close()
+from talker import FRAME_S, Talker, connect, hang_up, packet
 
 
 class Stranger(threading.Thread):
@@ -113,35 +56,6 @@ def talkers():
         each.close()
 
 
-def answer(b, request, gateway, body=""):
-    vias = "".join(f"Via: {v}\r\n" for v in re.findall(r"^Via: *(.*?)\r$", request, re.M | re.I))
-    to = header(request, "To")
-    b.sip.send(f"SIP/2.0 200 OK\r\n{vias}From: {header(request, 'From')}\r\n"
-               f"To: {to}{'' if 'tag=' in to else ';tag=b'}\r\n"
-               f"Call-ID: {header(request, 'Call-ID')}\r\nCSeq: {header(request, 'CSeq')}\r\n"
-               f"Contact: <sip:b@127.0.0.1:{b.sip.port}>\r\n"
-               f"{'Content-Type: application/sdp' + chr(13) + chr(10) if body else ''}"
-               f"Content-Length: {len(body)}\r\n\r\n{body}", ("127.0.0.1", gateway.sip_port))
-
-
-def connect(gateway, a, b):
-    """A call up; returns what ends it."""
-    to, call_id = ("127.0.0.1", gateway.sip_port), uuid.uuid4().hex
-    uri = f"sip:+442079460000@127.0.0.1:{gateway.sip_port}"
-    a.sip.send(wire.message("INVITE", uri, a.sip, call_id, extra="Content-Type: application/sdp\r\n", body=a.sdp()), to)
-    invite = b.message("INVITE ")
-    answer(b, invite, gateway, b.sdp())
-    b.to = media_port(invite)
-    ok = a.message("SIP/2.0 200")
-    a.to = media_port(ok)
-    tag = re.search(r"tag=([^;\r]+)", header(ok, "To")).group(1)
-    contact = re.search(r"<(.*?)>", header(ok, "Contact")).group(1)
-    a.sip.send(wire.message("ACK", contact, a.sip, call_id, to_tag=tag).replace(f"To: <{contact}>", f"To: <{uri}>"), to)
-    b.message("ACK ")
-    return lambda: a.sip.send(
-        wire.message("BYE", contact, a.sip, call_id, cseq=2, to_tag=tag).replace(f"To: <{contact}>", f"To: <{uri}>"), to)
-
-
 def talk(a, b, seconds):
     for _ in range(int(seconds / FRAME_S)):
         for each in a, b:
@@ -167,7 +81,7 @@ def test_strangers_are_not_heard_and_hear_nothing(gateways, talkers, host, times
     a, b = talkers
     gateway = gateways(pbx=a.sip.port, carrier=b.sip.port, routes=[
         {"id": "out", "match": {"source_trunks": ["pbx"]}, "action": {"trunks": ["carrier"]}}])
-    hang_up = connect(gateway, a, b)
+    end = connect(gateway, a, b)
     strangers = [Stranger(host, a, a.to, times), Stranger(host, b, b.to, times)]
     for stranger in strangers:
         stranger.start()
@@ -182,10 +96,7 @@ def test_strangers_are_not_heard_and_hear_nothing(gateways, talkers, host, times
     expect_untouched(a, b)
     expect_untouched(b, a)
     assert [s.got for s in strangers] == [0, 0]
-    hang_up()
-    a.message("SIP/2.0 200")
-    answer(b, b.message("BYE "), gateway)
-    record = gateway.cdr()
+    record = hang_up(gateway, a, b, end)
     for side in "ab":
         assert record["media"][side]["foreign_source"] > 0
         assert not record["media"][side]["latched"]

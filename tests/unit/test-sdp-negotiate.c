@@ -315,6 +315,7 @@ test_events_on_the_clock_of_each_side(void)
     static const DmCodec codecs[] = {DM_CODEC_PCMA, DM_CODEC_OPUS};
     DmSdpPolicy policy = POLICY(codecs);
 
+    g_test_summary("DTMF-1: events of each clock that speech has, else what there is of events");
     if (dm_codec_type(DM_CODEC_OPUS) == NULL) {
         g_test_skip("built without libopus");
         return;
@@ -324,6 +325,21 @@ test_events_on_the_clock_of_each_side(void)
                          &policy,
                          "m=audio 6000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n",
                          "audio:30000:111=opus,110=telephone-event:sendrecv");
+    /* RFC 4733, 2.1, as widely misread. */
+    assert_answer_across("m=audio 4000 RTP/AVP 111 101\r\na=rtpmap:111 opus/48000/2\r\n"
+                         "a=rtpmap:101 telephone-event/8000\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n",
+                         "audio:30000:111=opus,101=telephone-event:sendrecv");
+    assert_answer_across("m=audio 4000 RTP/AVP 111 8 101 110\r\na=rtpmap:111 opus/48000/2\r\n"
+                         "a=rtpmap:101 telephone-event/8000\r\n"
+                         "a=rtpmap:110 telephone-event/48000\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 111 8 110 101\r\na=rtpmap:111 opus/48000/2\r\n"
+                         "a=rtpmap:101 telephone-event/8000\r\n"
+                         "a=rtpmap:110 telephone-event/48000\r\n",
+                         "audio:30000:111=opus,8=PCMA,110=telephone-event,101=telephone-event:"
+                         "sendrecv");
 }
 
 static void
@@ -339,6 +355,72 @@ test_offer_numbers_unknown_codecs(void)
         &policy,
         NULL,
         "audio:30000:96=AMR,111=opus,101=telephone-event,97=telephone-event:sendrecv");
+}
+
+static const char amr_twice[] = "m=audio 4000 RTP/AVP 96 97 4 98 101\r\n"
+                                "a=rtpmap:96 AMR/8000\r\na=fmtp:96 octet-align=1\r\n"
+                                "a=rtpmap:97 AMR/8000\r\na=rtpmap:98 red/8000\r\n"
+                                "a=fmtp:98 96/96\r\n"
+                                "a=rtpmap:101 telephone-event/8000\r\n";
+
+static void
+test_codecs_we_do_not_know_are_offered(void)
+{
+    DmSdpPolicy policy = POLICY(anything);
+    static const DmCodec others_first[] = {DM_CODEC_OTHER, DM_CODEC_PCMA};
+    DmSdpPolicy local = POLICY(others_first);
+
+    g_test_summary("MED-1: all of them with their numbers, static ones too; but not what repairs "
+                   "other types by their numbers");
+    assert_offer_across(amr_twice,
+                        &policy,
+                        NULL,
+                        "audio:30000:96=AMR,97=AMR,4=G723,101=telephone-event:sendrecv");
+    local.preference = DM_CODECS_LOCAL;
+    assert_offer_across("m=audio 4000 RTP/AVP 8 96 97\r\na=rtpmap:96 AMR/8000\r\n"
+                        "a=rtpmap:97 iLBC/8000\r\n",
+                        &local,
+                        NULL,
+                        "audio:30000:96=AMR,97=iLBC,8=PCMA,101=telephone-event:sendrecv");
+}
+
+static void
+test_codecs_we_do_not_know_are_answered(void)
+{
+    DmSdpPolicy policy = POLICY(anything);
+    g_autoptr(DmSdp) offer = parse(amr_twice);
+    g_autoptr(DmSdp) other = parse("m=audio 6000 RTP/AVP 97 96\r\na=rtpmap:97 AMR/8000\r\n"
+                                   "a=fmtp:97 mode-set=0,2,4,7\r\na=rtpmap:96 AMR/8000\r\n"
+                                   "a=fmtp:96 octet-align=1\r\n");
+    g_autoptr(DmSdp) answer = NULL;
+    DmMediaSideSpec spec;
+
+    g_test_summary("MED-1: which of two is meant says the number, and the parameters are the "
+                   "answerer's; the other one of the same name could not be told from it");
+    g_assert_cmpint(dm_sdp_answer_across(offer, &policy, other, &answer), ==, DM_SDP_OK);
+    g_assert_cmpuint(dm_sdp_media(answer, 0)->n_formats, ==, 1);
+    g_assert_cmpuint(dm_sdp_media(answer, 0)->formats[0].pt, ==, 97);
+    g_assert_cmpstr(dm_sdp_media(answer, 0)->formats[0].fmtp, ==, "mode-set=0,2,4,7");
+    g_assert_cmpint(dm_sdp_side_spec(offer, other, &policy, &spec), ==, DM_SDP_OK);
+    g_assert_cmpuint(spec.n_recv, ==, 1);
+    g_assert_cmpuint(spec.recv[0].pt, ==, 97);
+    policy.ptime_ms = 20;
+    g_clear_pointer(&answer, dm_sdp_unref);
+    g_assert_cmpint(dm_sdp_answer_across(offer, &policy, other, &answer), ==, DM_SDP_OK);
+    g_assert_cmpuint(dm_sdp_media(answer, 0)->ptime_ms, ==, 0); /* nobody said */
+    /* Its clock has no events at the other side, another one has. */
+    assert_answer_across("m=audio 4000 RTP/AVP 97 98 99\r\na=rtpmap:97 AMR-WB/16000\r\n"
+                         "a=rtpmap:98 telephone-event/16000\r\n"
+                         "a=rtpmap:99 telephone-event/8000\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 97 101\r\na=rtpmap:97 AMR-WB/16000\r\n"
+                         "a=rtpmap:101 telephone-event/8000\r\n",
+                         "audio:30000:97=AMR-WB,99=telephone-event:sendrecv");
+    assert_answer_across("m=audio 4000 RTP/AVP 97\r\na=rtpmap:97 iLBC/8000\r\n",
+                         &policy,
+                         "m=audio 6000 RTP/AVP 98\r\na=rtpmap:98 iLBC/8000\r\n"
+                         "a=fmtp:98 mode=20\r\n",
+                         "audio:30000:97=iLBC:sendrecv");
 }
 
 static void
@@ -650,6 +732,8 @@ main(int argc, char **argv)
     g_test_add_func("/sdp/codecs", test_every_codec_of_media_is_negotiated);
     g_test_add_func("/sdp/events", test_events_on_the_clock_of_each_side);
     g_test_add_func("/sdp/offer/numbers-unknown-codecs", test_offer_numbers_unknown_codecs);
+    g_test_add_func("/sdp/offer/unknown-codecs", test_codecs_we_do_not_know_are_offered);
+    g_test_add_func("/sdp/answer/unknown-codecs", test_codecs_we_do_not_know_are_answered);
     g_test_add_func("/sdp/offer/keeps-numbers-given-before", test_offer_keeps_numbers_given_before);
     g_test_add_func("/sdp/offer/carries-hold-across", test_offer_carries_hold_across);
     g_test_add_func("/sdp/offer/cannot-be-made", test_offer_that_cannot_be_made);

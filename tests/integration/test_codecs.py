@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is agreed about codecs, and what is then on the wire: peers made of sockets say what no softphone says."""
+
+import random
+import time
+
+import pytest
+
+from talker import Talker, connect, hang_up
+
+
+@pytest.fixture
+def talkers():
+    made = [Talker(), Talker()]
+    yield made
+    for each in made:
+        each.close()
+
+
+def call(gateways, a, b, codecs):
+    trunk = {"role": "pbx", "media": {"codecs": codecs}}
+    return gateways(trunks=[
+        {"id": "pbx", **trunk, "endpoints": [{"uri": f"sip:127.0.0.1:{a.sip.port}"}]},
+        {"id": "carrier", **trunk, "role": "carrier", "endpoints": [{"uri": f"sip:127.0.0.1:{b.sip.port}"}]}])
+
+
+@pytest.mark.parametrize("name,pt,b_pt,parameters,answered,size,samples", [
+    ("AMR-WB/16000", 96, 104, "octet-align=1;mode-set=0,1,2,3,4,5,6,7,8;mode-change-period=2;mode-change-capability=2;"
+     "mode-change-neighbor=1;max-red=0", "octet-align=1;mode-set=0,1,2,3,4,5,6,7,8;mode-change-period=2;"
+     "mode-change-capability=2;mode-change-neighbor=1;max-red=0", 61, 320),
+    ("iLBC/8000", 98, 98, "mode=20", "mode=30", 50, 240),
+    ("SILK/16000", 103, 103, "useinbandfec=1", "useinbandfec=0", 47, 320),
+])
+def test_a_codec_we_do_not_know_passes(gateways, talkers, name, pt, b_pt, parameters, answered, size, samples):
+    """MED-1 MED-2: with `other` on both trunks it is offered and answered with its own parameters, and every byte of
+    it arrives; the record has its name"""
+    a, b = talkers
+    a.formats, b.formats = f"{pt} 0", str(b_pt)
+    a.extra = f"a=rtpmap:{pt} {name}\r\na=fmtp:{pt} {parameters}\r\n"
+    b.extra = f"a=rtpmap:{b_pt} {name}\r\na=fmtp:{b_pt} {answered}\r\n"
+    gateway = call(gateways, a, b, ["other", "PCMU"])
+    end = connect(gateway, a, b)
+    assert f"a=fmtp:{pt} {parameters}\r\n" in b.invite
+    assert f"a=rtpmap:{pt} {name}\r\na=fmtp:{pt} {answered}\r\n" in a.ok
+    said = {each: [random.randbytes(size) for _ in range(25)] for each in (a, b)}
+    for n in range(25):
+        a.say(said[a][n], pt, samples)
+        b.say(said[b][n], pt, samples)  # by the number of our offer
+        time.sleep(samples / int(name.split("/")[1]))
+        a.listen()
+        b.listen()
+    time.sleep(0.2)
+    a.listen()
+    b.listen()
+    assert [payload for _, payload in b.heard] == said[a]
+    assert [payload for _, payload in a.heard] == said[b]
+    record = hang_up(gateway, a, b, end)
+    assert not record["media"]["transcoded"]
+    assert {record["media"][side]["codec"] for side in "ab"} == {name.split("/")[0]}
