@@ -92,7 +92,8 @@ typedef struct {
     /* line 4 and on */
     DmPathPlan plan;
     DmDecodedPath *decoded;             /* NULL: packets go on as they are */
-    DmTimer decoded_timer;              /* what waits in it */
+    DmTimer decoded_timer;              /* what waits in it, or nothing having come for long */
+    int64_t silent_us;                  /* when that is; G_MAXINT64: never */
     struct DmPlayer *player;            /* what goes to the peer of our own; NULL: never anything */
     struct DmSecure *secure;            /* SRTP; NULL: never agreed */
     struct DmChecks *checks;            /* ICE; NULL: not agreed */

@@ -599,6 +599,18 @@ end_lost_press(DmDecodedPath *path)
     }
 }
 
+void
+dm_decoded_path_fall_silent(DmDecodedPath *path, int64_t now_us)
+{
+    path->now_us = now_us;
+    if (!is_ours(path)) {
+        return;
+    }
+    end_lost_press(path);
+    release_held(path);
+    flush_frame(path);
+}
+
 bool
 dm_decoded_path_sounds(const DmDecodedPath *path, int64_t now_us)
 {

@@ -51,6 +51,10 @@ void dm_decoded_path_tick(DmDecodedPath *path, int64_t now_us);
 /* By how much packets are held back now. */
 int64_t dm_decoded_path_delay_us(const DmDecodedPath *path);
 
+/* Nothing has come for so long that nothing more is expected for now: what is there goes out. The
+ * next packet is joined on. */
+void dm_decoded_path_fall_silent(DmDecodedPath *path, int64_t now_us);
+
 /* Whether a key's tone is being made: no other speech shall reach the peer meanwhile. */
 bool dm_decoded_path_sounds(const DmDecodedPath *path, int64_t now_us);
 

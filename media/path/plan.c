@@ -236,6 +236,7 @@ dm_path_plan(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMediaSid
     if (made != NULL) {
         out_plan->made = *made;
     }
+    out_plan->keeps_up = made != NULL && find_codec(to, DM_CODEC_CN) == NULL;
     out_plan->n = (uint8_t)MIN(from->n_recv, DM_MEDIA_MAX_FORMATS);
     for (unsigned i = 0; i < out_plan->n; i++) {
         out_plan->rule[i] = make_rule(&from->recv[i], made, to);
@@ -267,6 +268,7 @@ dm_path_plan_modem(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMe
     bare_to.n_send = (uint8_t)without_events(bare_to.send, bare_to.n_send);
     dm_path_plan(out_plan, &bare_from, &bare_to);
     out_plan->modem_tones = true;
+    out_plan->keeps_up = false;
 }
 
 const DmPathRule *

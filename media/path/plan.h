@@ -38,8 +38,9 @@ typedef struct {
     bool makes_tones; /* a key of ours reaches the peer as a tone */
     uint8_t event_pt; /* or as this; 0: not */
     uint32_t event_hz;
-    bool modem_tones;       /* what is lost is silence: nothing is made up */
-    DmMediaFormat made;     /* what samples are made into; DM_CODEC_OTHER: nothing we can make */
+    bool keeps_up;      /* a peer that knows no comfort noise is to hear something all the time */
+    bool modem_tones;   /* what is lost is silence: nothing is made up */
+    DmMediaFormat made; /* what samples are made into; DM_CODEC_OTHER: nothing we can make */
     DmEncoderWishes wishes; /* of the peer, for that */
 } DmPathPlan;
 

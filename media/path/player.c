@@ -21,6 +21,9 @@
 /* A peer that is silent for longer says so again. */
 #define MAX_NOISE_MS 60000
 
+/* What a line sounds like on which nobody talks, in dB below full scale (RFC 3389). */
+#define FAINT 70
+
 /* Keys that wait; more are dropped. */
 #define MAX_KEYS 32
 /* How long a key is down when nobody says, and the bounds of what is said: Q.24 wants 40 ms, peers
@@ -484,6 +487,18 @@ dm_player_noise(DmStream *to, unsigned level)
     }
     dm_noise_init(&to->player->noise, level & 0x7f);
     to->player->played_ms = 0;
+}
+
+void
+dm_player_keep_up(DmStream *to)
+{
+    DmPlayer *player = to->player;
+
+    if (player != NULL && player->is_on && player->is_noise) {
+        player->played_ms = 0;
+    } else {
+        dm_player_noise(to, FAINT);
+    }
 }
 
 void

@@ -17,6 +17,9 @@ void dm_player_press(DmStream *to, char key, unsigned ms);
 /* The other peer has fallen silent, over noise of @level (RFC 3389): the same, until it is heard
  * again or for a minute. Nothing that is played is disturbed. */
 void dm_player_noise(DmStream *to, unsigned level);
+/* The other peer sends nothing, and has not said that it would: the noise goes on that it asked
+ * for, or a faint one begins. */
+void dm_player_keep_up(DmStream *to);
 /* The end of the stream. */
 void dm_player_free(DmStream *to);
 

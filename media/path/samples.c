@@ -5,6 +5,12 @@
 #include "media/path/player.h"
 #include "media/rtp/published.h"
 
+/* A peer of which nothing has come for so long is silent: not a phone that stalls, and sooner than
+ * anybody thinks that the line is dead. */
+#define SILENT_AFTER_US (400 * INT64_C(1000))
+/* And so often after that we see to it that the other one hears something. */
+#define SILENT_STILL_US (20 * G_USEC_PER_SEC)
+
 static int64_t *
 stats_of(DmStream *stream)
 {
@@ -60,7 +66,7 @@ static void
 arm(DmStream *stream)
 {
     DmLoop *loop = dm_worker_loop(dm_stream_session(stream)->worker);
-    int64_t due_us = dm_decoded_path_due_us(stream->decoded);
+    int64_t due_us = MIN(dm_decoded_path_due_us(stream->decoded), stream->silent_us);
 
     if (due_us == G_MAXINT64) {
         dm_timer_disarm(&stream->decoded_timer);
@@ -71,13 +77,31 @@ arm(DmStream *stream)
     }
 }
 
+/* MED-9: a peer that sends nothing while nobody talks and does not tell so, toward one that knows
+ * no comfort noise. Not on hold, and until the call ends for it (MED-6). */
+static void
+keep_up(DmStream *stream, int64_t now_us)
+{
+    bool is_missed = stream->forward && !stream->timeout_told &&
+                     dm_stream_session(stream)->expected[stream->side];
+
+    stream->silent_us = is_missed ? now_us + SILENT_STILL_US : G_MAXINT64;
+    if (is_missed) {
+        dm_decoded_path_fall_silent(stream->decoded, now_us);
+        dm_player_keep_up(dm_stream_other(stream));
+    }
+}
+
 static void
 on_due(DmTimer *timer, void *user_data)
 {
     DmStream *stream = user_data;
+    int64_t now_us = dm_loop_now_us(dm_worker_loop(dm_stream_session(stream)->worker));
 
-    dm_decoded_path_tick(stream->decoded,
-                         dm_loop_now_us(dm_worker_loop(dm_stream_session(stream)->worker)));
+    dm_decoded_path_tick(stream->decoded, now_us);
+    if (now_us >= stream->silent_us) {
+        keep_up(stream, now_us);
+    }
     arm(stream);
 }
 
@@ -89,6 +113,7 @@ input(DmStream *stream, const DmPacket *packet)
     if (!dm_decoded_path_input(stream->decoded, packet)) {
         dm_worker_count(stats_of(stream), rtp_discarded);
     }
+    stream->silent_us = stream->plan.keeps_up ? packet->now_us + SILENT_AFTER_US : G_MAXINT64;
     arm(stream);
     delay_ms = (uint32_t)(dm_decoded_path_delay_us(stream->decoded) / 1000);
     dm_publish(stream->buffer_ms, delay_ms);

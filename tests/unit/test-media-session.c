@@ -1198,6 +1198,81 @@ test_a_recording_is_played_again_and_again(void)
     call_close(&call);
 }
 
+/* B has G.722 and says so much of it that A hears it; A has heard @out_last then. */
+static void
+speak_from_b(Call *call, unsigned n, Received *out_last)
+{
+    for (unsigned i = 0; i < n; i++) {
+        peer_send(&call->b, 9, 0x55);
+        peer_receive(&call->a, out_last);
+    }
+}
+
+static void
+test_a_peer_that_goes_quiet_leaves_no_hole(void)
+{
+    Call call;
+    Received last;
+    Received after;
+
+    g_test_summary("MED-9 MED-3: B sends nothing and has not said that it would, A knows no "
+                   "comfort noise: A hears faint noise in packets of its codec, until B talks");
+
+    call_open(&call);
+    agree(&call, DM_SIDE_B, format(DM_CODEC_G722, 9), 101);
+    call_update(&call);
+    speak_from_b(&call, 3, &last);
+    last = hear_ours(&call.a, 10, last);
+    g_assert_cmpuint(last.rtp.pt, ==, 0);
+    g_assert_cmpuint(last.rtp.payload_len, ==, FRAME_LEN);
+    last.payload = last.bytes + last.rtp.payload_offset; /* it is a copy */
+    for (unsigned i = 0; i < FRAME_LEN; i++) {
+        g_assert_cmpint(abs(dm_g711_from_ulaw(last.payload[i])), <, 64);
+    }
+    call.b.next.timestamp += 30 * FRAME_LEN;
+    peer_send(&call.b, 9, 0x55);
+    do {
+        peer_receive(&call.a, &after);
+        g_assert_cmpuint(after.rtp.sequence, ==, (uint16_t)(last.rtp.sequence + 1));
+        g_assert_cmpint((int32_t)(after.rtp.timestamp - last.rtp.timestamp), >=, FRAME_LEN);
+        last = after;
+    } while (!after.rtp.marker);
+    g_assert_false(peer_try_receive(&call.a, &after, 60)); /* B talks, and is silent for 60 ms */
+    call_close(&call);
+}
+
+static void
+test_who_may_fall_silent(void)
+{
+    Call call;
+    Received last;
+    DmMediaSideSpec *a = &call.spec.side[DM_SIDE_A];
+
+    g_test_summary("MED-9: nothing is made up for a peer that knows comfort noise, on hold, or "
+                   "where packets are only passed on");
+
+    call_open(&call);
+    agree(&call, DM_SIDE_B, format(DM_CODEC_G722, 9), 101);
+    a->send[a->n_send++] = a->recv[a->n_recv++] = format(DM_CODEC_CN, 13);
+    call_update(&call);
+    speak_from_b(&call, 3, &last);
+    g_assert_false(peer_try_receive(&call.a, &last, 600));
+
+    a->n_send = a->n_recv = 2;
+    call_update(&call);
+    speak_from_b(&call, 3, &last);
+    call.spec.side[DM_SIDE_B].direction = DM_MEDIA_INACTIVE;
+    call_update(&call);
+    g_assert_false(peer_try_receive(&call.a, &last, 600));
+
+    agree(&call, DM_SIDE_B, format(DM_CODEC_PCMA, 8), 101);
+    call_update(&call);
+    peer_send(&call.b, 8, 0x55);
+    peer_receive(&call.a, &last);
+    g_assert_false(peer_try_receive(&call.a, &last, 600));
+    call_close(&call);
+}
+
 static void
 test_comfort_noise_becomes_noise(void)
 {
@@ -1437,6 +1512,8 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/key-once", test_a_key_told_twice_is_passed_on_once);
     g_test_add_func("/media/session/recording", test_a_recording_is_played_again_and_again);
     g_test_add_func("/media/session/noise", test_comfort_noise_becomes_noise);
+    g_test_add_func("/media/session/quiet", test_a_peer_that_goes_quiet_leaves_no_hole);
+    g_test_add_func("/media/session/quiet-allowed", test_who_may_fall_silent);
     g_test_add_func("/media/session/ringing", test_ringing_gives_way_to_what_arrives);
     return g_test_run();
 }
