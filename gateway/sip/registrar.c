@@ -80,12 +80,14 @@ dm_sip_binding_uri(const DmBinding *binding, const DmTrunkConfig *trunk, const c
     }
     su_home_init(&home);
     url = url_make(&home, binding->uri);
-    user = su_alloc(&home, url_esclen(number, RESERVED) + 1);
-    url->url_user = url_escape(user, number, RESERVED);
-    if (url->url_params != NULL) {
-        url->url_params = url_strip_param_string(su_strdup(&home, url->url_params), "bnc");
+    if (url != NULL) {
+        user = su_alloc(&home, url_esclen(number, RESERVED) + 1);
+        url->url_user = url_escape(user, number, RESERVED);
+        if (url->url_params != NULL) {
+            url->url_params = url_strip_param_string(su_strdup(&home, url->url_params), "bnc");
+        }
     }
-    text = g_strdup(url_as_string(&home, url));
+    text = g_strdup(url != NULL ? url_as_string(&home, url) : binding->uri);
     su_home_deinit(&home);
     return text;
 }
@@ -330,13 +332,17 @@ port_of(const url_t *url, DmTransport transport)
     return (uint16_t)port;
 }
 
+/* Sofia reads some that it cannot read again once it has printed them; those are of no use: NULL.
+ */
 static const char *
 uri_of(su_home_t *home, const url_t *url)
 {
     url_t copy = *url;
+    const char *text;
 
     copy.url_headers = NULL; /* they would be ours to say */
-    return url_as_string(home, &copy);
+    text = url_as_string(home, &copy);
+    return text != NULL && url_make(home, text) != NULL ? text : NULL;
 }
 
 static bool
@@ -362,7 +368,7 @@ read_contact(const DmSipMessage *request, const sip_contact_t *header, DmRegiste
     if (g_str_has_prefix(out->instance, "<") && g_str_has_suffix(out->instance, ">")) {
         out->instance = su_strndup(home, out->instance + 1, (isize_t)strlen(out->instance) - 2);
     }
-    return is_plain(out->uri, MAX_URI) && is_plain(out->instance, MAX_URI);
+    return out->uri != NULL && is_plain(out->uri, MAX_URI) && is_plain(out->instance, MAX_URI);
 }
 
 static bool

@@ -334,6 +334,7 @@ test_bad_contacts(void)
         "Contact: <sip:a@h>, <mailto:a@h>\r\n",
         "Contact: *\r\n",
         "Contact: <sip:a@h>, *\r\nExpires: 0\r\n",
+        "Contact: <sip:u@19/.0.2.10sip:c@h>\r\n", /* read, but not once it is printed */
     };
     Fixture f;
     g_autofree char *name = g_strnfill(400, 'a');
