@@ -233,7 +233,13 @@ int
 main(int argc, char **argv)
 {
     if (argc == 5 && strcmp(argv[1], "write") == 0) {
-        fax_write_pages(argv[2], (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]), 7);
+        const FaxPages pages = {
+            .n = (unsigned)atoi(argv[3]),
+            .n_rows = (unsigned)atoi(argv[4]),
+            .seed = 7,
+        };
+
+        fax_write_pages(argv[2], &pages);
         return 0;
     }
     if (argc == 4 && strcmp(argv[1], "compare") == 0) {

@@ -5,11 +5,26 @@
 #include <string.h>
 #include <tiffio.h>
 
+#include "media/rtp/bytes.h"
 #include "media/udptl/stream.h"
 
 #define WIDTH     1728
 #define ROW_BYTES (WIDTH / 8)
 #define STEP      160
+
+/* FEC (T.38, 9.1): each datagram has so many sums of so many packets, which are as far apart. */
+#define N_SUMS 3
+#define SPAN   3
+#define REACH  (N_SUMS * SPAN)
+
+/* The last packets that went out, for the sums of the next. */
+typedef struct {
+    unsigned n; /* ever */
+    struct {
+        size_t len;
+        uint8_t bytes[DM_UDPTL_IFP_MAX];
+    } packet[REACH];
+} Summed;
 
 struct FaxTerminal {
     fax_state_t *modem;
@@ -19,15 +34,74 @@ struct FaxTerminal {
     void *user_data;
     DmUdptlReceiver receiver;
     DmUdptlSender sender;
+    bool has_sums;
+    Summed summed;
     int result;
 };
+
+static uint8_t *
+put_field(uint8_t *at, const uint8_t *bytes, size_t len)
+{
+    if (len > 127) {
+        *at++ = (uint8_t)(0x80 | len >> 8);
+    }
+    *at++ = (uint8_t)len;
+    memcpy(at, bytes, len);
+    return at + len;
+}
+
+/* Of packets @first, @first + N_SUMS, ... */
+static uint8_t *
+put_sum(uint8_t *at, const Summed *summed, unsigned first)
+{
+    uint8_t sum[DM_UDPTL_IFP_MAX] = {0};
+    size_t len = 0;
+
+    for (unsigned k = 0; k < SPAN; k++) {
+        unsigned i = (first + k * N_SUMS) % REACH;
+
+        len = MAX(len, summed->packet[i].len);
+        for (size_t j = 0; j < summed->packet[i].len; j++) {
+            sum[j] ^= summed->packet[i].bytes[j];
+        }
+    }
+    return put_field(at, sum, len);
+}
+
+/* As a peer with t38UDPFEC sends it; the gateway has no code to make these. */
+static size_t
+build_with_sums(Summed *summed, const uint8_t *ifp, size_t len, uint8_t out[DM_UDPTL_DATAGRAM_MAX])
+{
+    uint8_t *at = out;
+
+    g_assert_cmpuint(len, <=, DM_UDPTL_IFP_MAX);
+    dm_put_u16(at, (uint16_t)summed->n);
+    at = put_field(at + 2, ifp, len);
+    if (summed->n < REACH) {
+        *at++ = 0; /* copies, and none of them */
+        *at++ = 0;
+    } else {
+        *at++ = 0x80;
+        *at++ = 1;
+        *at++ = SPAN;
+        *at++ = N_SUMS;
+        for (unsigned i = 0; i < N_SUMS; i++) {
+            at = put_sum(at, summed, summed->n + i); /* the oldest there is, and on */
+        }
+    }
+    summed->packet[summed->n % REACH].len = len;
+    memcpy(summed->packet[summed->n % REACH].bytes, ifp, len);
+    summed->n++;
+    return (size_t)(at - out);
+}
 
 static int
 on_ifp_made(t38_core_state_t *core, void *user_data, const uint8_t *ifp, int len, int count)
 {
     FaxTerminal *terminal = user_data;
     uint8_t bytes[DM_UDPTL_DATAGRAM_MAX];
-    size_t n = dm_udptl_send(&terminal->sender, ifp, (size_t)len, bytes);
+    size_t n = terminal->has_sums ? build_with_sums(&terminal->summed, ifp, (size_t)len, bytes)
+                                  : dm_udptl_send(&terminal->sender, ifp, (size_t)len, bytes);
 
     for (int i = 0; i < count; i++) {
         terminal->send(bytes, n, terminal->user_data);
@@ -73,6 +147,7 @@ fax_terminal_new(const FaxTerminalOptions *options, FaxTerminalSendFunc send, vo
     terminal->send = send;
     terminal->user_data = user_data;
     terminal->result = -1;
+    terminal->has_sums = options->sums;
     dm_udptl_sender_init(&terminal->sender, options->depth, 0);
     if (options->is_t38) {
         terminal->t38 = t38_terminal_init(NULL, options->is_caller, on_ifp_made, terminal);
@@ -205,37 +280,39 @@ draw_row(uint8_t *row, unsigned page, unsigned y, GRand *random)
 }
 
 static void
-set_tags(TIFF *tiff, unsigned page, unsigned n_pages, unsigned n_rows)
+set_tags(TIFF *tiff, unsigned page, const FaxPages *pages)
 {
+    bool is_fine = pages->mixed && page % 2 != 0;
+
     TIFFSetField(tiff, TIFFTAG_SUBFILETYPE, FILETYPE_PAGE);
     TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, WIDTH);
-    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, n_rows);
+    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, pages->n_rows);
     TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 1);
     TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
-    TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, n_rows);
+    TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, pages->n_rows);
     TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_CCITT_T6);
     TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISWHITE);
     TIFFSetField(tiff, TIFFTAG_FILLORDER, FILLORDER_LSB2MSB);
     TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
     TIFFSetField(tiff, TIFFTAG_XRESOLUTION, 204.0);
-    TIFFSetField(tiff, TIFFTAG_YRESOLUTION, 98.0);
+    TIFFSetField(tiff, TIFFTAG_YRESOLUTION, is_fine ? 196.0 : 98.0);
     TIFFSetField(tiff, TIFFTAG_RESOLUTIONUNIT, RESUNIT_INCH);
-    TIFFSetField(tiff, TIFFTAG_PAGENUMBER, page, n_pages);
+    TIFFSetField(tiff, TIFFTAG_PAGENUMBER, page, pages->n);
 }
 
 void
-fax_write_pages(const char *path, unsigned n_pages, unsigned n_rows, unsigned seed)
+fax_write_pages(const char *path, const FaxPages *pages)
 {
     TIFF *tiff = TIFFOpen(path, "w");
-    GRand *random = g_rand_new_with_seed(seed);
+    GRand *random = g_rand_new_with_seed(pages->seed);
 
     g_assert_nonnull(tiff);
-    for (unsigned page = 0; page < n_pages; page++) {
-        set_tags(tiff, page, n_pages, n_rows);
-        for (unsigned y = 0; y < n_rows; y++) {
+    for (unsigned page = 0; page < pages->n; page++) {
+        set_tags(tiff, page, pages);
+        for (unsigned y = 0; y < pages->n_rows; y++) {
             uint8_t row[ROW_BYTES];
 
-            draw_row(row, page + seed, y, random);
+            draw_row(row, page + pages->seed, y, random);
             g_assert_cmpint(TIFFWriteScanline(tiff, row, y, 0), >=, 0);
         }
         g_assert_cmpint(TIFFWriteDirectory(tiff), ==, 1);

@@ -16,6 +16,7 @@ typedef struct {
     const char *send;    /* TIFF file; NULL: nothing */
     const char *receive; /* TIFF file to be written; NULL: none */
     unsigned depth;      /* of redundancy */
+    bool sums;           /* FEC instead: three sums of three packets */
     int modems;          /* T30_SUPPORT_...; 0: all */
 } FaxTerminalOptions;
 
@@ -42,7 +43,13 @@ unsigned fax_terminal_pages(FaxTerminal *terminal);
 unsigned fax_terminal_bit_rate(FaxTerminal *terminal);
 bool fax_terminal_has_ecm(FaxTerminal *terminal);
 
-/* Writes a fax of @n_pages different pages of @n_rows rows of 1728 dots: writing and half tones. */
-void fax_write_pages(const char *path, unsigned n_pages, unsigned n_rows, unsigned seed);
+typedef struct {
+    unsigned n, n_rows;
+    unsigned seed;
+    bool mixed; /* every other one of fine resolution: T.30 agrees anew before each */
+} FaxPages;
+
+/* Writes a fax of different pages, their rows of 1728 dots: writing and half tones. */
+void fax_write_pages(const char *path, const FaxPages *pages);
 /* How many pages of the two files are equal dot by dot, counted from the first until one is not. */
 unsigned fax_count_equal_pages(const char *a, const char *b);

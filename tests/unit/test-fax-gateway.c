@@ -9,39 +9,23 @@
 #include "media/fax/ear.h"
 #include "media/fax/gateway.h"
 #include "media/fax/ifp.h"
+#include "tests/lib/fax-network.h"
 #include "tests/lib/fax-terminal.h"
 #include "tests/lib/seed.h"
 #include "tests/lib/temp-dir.h"
 
 #define STEP           160
-#define STEP_MS        20
+#define STEP_MS        FAX_NETWORK_STEP_MS
 #define DELAY_STEPS    2   /* of the network: 40 ms */
 #define TAIL_STEPS     100 /* that go by after a machine has hung up */
 #define MAX_PAGE_MS    120000
 #define PAGE_ROWS      400
-#define MAX_FLIGHTS    256
 #define SEND_PAGES_ENV "DEMARC_FAX_PAGES"
-
-typedef struct {
-    unsigned due;
-    size_t len;
-    bool to_gateway;
-    uint8_t bytes[DM_UDPTL_MAX_COPIES * 300];
-} Flight;
-
-/* The network between the gateway and the machine with T.38. */
-typedef struct {
-    Flight flight[MAX_FLIGHTS];
-    unsigned first, n;
-    unsigned now;
-    double loss;
-    GRand *random;
-} Network;
 
 typedef struct {
     FaxTerminal *modem, *t38;
     DmFaxGateway *gateway;
-    Network network;
+    FaxNetwork *network; /* its end 0 is the gateway */
     DmTempDir dir;
     char *sent, *received;
 } World;
@@ -50,57 +34,37 @@ typedef struct {
     bool t38_calls;
     bool t38_sends;
     bool ecm;
+    bool sums;  /* the machine with T.38 sends FEC, not copies */
+    bool mixed; /* pages */
     double loss;
+    unsigned jitter_steps;
     unsigned n_pages;
     uint32_t max_bit_rate;
 } Case;
 
 static void
-launch(Network *network, const uint8_t *bytes, size_t len, bool to_gateway)
-{
-    Flight *flight;
-
-    if (g_rand_double(network->random) < network->loss) {
-        return;
-    }
-    g_assert_cmpuint(network->n, <, MAX_FLIGHTS);
-    g_assert_cmpuint(len, <=, sizeof flight->bytes);
-    flight = &network->flight[(network->first + network->n++) % MAX_FLIGHTS];
-    flight->due = network->now + DELAY_STEPS;
-    flight->len = len;
-    flight->to_gateway = to_gateway;
-    memcpy(flight->bytes, bytes, len);
-}
-
-static void
 on_gateway_sends(const uint8_t *bytes, size_t len, void *user_data)
 {
-    launch(&((World *)user_data)->network, bytes, len, false);
+    fax_network_launch(((World *)user_data)->network, 1, bytes, len);
 }
 
 static void
 on_terminal_sends(const uint8_t *bytes, size_t len, void *user_data)
 {
-    launch(&((World *)user_data)->network, bytes, len, true);
+    fax_network_launch(((World *)user_data)->network, 0, bytes, len);
 }
 
 static void
-land(World *world)
+on_land(unsigned end, const uint8_t *bytes, size_t len, void *user_data)
 {
-    Network *network = &world->network;
+    World *world = user_data;
+    DmUdptlPacket packet;
 
-    while (network->n > 0 && network->flight[network->first].due <= network->now) {
-        const Flight *flight = &network->flight[network->first];
-        DmUdptlPacket packet;
-
-        network->first = (network->first + 1) % MAX_FLIGHTS;
-        network->n--;
-        if (!flight->to_gateway) {
-            fax_terminal_input(world->t38, flight->bytes, flight->len);
-        } else {
-            g_assert_cmpint(dm_udptl_parse(flight->bytes, flight->len, &packet), ==, DM_UDPTL_OK);
-            dm_fax_gateway_input(world->gateway, &packet);
-        }
+    if (end != 0) {
+        fax_terminal_input(world->t38, bytes, len);
+    } else {
+        g_assert_cmpint(dm_udptl_parse(bytes, len, &packet), ==, DM_UDPTL_OK);
+        dm_fax_gateway_input(world->gateway, &packet);
     }
 }
 
@@ -125,8 +89,7 @@ step(World *world)
     compand(samples);
     fax_terminal_hear(world->modem, samples, STEP);
     fax_terminal_tick(world->t38, STEP);
-    land(world);
-    world->network.now++;
+    fax_network_step(world->network);
 }
 
 static void
@@ -142,9 +105,15 @@ set_up(World *world, const Case *what)
     dm_temp_dir_init(&world->dir);
     world->sent = dm_temp_dir_file(&world->dir, "sent.tif");
     world->received = dm_temp_dir_file(&world->dir, "received.tif");
-    world->network.random = g_rand_new_with_seed(dm_test_seed());
-    world->network.loss = what->loss;
-    fax_write_pages(world->sent, what->n_pages, PAGE_ROWS, 7);
+    world->network = fax_network_new(&(FaxNetworkOptions){.seed = dm_test_seed(),
+                                                          .loss = what->loss,
+                                                          .delay_steps = DELAY_STEPS,
+                                                          .jitter_steps = what->jitter_steps},
+                                     on_land,
+                                     world);
+    fax_write_pages(
+        world->sent,
+        &(FaxPages){.n = what->n_pages, .n_rows = PAGE_ROWS, .seed = 7, .mixed = what->mixed});
     world->modem = fax_terminal_new(
         &(FaxTerminalOptions){
             .is_caller = !what->t38_calls,
@@ -160,6 +129,7 @@ set_up(World *world, const Case *what)
             .is_caller = what->t38_calls,
             .ecm = what->ecm,
             .depth = 3,
+            .sums = what->sums,
             .send = modem_sends ? NULL : world->sent,
             .receive = modem_sends ? world->received : NULL,
         },
@@ -174,7 +144,7 @@ tear_down(World *world)
     fax_terminal_free(world->modem);
     fax_terminal_free(world->t38);
     dm_fax_gateway_free(world->gateway);
-    g_rand_free(world->network.random);
+    fax_network_free(world->network);
     dm_temp_dir_clear(&world->dir);
     g_free(world->sent);
     g_free(world->received);
@@ -183,9 +153,9 @@ tear_down(World *world)
 static void
 run_until_over(World *world, unsigned n_pages)
 {
-    unsigned max_steps = (n_pages + 1) * MAX_PAGE_MS / STEP_MS;
+    unsigned max_ms = (n_pages + 1) * MAX_PAGE_MS;
 
-    while (world->network.now < max_steps &&
+    while (fax_network_now_ms(world->network) < max_ms &&
            !(fax_terminal_is_over(world->modem) && fax_terminal_is_over(world->t38))) {
         step(world);
     }
@@ -205,7 +175,7 @@ check(const Case *what)
     dm_fax_gateway_report(world.gateway, &report);
     g_test_message("%u pages in %u s at %u bit/s, ECM %d; %u packets made good, %u missed",
                    report.pages,
-                   world.network.now * STEP_MS / 1000,
+                   fax_network_now_ms(world.network) / 1000,
                    report.bit_rate,
                    report.ecm,
                    report.recovered,
@@ -218,6 +188,8 @@ check(const Case *what)
     g_assert_cmpint(report.ecm, ==, what->ecm);
     g_assert_cmpuint(report.bit_rate, ==, what->max_bit_rate != 0 ? what->max_bit_rate : 14400);
     g_assert_cmpint(report.mode, ==, DM_FAX_GATEWAY);
+    g_assert_cmpuint(report.missed, ==, 0);
+    g_assert_true(!what->sums || report.recovered > 0);
     tear_down(&world);
 }
 
@@ -235,7 +207,8 @@ test_pages_cross(gconstpointer data)
 {
     Case what = *(const Case *)data;
 
-    g_test_summary("FAX-3: V.17 at 14400 bit/s, every dot of every page, either way");
+    g_test_summary("FAX-2, FAX-3: V.17 at 14400 bit/s, every dot of every page, either way, with "
+                   "copies or with FEC where datagrams are lost");
     what.n_pages = n_pages();
     check(&what);
 }
@@ -256,7 +229,7 @@ test_machine_that_hangs_up(void)
 
     g_test_summary("FAX-6: a fax cut off in its first page has failed");
     set_up(&world, &what);
-    while (world.network.now < 18 * 1000 / STEP_MS) {
+    while (fax_network_now_ms(world.network) < 18 * 1000) {
         step(&world);
     }
     dm_fax_gateway_report(world.gateway, &report);
@@ -374,6 +347,10 @@ main(int argc, char **argv)
         {"/fax/modem-calls/plain-loss", {.loss = 0.01}},
         {"/fax/t38-calls/ecm-loss",
          {.t38_calls = true, .t38_sends = true, .ecm = true, .loss = 0.01}},
+        {"/fax/t38-calls/ecm-sums",
+         {.t38_calls = true, .t38_sends = true, .ecm = true, .sums = true, .loss = 0.01}},
+        {"/fax/t38-calls/plain-sums",
+         {.t38_calls = true, .t38_sends = true, .sums = true, .loss = 0.01}},
         {"/fax/t38-calls/plain-loss", {.t38_calls = true, .t38_sends = true, .loss = 0.01}},
     };
 
