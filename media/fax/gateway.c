@@ -4,6 +4,7 @@
 #include <spandsp.h>
 #include <string.h>
 
+#include "media/fax/ifp.h"
 #include "media/fax/progress.h"
 #include "media/udptl/stream.h"
 
@@ -24,6 +25,8 @@ struct DmFaxGateway {
     DmUdptlReceiver receiver;
     DmUdptlSender sender;
     DmFaxProgress progress; /* side A is the modem's */
+    modem_connect_tones_tx_state_t *tone;
+    int tone_now; /* DmIfpIndicator that is being played; DM_IFP_NO_SIGNAL: none */
 };
 
 /*
@@ -98,8 +101,9 @@ dm_fax_gateway_new(const DmT38 *t38, DmFaxSendFunc send, void *user_data)
     dm_udptl_sender_init(&gateway->sender,
                          t38->ec == DM_T38_NO_CORRECTION ? 0 : DM_UDPTL_MAX_DEPTH,
                          t38->max_datagram);
+    gateway->tone = modem_connect_tones_tx_init(NULL, MODEM_CONNECT_TONES_FAX_CNG);
     gateway->modem = t38_gateway_init(NULL, on_ifp_made, gateway);
-    if (gateway->modem == NULL) {
+    if (gateway->modem == NULL || gateway->tone == NULL) {
         return NULL;
     }
     configure(gateway, t38);
@@ -115,7 +119,57 @@ dm_fax_gateway_free(DmFaxGateway *gateway)
     if (gateway->modem != NULL) {
         t38_gateway_free(gateway->modem);
     }
+    if (gateway->tone != NULL) {
+        modem_connect_tones_tx_free(gateway->tone);
+    }
     g_free(gateway);
+}
+
+/*
+ * CNG and CED for the modem
+ *
+ * They are made here, because the library plays each of them to its end, 3.5 and 3 s, before
+ * anything that has come behind it. A machine that begins anew with T.38 calls with CNG while the
+ * other answers already: what it says would be late by seconds, and both would speak at once.
+ */
+
+static void
+begin_tone(DmFaxGateway *gateway, int indicator)
+{
+    if (gateway->tone_now != indicator) {
+        gateway->tone_now = indicator;
+        modem_connect_tones_tx_init(gateway->tone,
+                                    indicator == DM_IFP_CNG ? MODEM_CONNECT_TONES_FAX_CNG
+                                                            : MODEM_CONNECT_TONES_FAX_CED);
+    }
+}
+
+/* Returns whether the library is not to hear of @ifp. A tone may be over where it was noticed
+ * before it is here: silence does not end it. */
+static bool
+take_tone(DmFaxGateway *gateway, const uint8_t *ifp)
+{
+    int indicator = dm_ifp_indicator(ifp);
+
+    if (indicator == DM_IFP_CNG || indicator == DM_IFP_CED) {
+        begin_tone(gateway, indicator);
+        return true;
+    }
+    if (indicator != DM_IFP_NO_SIGNAL) {
+        gateway->tone_now = DM_IFP_NO_SIGNAL;
+    }
+    return false;
+}
+
+/* In place of the library's silence. */
+static void
+play_tone(DmFaxGateway *gateway, int16_t *samples, size_t n)
+{
+    int made = modem_connect_tones_tx(gateway->tone, samples, (int)n);
+
+    if (made < (int)n) {
+        gateway->tone_now = DM_IFP_NO_SIGNAL;
+    }
 }
 
 /*
@@ -157,19 +211,25 @@ dm_fax_gateway_speak(DmFaxGateway *gateway, int16_t *samples, size_t n)
         at += (size_t)made;
     }
     memset(samples + at, 0, (n - at) * sizeof *samples);
+    if (gateway->tone_now != DM_IFP_NO_SIGNAL) {
+        play_tone(gateway, samples, n);
+    }
 }
 
 static void
 on_ifp(uint16_t sequence, const uint8_t *ifp, size_t len, void *user_data)
 {
+    static const uint8_t no_signal = 0;
     DmFaxGateway *gateway = user_data;
 
-    if (dm_fax_progress_take(&gateway->progress, DM_SIDE_B, ifp, len, gateway->version)) {
-        t38_core_rx_ifp_packet(t38_gateway_get_t38_core_state(gateway->modem),
-                               ifp,
-                               (int)len,
-                               sequence);
+    if (!dm_fax_progress_take(&gateway->progress, DM_SIDE_B, ifp, len, gateway->version)) {
+        return;
     }
+    if (take_tone(gateway, ifp)) {
+        ifp = &no_signal; /* something must come under each number */
+        len = sizeof no_signal;
+    }
+    t38_core_rx_ifp_packet(t38_gateway_get_t38_core_state(gateway->modem), ifp, (int)len, sequence);
 }
 
 void

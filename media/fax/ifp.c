@@ -7,6 +7,8 @@
 #define IS_DATA     0x40
 #define IS_EXTENDED 0x20 /* its type takes a second octet */
 
+#define FIRST_EXTENDED 16
+
 #define HAS_BYTES         0x80 /* of a field's first octet */
 #define FIELD_IS_EXTENDED 0x40 /* its type takes a second octet; not in version 0 */
 
@@ -50,6 +52,15 @@ read_field(const uint8_t *at, size_t left, unsigned version, DmIfpField *out)
     out->bytes += 2;
     head += 2 + out->len;
     return out->len <= MAX_FIELD_BYTES && head <= left ? head : 0;
+}
+
+int
+dm_ifp_indicator(const uint8_t *ifp)
+{
+    if ((ifp[0] & (HAS_FIELDS | IS_DATA)) != 0) {
+        return DM_IFP_DATA;
+    }
+    return (ifp[0] & IS_EXTENDED ? FIRST_EXTENDED : 0) + (ifp[0] >> 1 & 0x0f);
 }
 
 bool

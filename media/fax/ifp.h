@@ -28,6 +28,17 @@ typedef struct {
 
 typedef void (*DmIfpFieldFunc)(const DmIfpField *field, void *user_data);
 
+/* What a packet without data says (T.38, table 2); the rest is of modems. */
+typedef enum {
+    DM_IFP_DATA = -1, /* it has data */
+    DM_IFP_NO_SIGNAL,
+    DM_IFP_CNG,
+    DM_IFP_CED,
+} DmIfpIndicator;
+
+/* Of a sound packet. */
+int dm_ifp_indicator(const uint8_t *ifp);
+
 /* @version: of T.38, as agreed. @on_field: (nullable). Returns whether all of it lies inside;
  * fields before the one that does not have been told then. */
 bool dm_ifp_read(const uint8_t *ifp,

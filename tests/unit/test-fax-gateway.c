@@ -68,6 +68,11 @@ on_land(unsigned end, const uint8_t *bytes, size_t len, void *user_data)
     }
 }
 
+static void
+on_nothing(const uint8_t *bytes, size_t len, void *user_data)
+{
+}
+
 /* Sound crosses in A-law. */
 static void
 compand(int16_t *samples)
@@ -211,6 +216,59 @@ test_pages_cross(gconstpointer data)
                    "copies or with FEC where datagrams are lost");
     what.n_pages = n_pages();
     check(&what);
+}
+
+/* One indicator from the T.38 side. */
+static void
+indicate(DmFaxGateway *gateway, uint16_t sequence, uint8_t ifp)
+{
+    uint8_t bytes[] = {0, (uint8_t)sequence, 1, ifp, 0, 0};
+    DmUdptlPacket packet;
+
+    g_assert_cmpint(dm_udptl_parse(bytes, sizeof bytes, &packet), ==, DM_UDPTL_OK);
+    dm_fax_gateway_input(gateway, &packet);
+}
+
+/* Milliseconds until @ear hears its sign in what the modem is sent; 0: not within @max_ms. */
+static unsigned
+heard_after_ms(DmFaxGateway *gateway, DmFaxEar *ear, unsigned max_ms)
+{
+    int16_t samples[STEP];
+
+    for (unsigned ms = STEP_MS; ms <= max_ms; ms += STEP_MS) {
+        dm_fax_gateway_speak(gateway, samples, STEP);
+        if (dm_fax_ear_hear(ear, samples, STEP)) {
+            return ms;
+        }
+    }
+    return 0;
+}
+
+#define IFP_NO_SIGNAL 0x00
+#define IFP_CNG       0x02
+#define IFP_CED       0x04
+#define IFP_V21       0x06
+
+static void
+test_tone_gives_way(gconstpointer data)
+{
+    uint8_t tone = (uint8_t)GPOINTER_TO_UINT(data);
+    DmT38 t38 = {.max_bit_rate = 14400};
+    g_autoptr(DmFaxGateway) gateway = dm_fax_gateway_new(&t38, on_nothing, NULL);
+    DmFaxEar *tones = dm_fax_ear_new(tone == IFP_CNG ? DM_FAX_SIGN_CNG : DM_FAX_SIGN_CED);
+    DmFaxEar *preamble = dm_fax_ear_new(DM_FAX_SIGN_V21);
+
+    g_test_summary("FAX-3: CNG and CED of T.38 are tones for the modem, also where silence is told "
+                   "soon; V.21 does not wait for their end");
+    indicate(gateway, 0, IFP_NO_SIGNAL);
+    indicate(gateway, 1, tone);
+    indicate(gateway, 2, IFP_NO_SIGNAL);
+    g_assert_cmpuint(heard_after_ms(gateway, tones, 2000), >, 0);
+    indicate(gateway, 3, tone);
+    indicate(gateway, 4, IFP_V21);
+    g_assert_cmpuint(heard_after_ms(gateway, preamble, 800), >, 0);
+    dm_fax_ear_free(tones);
+    dm_fax_ear_free(preamble);
 }
 
 static void
@@ -358,6 +416,8 @@ main(int argc, char **argv)
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_test_add_data_func(cases[i].path, &cases[i].what, test_pages_cross);
     }
+    g_test_add_data_func("/fax/tone/cng", GUINT_TO_POINTER(IFP_CNG), test_tone_gives_way);
+    g_test_add_data_func("/fax/tone/ced", GUINT_TO_POINTER(IFP_CED), test_tone_gives_way);
     g_test_add_func("/fax/slower", test_slower_line);
     g_test_add_func("/fax/cut-off", test_machine_that_hangs_up);
     g_test_add_func("/fax/nothing", test_nothing_happens);
