@@ -2,6 +2,7 @@
 #include "media/fax/gateway.h"
 
 #include <spandsp.h>
+#include <spandsp/expose.h>
 #include <string.h>
 
 #include "media/fax/ifp.h"
@@ -216,6 +217,21 @@ dm_fax_gateway_speak(DmFaxGateway *gateway, int16_t *samples, size_t n)
     }
 }
 
+/* Rows of a page without ECM may be filled up only at their ends, the zeros of TCF anywhere; which
+ * of them it is filling up, 0.0.6 of the library settles when its buffer last ran empty, one signal
+ * too soon. The first page was torn wherever a datagram came late, and a second TCF was not sent at
+ * all. Whenever T.30 goes from one to the other nothing is left in the buffer: it begins anew. */
+static void
+keep_buffer_in_step(DmFaxGateway *gateway)
+{
+    t38_gateway_core_state_t *core = &gateway->modem->core;
+    t38_non_ecm_buffer_state_t *buffer = &core->non_ecm_to_modem;
+
+    if (core->image_data_mode != buffer->image_data_mode) {
+        t38_non_ecm_buffer_init(buffer, core->image_data_mode, core->min_row_bits);
+    }
+}
+
 static void
 on_ifp(uint16_t sequence, const uint8_t *ifp, size_t len, void *user_data)
 {
@@ -229,6 +245,7 @@ on_ifp(uint16_t sequence, const uint8_t *ifp, size_t len, void *user_data)
         ifp = &no_signal; /* something must come under each number */
         len = sizeof no_signal;
     }
+    keep_buffer_in_step(gateway);
     t38_core_rx_ifp_packet(t38_gateway_get_t38_core_state(gateway->modem), ifp, (int)len, sequence);
 }
 

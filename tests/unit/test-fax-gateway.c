@@ -218,6 +218,23 @@ test_pages_cross(gconstpointer data)
     check(&what);
 }
 
+static void
+test_late_datagrams(void)
+{
+    g_test_summary(
+        "FAX-3: without ECM, datagrams late by up to 80 ms: the first page is whole too");
+    check(&(Case){.n_pages = 2, .t38_calls = true, .t38_sends = true, .jitter_steps = 4});
+}
+
+static void
+test_mixed_pages(void)
+{
+    g_test_summary("FAX-3: pages of two resolutions: each is agreed on anew, with another TCF");
+    check(&(Case){.n_pages = 3, .t38_calls = true, .t38_sends = true, .mixed = true});
+    check(&(Case){.n_pages = 3, .mixed = true});
+    check(&(Case){.n_pages = 3, .t38_calls = true, .t38_sends = true, .mixed = true, .ecm = true});
+}
+
 /* One indicator from the T.38 side. */
 static void
 indicate(DmFaxGateway *gateway, uint16_t sequence, uint8_t ifp)
@@ -416,6 +433,8 @@ main(int argc, char **argv)
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_test_add_data_func(cases[i].path, &cases[i].what, test_pages_cross);
     }
+    g_test_add_func("/fax/late", test_late_datagrams);
+    g_test_add_func("/fax/mixed", test_mixed_pages);
     g_test_add_data_func("/fax/tone/cng", GUINT_TO_POINTER(IFP_CNG), test_tone_gives_way);
     g_test_add_data_func("/fax/tone/ced", GUINT_TO_POINTER(IFP_CED), test_tone_gives_way);
     g_test_add_func("/fax/slower", test_slower_line);
