@@ -111,7 +111,7 @@ dm_sip_leg_new_provisional(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 {
     DmSipMessage *response = new_response(leg, status, NULL);
 
-    dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_leg_add_contact(leg, response);
     dm_sip_message_add(response, "Allow", dm_sip_allow(dm_trunk_config(leg->trunk)));
     if (sdp != NULL && leg->early_gate) {
         dm_sip_message_add(response, "P-Early-Media", "sendrecv");
@@ -226,7 +226,7 @@ dm_sip_leg_send_2xx(DmSipLeg *leg, const DmSdp *sdp)
         return;
     }
     response = new_response(leg, 200, NULL);
-    dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_leg_add_contact(leg, response);
     dm_sip_message_add(response, "Allow", dm_sip_allow(dm_trunk_config(leg->trunk)));
     dm_sip_add_extensions(response, dm_trunk_config(leg->trunk));
     dm_sip_leg_agree_session(leg, response);
@@ -285,8 +285,7 @@ dm_sip_leg_take_ack(DmSipLeg *leg, DmSipMessage *ack)
 static void
 add_warning(DmSipLeg *leg, DmSipMessage *response, const DmRelease *why)
 {
-    const DmAddress *ours =
-        leg->core->wire.ops->advertised(leg->core->wire.wire, leg->flow.listener);
+    const DmAddress *ours = dm_sip_leg_advertised(leg);
     char host[DM_ADDRESS_TEXT_MAX];
     g_autofree char *value = NULL;
 
@@ -305,8 +304,7 @@ add_warning(DmSipLeg *leg, DmSipMessage *response, const DmRelease *why)
 static void
 add_redirection(DmSipLeg *leg, DmSipMessage *response, const DmRelease *why)
 {
-    const DmAddress *ours =
-        leg->core->wire.ops->advertised(leg->core->wire.wire, leg->flow.listener);
+    const DmAddress *ours = dm_sip_leg_advertised(leg);
     char host[DM_ADDRESS_TEXT_MAX];
     g_autoptr(GString) value = g_string_new("<");
 

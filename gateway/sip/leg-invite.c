@@ -726,14 +726,6 @@ add_transfer(DmSipMessage *request, const DmDial *dial)
     }
 }
 
-static const char *
-own_host(const DmSipLeg *leg, char text[DM_ADDRESS_TEXT_MAX])
-{
-    const DmSipWire *wire = &leg->core->wire;
-
-    return dm_address_host(wire->ops->advertised(wire->wire, leg->flow.listener), text);
-}
-
 static DmSipMessage *
 new_invite(DmSipLeg *leg, const DmDial *dial)
 {
@@ -752,7 +744,7 @@ new_invite(DmSipLeg *leg, const DmDial *dial)
     add_parties(leg, request, dial);
     dm_sip_message_add(request, "Call-ID", call_id);
     dm_sip_message_add(request, "CSeq", "1 INVITE");
-    dm_sip_add_contact(leg->core, request, dial->target->trunk, &leg->flow);
+    dm_sip_leg_add_contact(leg, request);
     dm_sip_add_abilities(request, dm_trunk_config(leg->trunk));
     dm_sip_leg_write_session(leg, request);
     if (dial->target->trunk->sip.p_early_media) {
@@ -766,7 +758,7 @@ new_invite(DmSipLeg *leg, const DmDial *dial)
                           request,
                           dial->parts,
                           dial->target->trunk,
-                          own_host(leg, host));
+                          dm_address_host(dm_sip_leg_advertised(leg), host));
     }
     return request;
 }

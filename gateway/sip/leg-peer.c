@@ -17,12 +17,27 @@ dm_sip_leg_read_sdp(const DmSipMessage *message, DmSdp **out_sdp)
     return dm_sip_bodies_read_sdp(message->sip, out_sdp);
 }
 
+const DmAddress *
+dm_sip_leg_advertised(const DmSipLeg *leg)
+{
+    const DmSipWire *wire = &leg->core->wire;
+
+    return wire->ops->advertised(wire->wire, leg->listener);
+}
+
+void
+dm_sip_leg_add_contact(const DmSipLeg *leg, DmSipMessage *message)
+{
+    DmSipFlow flow = {.transport = leg->facts.transport, .listener = leg->listener};
+
+    dm_sip_add_contact(leg->core, message, dm_trunk_config(leg->trunk), &flow);
+}
+
 void
 dm_sip_leg_write_sdp(DmSipLeg *leg, DmSipMessage *message, const DmSdp *sdp)
 {
     g_autoptr(GString) text = g_string_sized_new(400);
-    const DmAddress *ours =
-        leg->core->wire.ops->advertised(leg->core->wire.wire, leg->flow.listener);
+    const DmAddress *ours = dm_sip_leg_advertised(leg);
 
     if (sdp == NULL) {
         return;

@@ -150,7 +150,7 @@ struct DmSipLeg {
     char local_tag[DM_TOKEN_MAX];
     char *request_key; /* in core->requests, or NULL */
     DmDialog *dialog;  /* of a called leg: from its 2xx on */
-    DmSipFlow flow;
+    uint16_t listener; /* ours, by which the peer reaches us */
     DmLegFacts facts;
     DmLogContext log;
 
@@ -239,6 +239,9 @@ void dm_sip_send_lone_bye(DmSipCore *core, DmDialog *dialog, const char *reason)
  * full) */
 bool dm_sip_leg_read_sdp(const DmSipMessage *message, DmSdp **out_sdp);
 void dm_sip_leg_write_sdp(DmSipLeg *leg, DmSipMessage *message, const DmSdp *sdp);
+/* Where the peer reaches us: as an address, and as Contact says it. */
+const DmAddress *dm_sip_leg_advertised(const DmSipLeg *leg);
+void dm_sip_leg_add_contact(const DmSipLeg *leg, DmSipMessage *message);
 /* @sdp may be NULL: nothing new was said. */
 void dm_sip_leg_set_remote_sdp(DmSipLeg *leg, const DmSdp *sdp);
 /* The numbers of a 300, 301 or 302, best first, a few at most; NULL: none. (transfer full) */

@@ -90,7 +90,7 @@ start_refer(DmSipLeg *leg)
     if (leg->refer_out.by != NULL) {
         dm_sip_message_add(request, "Referred-By", leg->refer_out.by);
     }
-    dm_sip_add_contact(leg->core, request, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_leg_add_contact(leg, request);
     dm_sip_add_abilities(request, dm_trunk_config(leg->trunk));
     if (leg->digest != NULL) {
         dm_auth_apply(leg->digest, leg->core->random, request);

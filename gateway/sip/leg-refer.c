@@ -242,7 +242,7 @@ write_notify(DmSipLeg *leg, DmSipMessage *notify, uint16_t status)
     g_autofree char *state = status >= 200 ? g_strdup("terminated;reason=noresource")
                                            : g_strdup_printf("active;expires=%d", EXPIRES_S);
 
-    dm_sip_add_contact(leg->core, notify, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_leg_add_contact(leg, notify);
     dm_sip_message_add(notify, "Event", event);
     dm_sip_message_add(notify, "Subscription-State", state);
     dm_sip_add_abilities(notify, dm_trunk_config(leg->trunk));
@@ -317,7 +317,7 @@ dm_sip_leg_answer_refer(DmSipLeg *leg, uint16_t status)
     refer->active = welcome && !dm_sip_says_no_subscription(request);
     response = dm_sip_response_new(request, status, NULL, leg->local_tag);
     if (welcome) {
-        dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
+        dm_sip_leg_add_contact(leg, response);
         dm_sip_add_abilities(response, dm_trunk_config(leg->trunk));
         if (!refer->active) {
             dm_sip_message_add(response, "Refer-Sub", "false");
@@ -394,7 +394,7 @@ dm_sip_leg_take_subscribe(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     }
     response = dm_sip_response_new(request, 200, NULL, leg->local_tag);
     g_snprintf(text, sizeof text, "%d", is_over ? 0 : EXPIRES_S);
-    dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_leg_add_contact(leg, response);
     dm_sip_message_add(response, "Expires", text);
     dm_server_tx_respond(tx, response);
     leg->refer_in.active = !is_over;

@@ -28,7 +28,7 @@ dm_sip_leg_send_reinvite(DmSipLeg *leg, const DmSdp *sdp)
     DmSipMessage *request = dm_dialog_request(leg->dialog, DM_METHOD_INVITE, 0);
     DmSipFlow flow;
 
-    dm_sip_add_contact(leg->core, request, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_leg_add_contact(leg, request);
     dm_sip_add_abilities(request, dm_trunk_config(leg->trunk));
     dm_sip_leg_write_session(leg, request);
     dm_sip_leg_write_sdp(leg, request, sdp);
@@ -258,7 +258,7 @@ accept_bare_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 
     dm_dialog_refresh_target(leg->dialog, request);
     dm_sip_leg_learn(leg, request);
-    dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_leg_add_contact(leg, response);
     dm_sip_message_add(response, "Allow", dm_sip_allow(dm_trunk_config(leg->trunk)));
     dm_sip_add_extensions(response, dm_trunk_config(leg->trunk));
     if (leg->state == DM_SIP_LEG_UP) {
@@ -295,7 +295,7 @@ answer_change(DmSipLeg *leg, const DmSdp *sdp)
     g_autoptr(DmSipMessage) response =
         dm_sip_response_new(leg->change.request, 200, NULL, leg->local_tag);
 
-    dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_leg_add_contact(leg, response);
     dm_sip_message_add(response, "Allow", dm_sip_allow(dm_trunk_config(leg->trunk)));
     dm_sip_leg_write_sdp(leg, response, sdp);
     dm_sip_leg_set_remote_sdp(leg, leg->change.offer);

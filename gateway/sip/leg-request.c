@@ -33,7 +33,7 @@ take_options(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     g_autoptr(DmSipMessage) owned = request;
     g_autoptr(DmSipMessage) response = dm_sip_response_new(request, 200, NULL, leg->local_tag);
 
-    dm_sip_add_contact(leg->core, response, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_leg_add_contact(leg, response);
     dm_sip_add_abilities(response, dm_trunk_config(leg->trunk));
     dm_sip_add_capabilities(response, dm_trunk_config(leg->trunk));
     dm_server_tx_respond(tx, response);

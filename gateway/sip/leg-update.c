@@ -165,7 +165,7 @@ start_update(DmSipLeg *leg)
     g_autoptr(DmSipMessage) request = dm_dialog_request(dialog, DM_METHOD_UPDATE, 0);
     DmSipFlow flow;
 
-    dm_sip_add_contact(leg->core, request, dm_trunk_config(leg->trunk), &leg->flow);
+    dm_sip_leg_add_contact(leg, request);
     dm_sip_add_abilities(request, dm_trunk_config(leg->trunk));
     if (leg->state == DM_SIP_LEG_UP) {
         dm_sip_leg_write_session(leg, request);

@@ -510,7 +510,7 @@ dm_sip_leg_new(DmSipCore *core, DmTrunk *trunk, const DmSipFlow *flow)
     leg->base.ops = &leg_ops;
     leg->core = core;
     leg->trunk = dm_trunk_ref(trunk);
-    leg->flow = *flow;
+    leg->listener = flow->listener;
     leg->facts.user_agent = g_strdup("");
     leg->facts.transport = flow->transport;
     leg->facts.remote = flow->remote;
