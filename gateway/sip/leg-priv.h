@@ -190,8 +190,8 @@ struct DmSipLeg {
     DmClientTx *update; /* ours, without a final answer */
     bool update_offers; /* it carries leg->offer; else it only refreshes */
 
-    DmLegReferIn refer_in;
-    DmLegReferOut refer_out;
+    DmLegReferIn *refer_in;   /* NULL: the peer has never asked for one */
+    DmLegReferOut *refer_out; /* NULL: it has never been asked */
     DmLegInfo info;
 
     DmClientTx *bye;     /* ours; tells this leg of its end */
@@ -403,7 +403,9 @@ void dm_sip_leg_notify(DmSipLeg *leg, uint16_t status);
 /* One that waits, when nothing else is on its way: requests that overtake each other are refused
  * (RFC 3261, 12.2.2). */
 void dm_sip_leg_send_next_notify(DmSipLeg *leg);
-/* A NOTIFY has no answer yet: true, and the BYE follows it. */
+/* A NOTIFY has no answer yet. */
+bool dm_sip_leg_is_notifying(const DmSipLeg *leg);
+/* As long as it has none, or another waits: true, and the BYE follows it. */
 bool dm_sip_leg_bye_has_to_wait(DmSipLeg *leg);
 void dm_sip_leg_refer(DmSipLeg *leg, const DmReferral *referral);
 void dm_sip_leg_drop_refers(DmSipLeg *leg);

@@ -14,11 +14,17 @@ DM_LOG_TOPIC("sip-leg");
 
 static void start_refer(DmSipLeg *leg);
 
+static bool
+is_under_way(const DmSipLeg *leg)
+{
+    return leg->refer_out != NULL && leg->refer_out->active;
+}
+
 static void
 tell(DmSipLeg *leg, uint16_t status)
 {
-    if (leg->refer_out.active) {
-        leg->refer_out.active = status < 200;
+    if (leg->refer_out->active) {
+        leg->refer_out->active = status < 200;
         dm_sip_leg_emit(leg, DM_LEG_REFER_PROGRESS, status, NULL);
     }
 }
@@ -50,7 +56,7 @@ on_response(DmClientTx *tx, DmSipMessage *response, void *user_data)
         return;
     }
     dm_client_tx_forget_user(tx);
-    leg->refer_out.tx = NULL;
+    leg->refer_out->tx = NULL;
     if (status >= 300 && !try_again(leg, response)) {
         tell(leg, (uint16_t)status);
     } else if (status < 300 && dm_sip_says_no_subscription(response)) {
@@ -64,14 +70,14 @@ on_failed(DmClientTx *tx, DmTxFailure failure, void *user_data)
     DmSipLeg *leg = user_data;
 
     dm_client_tx_forget_user(tx);
-    leg->refer_out.tx = NULL;
+    leg->refer_out->tx = NULL;
     tell(leg, failure == DM_TX_TIMEOUT ? 408 : 503);
 }
 
 static void
 on_ended(DmClientTx *tx, void *user_data)
 {
-    ((DmSipLeg *)user_data)->refer_out.tx = NULL;
+    ((DmSipLeg *)user_data)->refer_out->tx = NULL;
 }
 
 static const DmClientTxUser refer_user = {
@@ -86,9 +92,9 @@ start_refer(DmSipLeg *leg)
     g_autoptr(DmSipMessage) request = dm_dialog_request(leg->dialog, DM_METHOD_REFER, 0);
     DmSipFlow flow;
 
-    dm_sip_message_add(request, "Refer-To", leg->refer_out.to);
-    if (leg->refer_out.by != NULL) {
-        dm_sip_message_add(request, "Referred-By", leg->refer_out.by);
+    dm_sip_message_add(request, "Refer-To", leg->refer_out->to);
+    if (leg->refer_out->by != NULL) {
+        dm_sip_message_add(request, "Referred-By", leg->refer_out->by);
     }
     dm_sip_leg_add_contact(leg, request);
     dm_sip_add_abilities(request, dm_trunk_config(leg->trunk));
@@ -96,7 +102,7 @@ start_refer(DmSipLeg *leg)
         dm_auth_apply(leg->digest, leg->core->random, request);
     }
     dm_dialog_flow(leg->dialog, &leg->core->wire, &flow);
-    leg->refer_out.tx = dm_sip_leg_start(leg, request, &flow, &refer_user, leg);
+    leg->refer_out->tx = dm_sip_leg_start(leg, request, &flow, &refer_user, leg);
 }
 
 /* What may stand in a header of a URI as it is (RFC 3261, 25.1: hnv-unreserved left out). */
@@ -156,12 +162,15 @@ make_address(const DmSipLeg *leg, const char *number, const DmSipLeg *replaced)
 void
 dm_sip_leg_refer(DmSipLeg *leg, const DmReferral *referral)
 {
-    DmLegReferOut *refer = &leg->refer_out;
+    DmLegReferOut *refer = leg->refer_out;
     const DmSipLeg *replaced = (const DmSipLeg *)referral->replaced;
 
-    if (leg->state != DM_SIP_LEG_UP || leg->ending || refer->active ||
+    if (leg->state != DM_SIP_LEG_UP || leg->ending || is_under_way(leg) ||
         (replaced != NULL && replaced->dialog == NULL)) {
         return;
+    }
+    if (refer == NULL) {
+        refer = leg->refer_out = g_new0(DmLegReferOut, 1);
     }
     g_free(refer->to);
     g_free(refer->by);
@@ -229,7 +238,7 @@ dm_sip_leg_take_notify(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     g_autoptr(DmSipMessage) owned = request;
     uint16_t status;
 
-    if (!leg->refer_out.active || !is_of_transfer(request->sip)) {
+    if (!is_under_way(leg) || !is_of_transfer(request->sip)) {
         dm_server_tx_reject(tx, request, 481, NULL);
         return;
     }

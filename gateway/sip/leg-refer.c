@@ -159,11 +159,23 @@ end_if_waiting(DmSipLeg *leg)
     }
 }
 
+bool
+dm_sip_leg_is_notifying(const DmSipLeg *leg)
+{
+    return leg->refer_in != NULL && leg->refer_in->notify != NULL;
+}
+
+static bool
+is_subscribed(const DmSipLeg *leg)
+{
+    return leg->refer_in != NULL && leg->refer_in->active;
+}
+
 void
 dm_sip_leg_send_next_notify(DmSipLeg *leg)
 {
-    DmLegReferIn *refer = &leg->refer_in;
-    uint16_t next = refer->next_status;
+    DmLegReferIn *refer = leg->refer_in;
+    uint16_t next = refer != NULL ? refer->next_status : 0;
 
     if (next != 0 && leg->state == DM_SIP_LEG_UP && refer->notify == NULL && leg->invite == NULL &&
         leg->update == NULL) {
@@ -176,7 +188,7 @@ dm_sip_leg_send_next_notify(DmSipLeg *leg)
 static void
 go_on(DmSipLeg *leg, bool heard)
 {
-    DmLegReferIn *refer = &leg->refer_in;
+    DmLegReferIn *refer = leg->refer_in;
 
     if (!heard) {
         refer->active = false; /* RFC 6665, 4.2.2: the subscription is gone */
@@ -199,10 +211,10 @@ on_notify_response(DmClientTx *tx, DmSipMessage *response, void *user_data)
         return;
     }
     dm_client_tx_forget_user(tx);
-    leg->refer_in.notify = NULL;
+    leg->refer_in->notify = NULL;
     if ((status == 401 || status == 407) && leg->digest != NULL &&
         dm_auth_take(leg->digest, response) == DM_DIGEST_RETRY) {
-        start_notify(leg, leg->refer_in.last_status);
+        start_notify(leg, leg->refer_in->last_status);
         return;
     }
     go_on(leg, status < 300);
@@ -214,14 +226,14 @@ on_notify_failed(DmClientTx *tx, DmTxFailure failure, void *user_data)
     DmSipLeg *leg = user_data;
 
     dm_client_tx_forget_user(tx);
-    leg->refer_in.notify = NULL;
+    leg->refer_in->notify = NULL;
     go_on(leg, false);
 }
 
 static void
 on_notify_ended(DmClientTx *tx, void *user_data)
 {
-    ((DmSipLeg *)user_data)->refer_in.notify = NULL;
+    ((DmSipLeg *)user_data)->refer_in->notify = NULL;
 }
 
 static const DmClientTxUser notify_user = {
@@ -236,9 +248,9 @@ static void
 write_notify(DmSipLeg *leg, DmSipMessage *notify, uint16_t status)
 {
     g_autofree char *body = g_strdup_printf("SIP/2.0 %u %s\r\n", status, sip_status_phrase(status));
-    g_autofree char *event = leg->refer_in.is_first
+    g_autofree char *event = leg->refer_in->is_first
                                  ? g_strdup("refer")
-                                 : g_strdup_printf("refer;id=%u", leg->refer_in.id);
+                                 : g_strdup_printf("refer;id=%u", leg->refer_in->id);
     g_autofree char *state = status >= 200 ? g_strdup("terminated;reason=noresource")
                                            : g_strdup_printf("active;expires=%d", EXPIRES_S);
 
@@ -260,17 +272,17 @@ start_notify(DmSipLeg *leg, uint16_t status)
         dm_auth_apply(leg->digest, leg->core->random, notify);
     }
     dm_dialog_flow(leg->dialog, &leg->core->wire, &flow);
-    leg->refer_in.last_status = status;
-    leg->refer_in.notify = dm_client_tx_start(leg->core->tx, notify, &flow, &notify_user, leg);
+    leg->refer_in->last_status = status;
+    leg->refer_in->notify = dm_client_tx_start(leg->core->tx, notify, &flow, &notify_user, leg);
 }
 
 /* One at a time, so that they arrive in order; what is overtaken is not told. */
 void
 dm_sip_leg_notify(DmSipLeg *leg, uint16_t status)
 {
-    DmLegReferIn *refer = &leg->refer_in;
+    DmLegReferIn *refer = leg->refer_in;
 
-    if (!refer->active || leg->state != DM_SIP_LEG_UP || leg->ending) {
+    if (!is_subscribed(leg) || leg->state != DM_SIP_LEG_UP || leg->ending) {
         return;
     }
     refer->active = status < 200;
@@ -292,12 +304,14 @@ on_grace_timer(DmTimer *timer, void *user_data)
 bool
 dm_sip_leg_bye_has_to_wait(DmSipLeg *leg)
 {
-    if ((leg->refer_in.notify == NULL && leg->refer_in.next_status == 0) ||
+    DmLegReferIn *refer = leg->refer_in;
+
+    if (refer == NULL || (refer->notify == NULL && refer->next_status == 0) ||
         leg->state != DM_SIP_LEG_UP) {
         return false;
     }
     leg->ending = true;
-    dm_loop_arm(leg->core->loop, &leg->refer_in.timer, NOTIFY_GRACE_US, on_grace_timer, leg);
+    dm_loop_arm(leg->core->loop, &refer->timer, NOTIFY_GRACE_US, on_grace_timer, leg);
     return true;
 }
 
@@ -306,14 +320,15 @@ dm_sip_leg_bye_has_to_wait(DmSipLeg *leg)
 void
 dm_sip_leg_answer_refer(DmSipLeg *leg, uint16_t status)
 {
-    DmLegReferIn *refer = &leg->refer_in;
+    DmLegReferIn *refer = leg->refer_in;
     bool welcome = status >= 200 && status < 300;
-    g_autoptr(DmSipMessage) request = g_steal_pointer(&refer->request);
+    g_autoptr(DmSipMessage) request = NULL;
     g_autoptr(DmSipMessage) response = NULL;
 
-    if (refer->tx == NULL) {
+    if (refer == NULL || refer->tx == NULL) {
         return;
     }
+    request = g_steal_pointer(&refer->request);
     refer->active = welcome && !dm_sip_says_no_subscription(request);
     response = dm_sip_response_new(request, status, NULL, leg->local_tag);
     if (welcome) {
@@ -336,7 +351,7 @@ why_not(const DmSipLeg *leg)
     if (dm_trunk_config(leg->trunk)->sip.refer_mode == DM_REFER_REJECT) {
         return 603;
     }
-    return leg->state != DM_SIP_LEG_UP || leg->ending || leg->refer_in.active ? 491 : 0;
+    return leg->state != DM_SIP_LEG_UP || leg->ending || is_subscribed(leg) ? 491 : 0;
 }
 
 static void
@@ -357,7 +372,7 @@ emit_referred(DmSipLeg *leg, const Asked *asked)
 void
 dm_sip_leg_take_refer(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 {
-    DmLegReferIn *refer = &leg->refer_in;
+    DmLegReferIn *refer = leg->refer_in;
     unsigned status = why_not(leg);
     g_auto(Asked) asked = {0};
 
@@ -368,6 +383,9 @@ dm_sip_leg_take_refer(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
         dm_server_tx_reject(tx, request, status != 0 ? status : 603, NULL);
         dm_sip_message_free(request);
         return;
+    }
+    if (refer == NULL) {
+        refer = leg->refer_in = g_new0(DmLegReferIn, 1);
     }
     refer->tx = tx;
     refer->request = request;
@@ -387,7 +405,7 @@ dm_sip_leg_take_subscribe(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     bool is_over = sip->sip_expires != NULL && sip->sip_expires->ex_delta == 0;
     char text[8];
 
-    if (!leg->refer_in.active || sip->sip_event == NULL || sip->sip_event->o_type == NULL ||
+    if (!is_subscribed(leg) || sip->sip_event == NULL || sip->sip_event->o_type == NULL ||
         strcasecmp(sip->sip_event->o_type, "refer") != 0) {
         dm_server_tx_reject(tx, request, 481, NULL);
         return;
@@ -397,21 +415,29 @@ dm_sip_leg_take_subscribe(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     dm_sip_leg_add_contact(leg, response);
     dm_sip_message_add(response, "Expires", text);
     dm_server_tx_respond(tx, response);
-    leg->refer_in.active = !is_over;
+    leg->refer_in->active = !is_over;
 }
 
 void
 dm_sip_leg_drop_refers(DmSipLeg *leg)
 {
-    if (leg->refer_in.notify != NULL) {
-        dm_client_tx_forget_user(leg->refer_in.notify);
-        leg->refer_in.notify = NULL;
+    DmLegReferIn *in = g_steal_pointer(&leg->refer_in);
+    DmLegReferOut *out = g_steal_pointer(&leg->refer_out);
+
+    if (in != NULL) {
+        if (in->notify != NULL) {
+            dm_client_tx_forget_user(in->notify);
+        }
+        dm_timer_disarm(&in->timer);
+        dm_sip_message_free(in->request);
+        g_free(in);
     }
-    if (leg->refer_out.tx != NULL) {
-        dm_client_tx_forget_user(leg->refer_out.tx);
-        leg->refer_out.tx = NULL;
+    if (out != NULL) {
+        if (out->tx != NULL) {
+            dm_client_tx_forget_user(out->tx);
+        }
+        g_free(out->to);
+        g_free(out->by);
+        g_free(out);
     }
-    g_clear_pointer(&leg->refer_out.to, g_free);
-    g_clear_pointer(&leg->refer_out.by, g_free);
-    dm_timer_disarm(&leg->refer_in.timer);
 }

@@ -18,7 +18,7 @@ bool
 dm_sip_leg_may_send_invite(const DmSipLeg *leg)
 {
     return leg->state == DM_SIP_LEG_UP && leg->invite == NULL && leg->update == NULL &&
-           leg->refer_in.notify == NULL && leg->incoming.tx == NULL && !leg->ack.due &&
+           !dm_sip_leg_is_notifying(leg) && leg->incoming.tx == NULL && !leg->ack.due &&
            !leg->ending && !dm_timer_is_armed(&leg->glare_timer);
 }
 

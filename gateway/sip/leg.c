@@ -359,7 +359,6 @@ dm_sip_leg_send_bye(DmSipLeg *leg)
         dm_digest_client_begin(leg->digest);
     }
     leg->ending = false; /* whatever else it waited for */
-    dm_timer_disarm(&leg->refer_in.timer);
     dm_sip_leg_move(leg, DM_SIP_LEG_CLOSING);
     start_bye(leg);
 }
