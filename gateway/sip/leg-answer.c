@@ -64,8 +64,8 @@ on_ended(DmServerTx *tx, bool acked, void *user_data)
     if (leg->change.tx == tx) {
         leg->change.tx = NULL;
     }
-    if (leg->ack.tx == tx) {
-        leg->ack.tx = NULL;
+    if (leg->ack != NULL && leg->ack->tx == tx) {
+        leg->ack->tx = NULL;
     }
 }
 
@@ -159,11 +159,16 @@ dm_sip_leg_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 void
 dm_sip_leg_drop_ack_wait(DmSipLeg *leg)
 {
-    if (leg->ack.tx != NULL) {
-        dm_server_tx_set_user(leg->ack.tx, NULL, NULL);
+    DmAckWait *wait = g_steal_pointer(&leg->ack);
+
+    if (wait == NULL) {
+        return;
     }
-    dm_timer_disarm(&leg->ack.timer);
-    leg->ack = (DmAckWait){0};
+    if (wait->tx != NULL) {
+        dm_server_tx_set_user(wait->tx, NULL, NULL);
+    }
+    dm_timer_disarm(&wait->timer);
+    g_free(wait);
 }
 
 /* SIG-6: nobody acknowledged for 64*T1. The peer may well be gone; it is told once, and the call
@@ -185,7 +190,7 @@ static void
 on_ack_timer(DmTimer *timer, void *user_data)
 {
     DmSipLeg *leg = user_data;
-    DmAckWait *wait = &leg->ack;
+    DmAckWait *wait = leg->ack;
     int64_t now_us = dm_loop_now_us(leg->core->loop);
     int64_t left_us = wait->since_us + ACK_TIMEOUT_US - now_us;
 
@@ -204,16 +209,18 @@ on_ack_timer(DmTimer *timer, void *user_data)
 static void
 wait_for_ack(DmSipLeg *leg, bool offered)
 {
+    DmAckWait *wait = g_new0(DmAckWait, 1);
+
     dm_sip_leg_drop_ack_wait(leg);
-    leg->ack = (DmAckWait){
+    *wait = (DmAckWait){
         .tx = g_steal_pointer(&leg->incoming.tx),
-        .due = true,
         .offered = offered,
         .cseq = leg->incoming.request->sip->sip_cseq->cs_seq,
         .since_us = dm_loop_now_us(leg->core->loop),
         .wait_us = DM_SIP_T1_MS * MS_US,
     };
-    dm_loop_arm(leg->core->loop, &leg->ack.timer, leg->ack.wait_us, on_ack_timer, leg);
+    leg->ack = wait;
+    dm_loop_arm(leg->core->loop, &wait->timer, wait->wait_us, on_ack_timer, leg);
 }
 
 void
@@ -247,7 +254,7 @@ dm_sip_leg_answer(DmSipLeg *leg, const DmSdp *sdp)
     if (leg->state == DM_SIP_LEG_INCOMING && leg->incoming.tx != NULL &&
         !dm_timer_is_armed(&leg->close_timer) && !dm_sip_leg_answer_has_to_wait(leg, sdp)) {
         dm_sip_leg_move(leg, DM_SIP_LEG_ANSWERED);
-        dm_sip_leg_send_2xx(leg, leg->reliable.agreed ? NULL : sdp);
+        dm_sip_leg_send_2xx(leg, dm_sip_leg_has_agreed(leg) ? NULL : sdp);
     }
 }
 
@@ -259,10 +266,10 @@ dm_sip_leg_take_ack(DmSipLeg *leg, DmSipMessage *ack)
     bool first = leg->state == DM_SIP_LEG_ANSWERED;
     bool offered;
 
-    if (!leg->ack.due || ack->sip->sip_cseq->cs_seq != leg->ack.cseq) {
+    if (leg->ack == NULL || ack->sip->sip_cseq->cs_seq != leg->ack->cseq) {
         return;
     }
-    offered = leg->ack.offered;
+    offered = leg->ack->offered;
     dm_sip_leg_drop_ack_wait(leg);
     if (offered && dm_sip_leg_read_sdp(ack, &sdp)) {
         dm_sip_leg_set_remote_sdp(leg, sdp);
@@ -411,7 +418,7 @@ dm_sip_leg_accept(DmSipCore *core,
     dm_sip_leg_learn(leg, request);
     dm_sip_leg_set_remote_sdp(leg, offer);
     dm_sip_leg_set_incoming(leg, tx, request, offer);
-    leg->reliable.has_offer = offer != NULL;
+    dm_sip_leg_start_reliable(leg, request, offer);
     take_early_wishes(leg, request->sip);
     dm_sip_leg_move(leg, DM_SIP_LEG_INCOMING);
     *out_offer = leg->remote_sdp;

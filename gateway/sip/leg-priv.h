@@ -70,8 +70,7 @@ typedef struct {
 /* A 2xx of ours that waits for its ACK (RFC 3261, 13.3.1.4). */
 typedef struct {
     DmServerTx *tx; /* NULL: gone, nothing to repeat */
-    bool due;
-    bool offered; /* it carried an offer: the ACK has the answer */
+    bool offered;   /* it carried an offer: the ACK has the answer */
     uint32_t cseq;
     int64_t since_us, wait_us;
     DmTimer timer;
@@ -175,8 +174,8 @@ struct DmSipLeg {
 
     DmInviteIn incoming;
     DmInviteIn change; /* an offer of the peer's while its INVITE, or ours, has no final answer */
-    DmReliable reliable;
-    DmAckWait ack;
+    DmReliable *reliable;  /* while a caller has no final answer; else NULL */
+    DmAckWait *ack;        /* NULL: none is due */
     DmTimer ringing_timer; /* RFC 3261, 13.3.1.1: a provisional a minute, for proxies */
     uint16_t ringing_status;
 
@@ -303,6 +302,10 @@ DmSipMessage *dm_sip_leg_new_provisional(DmSipLeg *leg, uint16_t status, const D
 /* --- leg-reliable.c: provisional answers that are acknowledged --- */
 /* Looks at a first INVITE. False: it has been refused; @request is the caller's. */
 bool dm_sip_leg_check_reliable(DmSipLeg *leg, DmServerTx *tx, const DmSipMessage *request);
+/* It is pending. */
+void dm_sip_leg_start_reliable(DmSipLeg *leg, const DmSipMessage *request, const DmSdp *offer);
+/* A description in a provisional answer of ours was acknowledged: the first exchange is over. */
+bool dm_sip_leg_has_agreed(const DmSipLeg *leg);
 bool dm_sip_leg_is_reliable(const DmSipLeg *leg, const DmSdp *sdp);
 /* Whether a provisional answer may carry @sdp: an offer only where its answer can come back. */
 bool dm_sip_leg_may_say(const DmSipLeg *leg);

@@ -18,7 +18,7 @@ bool
 dm_sip_leg_may_send_invite(const DmSipLeg *leg)
 {
     return leg->state == DM_SIP_LEG_UP && leg->invite == NULL && leg->update == NULL &&
-           !dm_sip_leg_is_notifying(leg) && leg->incoming.tx == NULL && !leg->ack.due &&
+           !dm_sip_leg_is_notifying(leg) && leg->incoming.tx == NULL && leg->ack == NULL &&
            !leg->ending && !dm_timer_is_armed(&leg->glare_timer);
 }
 
@@ -195,7 +195,7 @@ why_not_now(const DmSipLeg *leg)
     if (leg->incoming.tx != NULL) {
         return 500;
     }
-    if (leg->invite != NULL || leg->ack.due || (leg->update != NULL && leg->update_offers)) {
+    if (leg->invite != NULL || leg->ack != NULL || (leg->update != NULL && leg->update_offers)) {
         return 491;
     }
     return leg->state == DM_SIP_LEG_UP ? 0 : 491;
@@ -318,7 +318,7 @@ refuse_change(DmSipLeg *leg, uint16_t status)
 static void
 take_caller_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request, const DmSdp *offer)
 {
-    if (!leg->reliable.agreed || leg->change.tx != NULL || leg->update != NULL) {
+    if (!dm_sip_leg_has_agreed(leg) || leg->change.tx != NULL || leg->update != NULL) {
         reject(leg, tx, request, leg->update != NULL ? 491 : 500);
         return;
     }

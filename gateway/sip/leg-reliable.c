@@ -19,19 +19,26 @@ ability(const DmSipLeg *leg)
     return dm_trunk_config(leg->trunk)->sip.rel100;
 }
 
+static bool
+is_required(const DmSipMessage *request)
+{
+    return sip_has_feature(request->sip->sip_require, "100rel");
+}
+
+static bool
+is_supported(const DmSipMessage *request)
+{
+    return is_required(request) || sip_has_feature(request->sip->sip_supported, "100rel");
+}
+
 bool
 dm_sip_leg_check_reliable(DmSipLeg *leg, DmServerTx *tx, const DmSipMessage *request)
 {
-    const sip_t *sip = request->sip;
-    bool required = sip_has_feature(sip->sip_require, "100rel");
-    bool supported = required || sip_has_feature(sip->sip_supported, "100rel");
-    uint16_t status = ability(leg) == DM_ABILITY_OFF && required          ? 420
-                      : ability(leg) == DM_ABILITY_REQUIRED && !supported ? 421
-                                                                          : 0;
+    uint16_t status = ability(leg) == DM_ABILITY_OFF && is_required(request)          ? 420
+                      : ability(leg) == DM_ABILITY_REQUIRED && !is_supported(request) ? 421
+                                                                                      : 0;
     g_autoptr(DmSipMessage) response = NULL;
 
-    leg->reliable.always = required || ability(leg) == DM_ABILITY_REQUIRED;
-    leg->reliable.usable = supported && ability(leg) != DM_ABILITY_OFF;
     if (status == 0) {
         return true;
     }
@@ -39,6 +46,15 @@ dm_sip_leg_check_reliable(DmSipLeg *leg, DmServerTx *tx, const DmSipMessage *req
     dm_sip_message_add(response, status == 420 ? "Unsupported" : "Require", "100rel");
     dm_server_tx_respond(tx, response);
     return false;
+}
+
+void
+dm_sip_leg_start_reliable(DmSipLeg *leg, const DmSipMessage *request, const DmSdp *offer)
+{
+    leg->reliable = g_new0(DmReliable, 1);
+    leg->reliable->always = is_required(request) || ability(leg) == DM_ABILITY_REQUIRED;
+    leg->reliable->usable = is_supported(request) && ability(leg) != DM_ABILITY_OFF;
+    leg->reliable->has_offer = offer != NULL;
 }
 
 static void
@@ -51,34 +67,41 @@ stop(DmReliable *reliable)
 void
 dm_sip_leg_drop_reliable(DmSipLeg *leg)
 {
-    DmReliable *reliable = &leg->reliable;
+    DmReliable *reliable = g_steal_pointer(&leg->reliable);
 
-    stop(reliable);
-    reliable->next_status = 0;
-    reliable->answer_waits = false;
-    g_clear_pointer(&reliable->next_sdp, dm_sdp_unref);
-    g_clear_pointer(&reliable->answer, dm_sdp_unref);
+    if (reliable != NULL) {
+        stop(reliable);
+        g_clear_pointer(&reliable->next_sdp, dm_sdp_unref);
+        g_clear_pointer(&reliable->answer, dm_sdp_unref);
+        g_free(reliable);
+    }
+}
+
+bool
+dm_sip_leg_has_agreed(const DmSipLeg *leg)
+{
+    return leg->reliable != NULL && leg->reliable->agreed;
 }
 
 bool
 dm_sip_leg_is_reliable(const DmSipLeg *leg, const DmSdp *sdp)
 {
-    return leg->reliable.usable && (sdp != NULL || leg->reliable.always);
+    return leg->reliable->usable && (sdp != NULL || leg->reliable->always);
 }
 
 bool
 dm_sip_leg_takes_early_offer(DmLeg *leg)
 {
-    const DmReliable *reliable = &((DmSipLeg *)leg)->reliable;
+    const DmReliable *reliable = ((DmSipLeg *)leg)->reliable;
 
-    return reliable->usable && !reliable->has_offer;
+    return reliable != NULL && reliable->usable && !reliable->has_offer;
 }
 
 /* RFC 6337, 2.2: what was acknowledged is not said again. */
 bool
 dm_sip_leg_may_say(const DmSipLeg *leg)
 {
-    return !leg->reliable.agreed && (leg->reliable.has_offer || leg->reliable.usable);
+    return !dm_sip_leg_has_agreed(leg) && (leg->reliable->has_offer || leg->reliable->usable);
 }
 
 /* --- sending --- */
@@ -96,7 +119,7 @@ static void
 on_reliable_timer(DmTimer *timer, void *user_data)
 {
     DmSipLeg *leg = user_data;
-    DmReliable *reliable = &leg->reliable;
+    DmReliable *reliable = leg->reliable;
     int64_t left_us = reliable->since_us + GIVE_UP_US - dm_loop_now_us(leg->core->loop);
 
     if (leg->incoming.tx == NULL || reliable->unacked == NULL) {
@@ -141,7 +164,7 @@ mark(DmReliable *reliable, DmRandom *random, DmSipMessage *response)
 void
 dm_sip_leg_send_reliable(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 {
-    DmReliable *reliable = &leg->reliable;
+    DmReliable *reliable = leg->reliable;
 
     if (reliable->unacked != NULL) {
         keep_for_later(reliable, status, sdp);
@@ -165,7 +188,7 @@ dm_sip_leg_send_reliable(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 bool
 dm_sip_leg_answer_has_to_wait(DmSipLeg *leg, const DmSdp *sdp)
 {
-    DmReliable *reliable = &leg->reliable;
+    DmReliable *reliable = leg->reliable;
 
     if (reliable->unacked == NULL || !reliable->with_sdp) {
         return false;
@@ -183,21 +206,23 @@ is_expected(const DmSipLeg *leg, const DmSipMessage *prack)
 {
     const sip_rack_t *rack = prack->sip->sip_rack;
 
-    return leg->reliable.unacked != NULL && leg->incoming.request != NULL && rack != NULL &&
-           rack->ra_response == leg->reliable.rseq &&
+    return leg->reliable != NULL && leg->reliable->unacked != NULL &&
+           leg->incoming.request != NULL && rack != NULL &&
+           rack->ra_response == leg->reliable->rseq &&
            rack->ra_cseq == leg->incoming.request->sip->sip_cseq->cs_seq;
 }
 
 static void
 send_next(DmSipLeg *leg)
 {
-    DmReliable *reliable = &leg->reliable;
+    DmReliable *reliable = leg->reliable;
     g_autoptr(DmSdp) sdp = NULL;
-    uint16_t status = reliable->next_status;
+    uint16_t status;
 
-    if (leg->state != DM_SIP_LEG_INCOMING) {
-        return;
+    if (leg->state != DM_SIP_LEG_INCOMING || reliable == NULL) {
+        return; /* it has its final answer meanwhile */
     }
+    status = reliable->next_status;
     if (reliable->answer_waits) {
         sdp = g_steal_pointer(&reliable->answer);
         dm_sip_leg_answer(leg, sdp);
@@ -216,7 +241,7 @@ accept_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     g_autoptr(DmSdp) sdp = NULL;
     bool readable = dm_sip_leg_read_sdp(request, &sdp);
 
-    if (readable && sdp != NULL && leg->reliable.agreed) {
+    if (readable && sdp != NULL && dm_sip_leg_has_agreed(leg)) {
         dm_sip_leg_take_change(leg, tx, request, sdp);
         return;
     }
@@ -235,7 +260,7 @@ take_answer(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     g_autoptr(DmSdp) sdp = NULL;
     bool readable = dm_sip_leg_read_sdp(request, &sdp);
 
-    leg->reliable.owed = false;
+    leg->reliable->owed = false;
     response = dm_sip_response_new(request, readable ? 200 : 488, NULL, leg->local_tag);
     dm_server_tx_respond(tx, response);
     dm_sip_leg_set_remote_sdp(leg, sdp);
@@ -245,7 +270,7 @@ take_answer(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 void
 dm_sip_leg_take_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 {
-    DmReliable *reliable = &leg->reliable;
+    DmReliable *reliable = leg->reliable;
 
     if (!is_expected(leg, request)) {
         dm_server_tx_reject(tx, request, 481, NULL);

@@ -23,7 +23,7 @@ may_offer_in(const DmSipLeg *leg)
     case DM_SIP_LEG_UP:
         return leg->dialog;
     case DM_SIP_LEG_INCOMING:
-        return leg->reliable.agreed && leg->reliable.unacked == NULL ? leg->dialog : NULL;
+        return dm_sip_leg_has_agreed(leg) && leg->reliable->unacked == NULL ? leg->dialog : NULL;
     case DM_SIP_LEG_EARLY:
         fork = leg->early_tag != NULL ? dm_sip_fork_of_tag(leg, leg->early_tag) : NULL;
         return fork != NULL && fork->agreed ? fork->dialog : NULL;
