@@ -12,7 +12,7 @@ DM_LOG_TOPIC("sip-leg");
 
 #define MS_US          1000
 #define ACK_TIMEOUT_US (64LL * DM_SIP_T1_MS * MS_US)
-#define RINGING_US     (60LL * G_USEC_PER_SEC)
+#define AGAIN_US       (60LL * G_USEC_PER_SEC)
 #define MAX_CALL_ID    256
 
 /* --- the pending INVITE --- */
@@ -26,8 +26,7 @@ dm_sip_leg_drop_incoming(DmSipLeg *leg)
     }
     g_clear_pointer(&leg->incoming.request, dm_sip_message_free);
     g_clear_pointer(&leg->incoming.offer, dm_sdp_unref);
-    dm_timer_disarm(&leg->ringing_timer);
-    dm_sip_leg_drop_reliable(leg);
+    dm_sip_leg_drop_provisional(leg);
 }
 
 static void
@@ -104,7 +103,7 @@ new_response(DmSipLeg *leg, uint16_t status, const char *phrase)
 
 /* --- provisional --- */
 
-static void on_ringing_timer(DmTimer *timer, void *user_data);
+static void on_again_timer(DmTimer *timer, void *user_data);
 
 DmSipMessage *
 dm_sip_leg_new_provisional(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
@@ -113,7 +112,7 @@ dm_sip_leg_new_provisional(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 
     dm_sip_leg_add_contact(leg, response);
     dm_sip_message_add(response, "Allow", dm_sip_allow(dm_trunk_config(leg->trunk)));
-    if (sdp != NULL && leg->early_gate) {
+    if (sdp != NULL && leg->provisional->knows_early_gate) {
         dm_sip_message_add(response, "P-Early-Media", "sendrecv");
     }
     dm_sip_leg_write_sdp(leg, response, sdp);
@@ -130,17 +129,17 @@ send_provisional(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 
         dm_server_tx_respond(leg->incoming.tx, response);
     }
-    leg->ringing_status = status;
-    dm_loop_arm(leg->core->loop, &leg->ringing_timer, RINGING_US, on_ringing_timer, leg);
+    leg->provisional->last_status = status;
+    dm_loop_arm(leg->core->loop, &leg->provisional->again_timer, AGAIN_US, on_again_timer, leg);
 }
 
 static void
-on_ringing_timer(DmTimer *timer, void *user_data)
+on_again_timer(DmTimer *timer, void *user_data)
 {
     DmSipLeg *leg = user_data;
 
     if (leg->incoming.tx != NULL && leg->state == DM_SIP_LEG_INCOMING) {
-        send_provisional(leg, leg->ringing_status, NULL);
+        send_provisional(leg, leg->provisional->last_status, NULL);
     }
 }
 
@@ -148,7 +147,7 @@ void
 dm_sip_leg_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 {
     if (leg->state != DM_SIP_LEG_INCOMING || leg->incoming.tx == NULL || status <= 100 ||
-        status >= 200 || (status == 199 && !leg->told_of_ends)) {
+        status >= 200 || (status == 199 && !leg->provisional->knows_199)) {
         return;
     }
     send_provisional(leg, status, dm_sip_leg_may_say(leg) ? sdp : NULL);
@@ -379,11 +378,12 @@ dm_sip_request_key(const DmSipMessage *request)
 static void
 take_early_wishes(DmSipLeg *leg, const sip_t *sip)
 {
+    DmProvisional *said = leg->provisional;
     const char *gate = dm_sip_message_extension(sip, "P-Early-Media");
 
-    leg->told_of_ends = sip_has_feature(sip->sip_supported, "199");
-    leg->early_gate = dm_trunk_config(leg->trunk)->sip.p_early_media && gate != NULL &&
-                      strcasestr(gate, "supported") != NULL;
+    said->knows_199 = sip_has_feature(sip->sip_supported, "199");
+    said->knows_early_gate = dm_trunk_config(leg->trunk)->sip.p_early_media && gate != NULL &&
+                             strcasestr(gate, "supported") != NULL;
 }
 
 DmLeg *
@@ -418,7 +418,7 @@ dm_sip_leg_accept(DmSipCore *core,
     dm_sip_leg_learn(leg, request);
     dm_sip_leg_set_remote_sdp(leg, offer);
     dm_sip_leg_set_incoming(leg, tx, request, offer);
-    dm_sip_leg_start_reliable(leg, request, offer);
+    dm_sip_leg_start_provisional(leg, request, offer);
     take_early_wishes(leg, request->sip);
     dm_sip_leg_move(leg, DM_SIP_LEG_INCOMING);
     *out_offer = leg->remote_sdp;

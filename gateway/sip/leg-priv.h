@@ -76,8 +76,14 @@ typedef struct {
     DmTimer timer;
 } DmAckWait;
 
-/* Provisional answers of ours that wait for PRACK (RFC 3262; leg-reliable.c). */
+/* What a caller is told before its final answer (leg-answer.c), and acknowledges with PRACK where
+ * it can (RFC 3262; leg-reliable.c). */
 typedef struct {
+    bool knows_199;        /* RFC 6228 */
+    bool knows_early_gate; /* P-Early-Media (RFC 5009) */
+    uint16_t last_status;
+    DmTimer again_timer; /* RFC 3261, 13.3.1.1: once a minute, for proxies */
+
     bool usable;    /* the caller knows of it, and the trunk lets us */
     bool always;    /* every one, not only those with a description */
     bool has_offer; /* the INVITE has one */
@@ -93,7 +99,7 @@ typedef struct {
     DmSdp *next_sdp;
     bool answer_waits; /* the call has answered */
     DmSdp *answer;
-} DmReliable;
+} DmProvisional;
 
 /* An early dialog of a call of ours that acknowledges what it says (leg-fork.c). */
 typedef struct {
@@ -144,58 +150,53 @@ struct DmSipLeg {
     DmLeg base;
     DmSipCore *core;
     unsigned state;
+    uint16_t listener;   /* ours, by which the peer reaches us */
     bool is_caller_side; /* the peer called us: the Call-ID is the peer's */
-    DmTrunk *trunk;      /* one reference */
+    bool ending;         /* close() came; BYE as soon as it may */
+    bool peer_said_bye;  /* before its 2xx to our INVITE came */
+    bool early_barred;   /* by the last P-Early-Media of the peer (RFC 5009) */
+    bool reoffering;     /* from reoffer() to its event */
+    bool queued;         /* reoffer() is to be sent as soon as it may */
+    bool update_offers;  /* @update carries @offer; else it only refreshes */
+    uint8_t glares;
     char local_tag[DM_TOKEN_MAX];
+    DmTrunk *trunk;    /* one reference */
     char *request_key; /* in core->requests, or NULL */
     DmDialog *dialog;  /* of a called leg: from its 2xx on */
-    uint16_t listener; /* ours, by which the peer reaches us */
     DmLegFacts facts;
     DmLogContext log;
 
     uint32_t peer_methods; /* bits of DmSipMethod: its last Allow; 0: it has not said */
-
-    DmSdpOrigin origin; /* what we said */
     unsigned slim; /* DM_OVERSIZE_BIT of steps that all our requests take: descriptions stay what
                       they were, and a peer that answered 513 would do so again */
-    DmSdp *remote_sdp; /* what the peer said last that holds */
+    DmSdpOrigin origin; /* what we said */
+    DmSdp *remote_sdp;  /* what the peer said last that holds */
 
     DmDigestClient *digest; /* NULL: we have no credentials */
     GSList *invites;        /* DmInviteOut that still point here; borrowed */
     DmInviteOut *invite;    /* the one without a final answer; borrowed */
-    char *early_tag;        /* of the fork whose early media counts */
-    GSList *ringing;        /* DmSipRinging, owned */
-    bool early_barred;      /* by the last P-Early-Media of the peer (RFC 5009) */
-    bool told_of_ends;      /* the caller knows 199 (RFC 6228) */
-    bool early_gate;        /* and P-Early-Media */
 
+    /* of a called leg until its 2xx */
+    char *early_tag;   /* of the fork whose early media counts */
+    GSList *ringing;   /* DmSipRinging, owned */
     GSList *forks;     /* DmSipFork, owned */
     DmSipFork *asking; /* whose offer the call is answering just now; or NULL. Borrowed. */
 
     DmInviteIn incoming;
     DmInviteIn change; /* an offer of the peer's while its INVITE, or ours, has no final answer */
-    DmReliable *reliable;  /* while a caller has no final answer; else NULL */
-    DmAckWait *ack;        /* NULL: none is due */
-    DmTimer ringing_timer; /* RFC 3261, 13.3.1.1: a provisional a minute, for proxies */
-    uint16_t ringing_status;
+    DmProvisional *provisional; /* while a caller has no final answer; else NULL */
+    DmAckWait *ack;             /* NULL: none is due */
 
-    bool reoffering; /* from reoffer() to its event */
-    bool queued;     /* reoffer() is to be sent as soon as it may */
-    DmSdp *offer;    /* its description; NULL: asks for one */
-    unsigned glares;
-    DmTimer glare_timer;
-
+    DmSdp *offer;         /* of reoffer(); NULL: asks for one */
+    DmTimer *glare_timer; /* NULL: there has been none */
+    DmClientTx *update;   /* ours, without a final answer */
     DmLegSession session;
-    DmClientTx *update; /* ours, without a final answer */
-    bool update_offers; /* it carries leg->offer; else it only refreshes */
 
     DmLegReferIn *refer_in;   /* NULL: the peer has never asked for one */
     DmLegReferOut *refer_out; /* NULL: it has never been asked */
     DmLegInfo info;
 
     DmClientTx *bye;     /* ours; tells this leg of its end */
-    bool peer_said_bye;  /* before its 2xx to our INVITE came */
-    bool ending;         /* close() came; BYE as soon as it may */
     GPtrArray *contacts; /* char *: where a 3xx says to call instead; or NULL */
     DmRelease *release;  /* dm_sip_leg_release(); NULL: it does not end yet */
     DmTimer close_timer;
@@ -303,7 +304,7 @@ DmSipMessage *dm_sip_leg_new_provisional(DmSipLeg *leg, uint16_t status, const D
 /* Looks at a first INVITE. False: it has been refused; @request is the caller's. */
 bool dm_sip_leg_check_reliable(DmSipLeg *leg, DmServerTx *tx, const DmSipMessage *request);
 /* It is pending. */
-void dm_sip_leg_start_reliable(DmSipLeg *leg, const DmSipMessage *request, const DmSdp *offer);
+void dm_sip_leg_start_provisional(DmSipLeg *leg, const DmSipMessage *request, const DmSdp *offer);
 /* A description in a provisional answer of ours was acknowledged: the first exchange is over. */
 bool dm_sip_leg_has_agreed(const DmSipLeg *leg);
 bool dm_sip_leg_is_reliable(const DmSipLeg *leg, const DmSdp *sdp);
@@ -312,7 +313,7 @@ bool dm_sip_leg_may_say(const DmSipLeg *leg);
 void dm_sip_leg_send_reliable(DmSipLeg *leg, uint16_t status, const DmSdp *sdp);
 /* True: the 2xx will be sent once the description before it is acknowledged (RFC 3262, 3). */
 bool dm_sip_leg_answer_has_to_wait(DmSipLeg *leg, const DmSdp *sdp);
-void dm_sip_leg_drop_reliable(DmSipLeg *leg);
+void dm_sip_leg_drop_provisional(DmSipLeg *leg);
 /* (transfer full) */
 void dm_sip_leg_take_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request);
 
@@ -372,6 +373,7 @@ void dm_sip_leg_tell_reanswer(DmSipLeg *leg, uint16_t status, const DmSdp *sdp);
 void dm_sip_leg_reoffer_failed(DmSipLeg *leg, uint16_t status);
 /* 491 came: whatever is queued waits (RFC 3261, 14.1). */
 void dm_sip_leg_wait_after_glare(DmSipLeg *leg);
+bool dm_sip_leg_waits_after_glare(const DmSipLeg *leg);
 /* The peer has lost the dialog, or is gone: BYE, and the leg is over. */
 void dm_sip_leg_lost(DmSipLeg *leg, uint16_t status, const char *reason, const char *diagnosis);
 /* The final answer to our re-INVITE. (transfer full: @response) */

@@ -19,7 +19,7 @@ dm_sip_leg_may_send_invite(const DmSipLeg *leg)
 {
     return leg->state == DM_SIP_LEG_UP && leg->invite == NULL && leg->update == NULL &&
            !dm_sip_leg_is_notifying(leg) && leg->incoming.tx == NULL && leg->ack == NULL &&
-           !leg->ending && !dm_timer_is_armed(&leg->glare_timer);
+           !leg->ending && !dm_sip_leg_waits_after_glare(leg);
 }
 
 DmInviteOut *
@@ -90,7 +90,16 @@ dm_sip_leg_wait_after_glare(DmSipLeg *leg)
     int64_t tens_ms =
         leg->is_caller_side ? dm_random_range(random, 0, 200) : dm_random_range(random, 210, 400);
 
-    dm_loop_arm(leg->core->loop, &leg->glare_timer, tens_ms * 10 * MS_US, on_glare_timer, leg);
+    if (leg->glare_timer == NULL) {
+        leg->glare_timer = g_new0(DmTimer, 1);
+    }
+    dm_loop_arm(leg->core->loop, leg->glare_timer, tens_ms * 10 * MS_US, on_glare_timer, leg);
+}
+
+bool
+dm_sip_leg_waits_after_glare(const DmSipLeg *leg)
+{
+    return leg->glare_timer != NULL && dm_timer_is_armed(leg->glare_timer);
 }
 
 /* RFC 3261, 12.2.1.2 */

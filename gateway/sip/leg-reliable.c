@@ -49,59 +49,60 @@ dm_sip_leg_check_reliable(DmSipLeg *leg, DmServerTx *tx, const DmSipMessage *req
 }
 
 void
-dm_sip_leg_start_reliable(DmSipLeg *leg, const DmSipMessage *request, const DmSdp *offer)
+dm_sip_leg_start_provisional(DmSipLeg *leg, const DmSipMessage *request, const DmSdp *offer)
 {
-    leg->reliable = g_new0(DmReliable, 1);
-    leg->reliable->always = is_required(request) || ability(leg) == DM_ABILITY_REQUIRED;
-    leg->reliable->usable = is_supported(request) && ability(leg) != DM_ABILITY_OFF;
-    leg->reliable->has_offer = offer != NULL;
+    leg->provisional = g_new0(DmProvisional, 1);
+    leg->provisional->always = is_required(request) || ability(leg) == DM_ABILITY_REQUIRED;
+    leg->provisional->usable = is_supported(request) && ability(leg) != DM_ABILITY_OFF;
+    leg->provisional->has_offer = offer != NULL;
 }
 
 static void
-stop(DmReliable *reliable)
+stop(DmProvisional *said)
 {
-    dm_timer_disarm(&reliable->timer);
-    g_clear_pointer(&reliable->unacked, dm_sip_message_free);
+    dm_timer_disarm(&said->timer);
+    g_clear_pointer(&said->unacked, dm_sip_message_free);
 }
 
 void
-dm_sip_leg_drop_reliable(DmSipLeg *leg)
+dm_sip_leg_drop_provisional(DmSipLeg *leg)
 {
-    DmReliable *reliable = g_steal_pointer(&leg->reliable);
+    DmProvisional *said = g_steal_pointer(&leg->provisional);
 
-    if (reliable != NULL) {
-        stop(reliable);
-        g_clear_pointer(&reliable->next_sdp, dm_sdp_unref);
-        g_clear_pointer(&reliable->answer, dm_sdp_unref);
-        g_free(reliable);
+    if (said != NULL) {
+        stop(said);
+        dm_timer_disarm(&said->again_timer);
+        g_clear_pointer(&said->next_sdp, dm_sdp_unref);
+        g_clear_pointer(&said->answer, dm_sdp_unref);
+        g_free(said);
     }
 }
 
 bool
 dm_sip_leg_has_agreed(const DmSipLeg *leg)
 {
-    return leg->reliable != NULL && leg->reliable->agreed;
+    return leg->provisional != NULL && leg->provisional->agreed;
 }
 
 bool
 dm_sip_leg_is_reliable(const DmSipLeg *leg, const DmSdp *sdp)
 {
-    return leg->reliable->usable && (sdp != NULL || leg->reliable->always);
+    return leg->provisional->usable && (sdp != NULL || leg->provisional->always);
 }
 
 bool
 dm_sip_leg_takes_early_offer(DmLeg *leg)
 {
-    const DmReliable *reliable = ((DmSipLeg *)leg)->reliable;
+    const DmProvisional *said = ((DmSipLeg *)leg)->provisional;
 
-    return reliable != NULL && reliable->usable && !reliable->has_offer;
+    return said != NULL && said->usable && !said->has_offer;
 }
 
 /* RFC 6337, 2.2: what was acknowledged is not said again. */
 bool
 dm_sip_leg_may_say(const DmSipLeg *leg)
 {
-    return !dm_sip_leg_has_agreed(leg) && (leg->reliable->has_offer || leg->reliable->usable);
+    return !dm_sip_leg_has_agreed(leg) && (leg->provisional->has_offer || leg->provisional->usable);
 }
 
 /* --- sending --- */
@@ -119,44 +120,40 @@ static void
 on_reliable_timer(DmTimer *timer, void *user_data)
 {
     DmSipLeg *leg = user_data;
-    DmReliable *reliable = leg->reliable;
-    int64_t left_us = reliable->since_us + GIVE_UP_US - dm_loop_now_us(leg->core->loop);
+    DmProvisional *said = leg->provisional;
+    int64_t left_us = said->since_us + GIVE_UP_US - dm_loop_now_us(leg->core->loop);
 
-    if (leg->incoming.tx == NULL || reliable->unacked == NULL) {
+    if (leg->incoming.tx == NULL || said->unacked == NULL) {
         return;
     }
     if (left_us <= 0) {
         give_up(leg);
         return;
     }
-    dm_server_tx_respond(leg->incoming.tx, reliable->unacked);
-    reliable->wait_us *= 2;
-    dm_loop_arm(leg->core->loop,
-                &reliable->timer,
-                MIN(reliable->wait_us, left_us),
-                on_reliable_timer,
-                leg);
+    dm_server_tx_respond(leg->incoming.tx, said->unacked);
+    said->wait_us *= 2;
+    dm_loop_arm(leg->core->loop, &said->timer, MIN(said->wait_us, left_us), on_reliable_timer, leg);
 }
 
 static void
-keep_for_later(DmReliable *reliable, uint16_t status, const DmSdp *sdp)
+keep_for_later(DmProvisional *said, uint16_t status, const DmSdp *sdp)
 {
-    reliable->next_status = status;
+    said->next_status = status;
     if (sdp != NULL) {
-        g_clear_pointer(&reliable->next_sdp, dm_sdp_unref);
-        reliable->next_sdp = dm_sdp_ref(sdp);
+        g_clear_pointer(&said->next_sdp, dm_sdp_unref);
+        said->next_sdp = dm_sdp_ref(sdp);
     }
 }
 
 static void
-mark(DmReliable *reliable, DmRandom *random, DmSipMessage *response)
+mark(DmProvisional *said, DmRandom *random, DmSipMessage *response)
 {
     char text[16];
 
     /* RFC 3262, 3: anywhere in the lower half to begin with, then one up */
-    reliable->rseq = reliable->rseq == 0 ? (uint32_t)dm_random_range(random, 1, G_MAXINT32 - 1)
-                                         : reliable->rseq + 1;
-    g_snprintf(text, sizeof text, "%u", reliable->rseq);
+    said->rseq =
+        said->rseq == 0 ? (uint32_t)dm_random_range(random, 1, G_MAXINT32 - 1) : said->rseq + 1;
+    g_snprintf(text, sizeof text, "%u", said->rseq);
     dm_sip_message_add(response, "Require", "100rel");
     dm_sip_message_add(response, "RSeq", text);
 }
@@ -164,38 +161,38 @@ mark(DmReliable *reliable, DmRandom *random, DmSipMessage *response)
 void
 dm_sip_leg_send_reliable(DmSipLeg *leg, uint16_t status, const DmSdp *sdp)
 {
-    DmReliable *reliable = leg->reliable;
+    DmProvisional *said = leg->provisional;
 
-    if (reliable->unacked != NULL) {
-        keep_for_later(reliable, status, sdp);
+    if (said->unacked != NULL) {
+        keep_for_later(said, status, sdp);
         return;
     }
-    if (!reliable->has_offer && !reliable->offered && sdp == NULL) {
+    if (!said->has_offer && !said->offered && sdp == NULL) {
         return; /* RFC 3262, 5: the first one would have to carry an offer, which is not known yet
                  */
     }
-    reliable->with_sdp = sdp != NULL;
-    reliable->owed = !reliable->has_offer && !reliable->offered;
-    reliable->offered = reliable->offered || reliable->owed;
-    reliable->unacked = dm_sip_leg_new_provisional(leg, status, sdp);
-    mark(reliable, leg->core->random, reliable->unacked);
-    dm_server_tx_respond(leg->incoming.tx, reliable->unacked);
-    reliable->since_us = dm_loop_now_us(leg->core->loop);
-    reliable->wait_us = DM_SIP_T1_MS * MS_US;
-    dm_loop_arm(leg->core->loop, &reliable->timer, reliable->wait_us, on_reliable_timer, leg);
+    said->with_sdp = sdp != NULL;
+    said->owed = !said->has_offer && !said->offered;
+    said->offered = said->offered || said->owed;
+    said->unacked = dm_sip_leg_new_provisional(leg, status, sdp);
+    mark(said, leg->core->random, said->unacked);
+    dm_server_tx_respond(leg->incoming.tx, said->unacked);
+    said->since_us = dm_loop_now_us(leg->core->loop);
+    said->wait_us = DM_SIP_T1_MS * MS_US;
+    dm_loop_arm(leg->core->loop, &said->timer, said->wait_us, on_reliable_timer, leg);
 }
 
 bool
 dm_sip_leg_answer_has_to_wait(DmSipLeg *leg, const DmSdp *sdp)
 {
-    DmReliable *reliable = leg->reliable;
+    DmProvisional *said = leg->provisional;
 
-    if (reliable->unacked == NULL || !reliable->with_sdp) {
+    if (said->unacked == NULL || !said->with_sdp) {
         return false;
     }
-    reliable->answer_waits = true;
-    g_clear_pointer(&reliable->answer, dm_sdp_unref);
-    reliable->answer = sdp != NULL ? dm_sdp_ref(sdp) : NULL;
+    said->answer_waits = true;
+    g_clear_pointer(&said->answer, dm_sdp_unref);
+    said->answer = sdp != NULL ? dm_sdp_ref(sdp) : NULL;
     return true;
 }
 
@@ -206,29 +203,29 @@ is_expected(const DmSipLeg *leg, const DmSipMessage *prack)
 {
     const sip_rack_t *rack = prack->sip->sip_rack;
 
-    return leg->reliable != NULL && leg->reliable->unacked != NULL &&
+    return leg->provisional != NULL && leg->provisional->unacked != NULL &&
            leg->incoming.request != NULL && rack != NULL &&
-           rack->ra_response == leg->reliable->rseq &&
+           rack->ra_response == leg->provisional->rseq &&
            rack->ra_cseq == leg->incoming.request->sip->sip_cseq->cs_seq;
 }
 
 static void
 send_next(DmSipLeg *leg)
 {
-    DmReliable *reliable = leg->reliable;
+    DmProvisional *said = leg->provisional;
     g_autoptr(DmSdp) sdp = NULL;
     uint16_t status;
 
-    if (leg->state != DM_SIP_LEG_INCOMING || reliable == NULL) {
+    if (leg->state != DM_SIP_LEG_INCOMING || said == NULL) {
         return; /* it has its final answer meanwhile */
     }
-    status = reliable->next_status;
-    if (reliable->answer_waits) {
-        sdp = g_steal_pointer(&reliable->answer);
+    status = said->next_status;
+    if (said->answer_waits) {
+        sdp = g_steal_pointer(&said->answer);
         dm_sip_leg_answer(leg, sdp);
     } else if (status != 0) {
-        sdp = g_steal_pointer(&reliable->next_sdp);
-        reliable->next_status = 0;
+        sdp = g_steal_pointer(&said->next_sdp);
+        said->next_status = 0;
         dm_sip_leg_progress(leg, status, sdp);
     }
 }
@@ -260,7 +257,7 @@ take_answer(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     g_autoptr(DmSdp) sdp = NULL;
     bool readable = dm_sip_leg_read_sdp(request, &sdp);
 
-    leg->reliable->owed = false;
+    leg->provisional->owed = false;
     response = dm_sip_response_new(request, readable ? 200 : 488, NULL, leg->local_tag);
     dm_server_tx_respond(tx, response);
     dm_sip_leg_set_remote_sdp(leg, sdp);
@@ -270,16 +267,16 @@ take_answer(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 void
 dm_sip_leg_take_prack(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
 {
-    DmReliable *reliable = leg->reliable;
+    DmProvisional *said = leg->provisional;
 
     if (!is_expected(leg, request)) {
         dm_server_tx_reject(tx, request, 481, NULL);
         dm_sip_message_free(request);
         return;
     }
-    stop(reliable);
-    reliable->agreed = reliable->agreed || reliable->with_sdp;
-    if (reliable->owed) {
+    stop(said);
+    said->agreed = said->agreed || said->with_sdp;
+    if (said->owed) {
         take_answer(leg, tx, request);
     } else {
         accept_prack(leg, tx, request);

@@ -23,7 +23,7 @@ may_offer_in(const DmSipLeg *leg)
     case DM_SIP_LEG_UP:
         return leg->dialog;
     case DM_SIP_LEG_INCOMING:
-        return dm_sip_leg_has_agreed(leg) && leg->reliable->unacked == NULL ? leg->dialog : NULL;
+        return dm_sip_leg_has_agreed(leg) && leg->provisional->unacked == NULL ? leg->dialog : NULL;
     case DM_SIP_LEG_EARLY:
         fork = leg->early_tag != NULL ? dm_sip_fork_of_tag(leg, leg->early_tag) : NULL;
         return fork != NULL && fork->agreed ? fork->dialog : NULL;
@@ -210,7 +210,7 @@ dm_sip_leg_offer_by_update(DmSipLeg *leg)
     }
     if (is_up ? !dm_sip_leg_may_send_invite(leg)
               : leg->update != NULL || leg->change.tx != NULL || may_offer_in(leg) == NULL ||
-                    dm_timer_is_armed(&leg->glare_timer)) {
+                    dm_sip_leg_waits_after_glare(leg)) {
         return false;
     }
     send_update(leg, true);

@@ -157,8 +157,10 @@ leave_transactions(DmSipLeg *leg)
     }
     dm_sip_leg_drop_refers(leg);
     dm_timer_disarm(&leg->session.timer);
-    dm_timer_disarm(&leg->ringing_timer);
-    dm_timer_disarm(&leg->glare_timer);
+    if (leg->glare_timer != NULL) {
+        dm_timer_disarm(leg->glare_timer);
+        g_clear_pointer(&leg->glare_timer, g_free);
+    }
     dm_timer_disarm(&leg->close_timer);
 }
 
