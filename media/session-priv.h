@@ -99,6 +99,7 @@ typedef struct {
     struct DmChecks *checks;            /* ICE; NULL: not agreed */
     struct DmHandshake *handshake;      /* DTLS-SRTP; NULL: not agreed */
     struct DmHandshake *rtcp_handshake; /* the same for RTCP on a port of its own */
+    struct DmEarlyDatagram *early;      /* of it, before there is an agreement; mostly NULL */
     void (*reader)(int fd, uint32_t events, void *user_data); /* @watch's */
     struct DmFaxEar *fax_ear; /* NULL: never listened, or heard already */
     DmLatch latch;

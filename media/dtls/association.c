@@ -26,7 +26,7 @@ struct DmDtls {
     DmDtlsSpec spec;
     DmDtlsState state;
     DmDtlsFailure failure;
-    bool wants_cookie;
+    bool wants_cookie, is_met;
     uint8_t cookie_secret[SECRET_LEN];
     DmSrtpKey in, out;
 
@@ -369,7 +369,8 @@ has_cookie(DmDtls *dtls)
     dtls->wants_cookie = DTLSv1_listen(dtls->ssl, unused) <= 0;
     BIO_ADDR_free(unused);
     ERR_clear_error();
-    return !dtls->wants_cookie;
+    dtls->is_met = !dtls->wants_cookie;
+    return dtls->is_met;
 }
 
 DmDtlsState
@@ -422,6 +423,12 @@ DmDtlsFailure
 dm_dtls_failure(const DmDtls *dtls)
 {
     return dtls->failure;
+}
+
+bool
+dm_dtls_is_met(const DmDtls *dtls)
+{
+    return dtls->is_met;
 }
 
 void

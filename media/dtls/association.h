@@ -51,6 +51,8 @@ DmDtlsState dm_dtls_on_timer(DmDtls *dtls);
 int64_t dm_dtls_wait_us(const DmDtls *dtls);
 DmDtlsState dm_dtls_state(const DmDtls *dtls);
 DmDtlsFailure dm_dtls_failure(const DmDtls *dtls);
+/* Whether someone has brought our cookie back, and so is where its datagrams come from. */
+bool dm_dtls_is_met(const DmDtls *dtls);
 
 /* When DONE: what comes from the peer, and what goes to it (RFC 5764, 4.2). */
 void dm_dtls_keys(const DmDtls *dtls, DmSrtpKey *out_in, DmSrtpKey *out_out);

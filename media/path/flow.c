@@ -413,6 +413,9 @@ dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *fro
     };
 
     if (stream->plan.n == 0 && !stream->udptl) {
+        if (dm_dtls_looks_like(bytes, len)) {
+            dm_handshake_keep(stream, bytes, len, from);
+        }
         dm_worker_count(stats, rtp_early);
         return;
     }

@@ -15,7 +15,10 @@
 /* Datagrams of a peer that wait for their turn: more than a flight of any certificate has. */
 #define MAX_WAITING 8
 
-typedef struct {
+/* Strangers who may come to nothing in one handshake before it does. */
+#define MAX_STRANGERS 3
+
+typedef struct DmEarlyDatagram {
     DmAddress from;
     uint16_t len;
     uint8_t bytes[];
@@ -32,6 +35,8 @@ struct DmHandshake {
     DmAddress to;      /* where the peer's last datagram came from; not set: none yet */
     int64_t resend_us; /* 0: not needed */
     int64_t limit_us;  /* 0: not answered yet, or ended */
+    uint8_t n_strangers;
+    uint8_t failure; /* DmDtlsFailure, with the last of them */
 };
 
 static DmWorker *
@@ -50,24 +55,30 @@ now_of(const DmHandshake *handshake)
  * Where the peer is
  */
 
+/* As signalling or checks say it; not set: they do not yet. */
+static DmAddress
+known_place(const DmHandshake *handshake)
+{
+    const DmStream *stream = handshake->stream;
+
+    if (stream->checked) {
+        return *dm_checks_way(stream, handshake->is_rtcp);
+    }
+    return handshake->is_rtcp ? dm_control_destination(stream) : stream->remote;
+}
+
 /* Not set: nowhere yet. */
 static DmAddress
 destination(const DmHandshake *handshake)
 {
     const DmStream *stream = handshake->stream;
-    bool is_fixed = stream->pinned && !handshake->is_rtcp;
+    bool is_fixed = stream->checked || (stream->pinned && !handshake->is_rtcp);
 
-    if (stream->checked) {
-        return *dm_checks_way(stream, handshake->is_rtcp);
-    }
-    if (!is_fixed && dm_address_is_set(&handshake->to)) {
-        return handshake->to;
-    }
-    return handshake->is_rtcp ? dm_control_destination(stream) : stream->remote;
+    return is_fixed || !dm_address_is_set(&handshake->to) ? known_place(handshake) : handshake->to;
 }
 
 /* Whether it may be the peer's: from where a check came, or as the policy has it for media. That it
- * is the peer is for the handshake to show. */
+ * is the peer is for the handshake to show. Another phone that rings has another certificate. */
 static bool
 may_be_peers(const DmStream *stream, bool is_rtcp, const DmAddress *from)
 {
@@ -78,8 +89,24 @@ may_be_peers(const DmStream *stream, bool is_rtcp, const DmAddress *from)
     if (is_rtcp && dm_address_same_host(from, &stream->remote)) {
         return true;
     }
-    return stream->pinned ? dm_address_equal(from, &stream->remote)
-                          : dm_latch_allows(&stream->latch, from);
+    if (stream->pinned) {
+        return dm_address_equal(from, &stream->remote);
+    }
+    return dm_latch_allows(&stream->latch, from) && !dm_latch_is_rival(&stream->latch, from);
+}
+
+/* The same within a handshake: once someone has shown where it is, or answers from where the peer
+ * is known to be, nobody else is heard, who could spoil it with a word. */
+static bool
+is_heard(const DmHandshake *handshake, const DmAddress *from)
+{
+    DmAddress place = known_place(handshake);
+    bool is_bound = dm_address_is_set(&handshake->to) && !handshake->stream->checked &&
+                    (dm_dtls_is_met(handshake->dtls) || (handshake->agreed.role == DM_DTLS_ACTIVE &&
+                                                         dm_address_equal(&handshake->to, &place)));
+
+    return is_bound ? dm_address_equal(from, &handshake->to)
+                    : may_be_peers(handshake->stream, handshake->is_rtcp, from);
 }
 
 static void
@@ -182,15 +209,42 @@ reach(DmHandshake *handshake)
     }
 }
 
-/* A phone that rings has no reason to answer yet: until the call is answered, silence is met by
- * beginning anew. */
+/* Whether it failed with who is where the peer is known to be. */
+static bool
+was_with_peer(const DmHandshake *handshake)
+{
+    DmAddress place = known_place(handshake);
+
+    return dm_address_equal(&handshake->to, &place);
+}
+
+/* Silence is met by beginning anew, until the time is over: a phone that rings has no reason to
+ * answer yet. So is whoever calls from elsewhere with another certificate, which may be another
+ * phone that rang and has not heard yet that it lost; but not for ever. */
+static bool
+shall_begin_anew(DmHandshake *handshake, DmDtlsFailure failure)
+{
+    bool is_answered = handshake->limit_us != 0;
+
+    if (failure == DM_DTLS_NO_ANSWER) {
+        return true;
+    }
+    if ((is_answered && was_with_peer(handshake)) || handshake->n_strangers == MAX_STRANGERS) {
+        return false;
+    }
+    handshake->n_strangers++;
+    handshake->failure = (uint8_t)failure;
+    return true;
+}
+
 static void
 note_failure(DmHandshake *handshake)
 {
     DmDtlsFailure failure = dm_dtls_failure(handshake->dtls);
 
-    if (failure == DM_DTLS_NO_ANSWER && handshake->limit_us == 0) {
+    if (shall_begin_anew(handshake, failure)) {
         begin(handshake);
+        handshake->to = (DmAddress){0};
         reach(handshake);
     } else {
         on_failed(handshake, failure);
@@ -259,7 +313,7 @@ take_datagram(DmHandshake *handshake)
 {
     g_autofree Datagram *datagram = g_queue_pop_head(&handshake->waiting);
 
-    if (datagram != NULL && may_be_peers(handshake->stream, handshake->is_rtcp, &datagram->from)) {
+    if (datagram != NULL && is_heard(handshake, &datagram->from)) {
         handshake->to = datagram->from;
         dm_dtls_input(handshake->dtls, datagram->bytes, datagram->len, &datagram->from);
     }
@@ -281,7 +335,8 @@ step(DmHandshake *handshake)
     }
     note_state(handshake, before);
     if (handshake->limit_us != 0 && now_us >= handshake->limit_us) {
-        on_failed(handshake, DM_DTLS_NO_ANSWER);
+        on_failed(handshake,
+                  handshake->failure != 0 ? (DmDtlsFailure)handshake->failure : DM_DTLS_NO_ANSWER);
     }
 }
 
@@ -359,6 +414,8 @@ update(DmHandshake *handshake, const DmDtlsSpec *agreed, bool is_answered)
         handshake->agreed = *agreed;
         handshake->limit_us = 0;
         handshake->to = (DmAddress){0};
+        handshake->n_strangers = 0;
+        handshake->failure = DM_DTLS_NO_FAILURE;
         drop_waiting(handshake);
         begin(handshake);
     }
@@ -392,6 +449,10 @@ dm_handshake_update(DmStream *stream, const DmMediaSideSpec *agreed, bool is_ans
         }
         update(*place, &agreed->dtls, is_answered);
     }
+    if (has_dtls && stream->early != NULL) {
+        g_queue_push_tail(&stream->handshake->waiting, g_steal_pointer(&stream->early));
+    }
+    g_clear_pointer(&stream->early, g_free);
 }
 
 void
@@ -399,6 +460,18 @@ dm_handshake_free(DmStream *stream)
 {
     handshake_free(g_steal_pointer(&stream->handshake));
     handshake_free(g_steal_pointer(&stream->rtcp_handshake));
+    g_clear_pointer(&stream->early, g_free);
+}
+
+static Datagram *
+datagram_new(const uint8_t *bytes, size_t len, const DmAddress *from)
+{
+    Datagram *datagram = g_malloc(sizeof *datagram + len);
+
+    datagram->from = *from;
+    datagram->len = (uint16_t)len;
+    memcpy(datagram->bytes, bytes, len);
+    return datagram;
 }
 
 void
@@ -409,19 +482,22 @@ dm_handshake_input(DmStream *stream,
                    const DmAddress *from)
 {
     DmHandshake *handshake = *place_of(stream, is_rtcp);
-    Datagram *datagram;
 
-    if (handshake == NULL || handshake->dtls == NULL || !may_be_peers(stream, is_rtcp, from) ||
+    if (handshake == NULL || handshake->dtls == NULL || !is_heard(handshake, from) ||
         handshake->waiting.length == MAX_WAITING) {
         dm_worker_count(dm_worker_stats(dm_stream_session(stream)->worker), dtls_dropped);
         return;
     }
-    datagram = g_malloc(sizeof *datagram + len);
-    datagram->from = *from;
-    datagram->len = (uint16_t)len;
-    memcpy(datagram->bytes, bytes, len);
-    g_queue_push_tail(&handshake->waiting, datagram);
+    g_queue_push_tail(&handshake->waiting, datagram_new(bytes, len, from));
     dm_worker_ask(worker_of(handshake), &handshake->job);
+}
+
+void
+dm_handshake_keep(DmStream *stream, const uint8_t *bytes, size_t len, const DmAddress *from)
+{
+    if (stream->early == NULL) {
+        stream->early = datagram_new(bytes, len, from);
+    }
 }
 
 void

@@ -26,5 +26,10 @@ void dm_handshake_input(DmStream *stream,
                         size_t len,
                         const DmAddress *from);
 
+/* The same on the RTP port before anything is agreed: a peer that answers begins before its answer
+ * has come here, and waits a second before it says so again. The first is kept until the next
+ * agreement. */
+void dm_handshake_keep(DmStream *stream, const uint8_t *bytes, size_t len, const DmAddress *from);
+
 /* The peer may be reached now, where it could not be before. Harmless without a handshake. */
 void dm_handshake_reach(DmStream *stream, bool is_rtcp);

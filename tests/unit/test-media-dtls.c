@@ -294,7 +294,7 @@ shake_hands(Peer *peer)
 {
     uint8_t bytes[DM_DATAGRAM_MAX];
 
-    dm_dtls_start(peer->dtls);
+    dm_dtls_start(peer->dtls); /* unless it has begun */
     while (dm_dtls_state(peer->dtls) == DM_DTLS_HANDSHAKE) {
         int64_t wait_us = dm_dtls_wait_us(peer->dtls);
         int wait_ms = wait_us >= 0 ? (int)(wait_us / 1000) + 1 : WATCHDOG_MS;
@@ -426,6 +426,203 @@ test_another_certificate_is_refused(void)
     report = call_close(&call);
     g_assert_cmpuint(report.side[DM_SIDE_B].tx_packets, ==, 0);
     g_assert_cmpint(report.side[DM_SIDE_B].srtp_suite, ==, DM_SRTP_NONE);
+}
+
+/* One answer of the gateway's, without saying anything again. */
+static void
+hear_once(Peer *peer)
+{
+    uint8_t bytes[DM_DATAGRAM_MAX];
+    size_t len = peer_receive_bytes(peer, bytes, WATCHDOG_MS);
+
+    g_assert_cmpuint(len, >, 0);
+    dm_dtls_input(peer->dtls, bytes, len, &peer->gateway);
+}
+
+/* Two turns of the worker, so that what was sent before has been read. */
+static void
+let_it_read(Call *call)
+{
+    DmMediaOpen open = {.on_event = on_event};
+
+    for (unsigned i = 0; i < 2; i++) {
+        g_autoptr(GAsyncQueue) events = g_async_queue_new_full(g_free);
+
+        open.user_data = events;
+        dm_media_session_close(dm_media_session_open(call->media, &open, NULL));
+        wait_for(events, DM_MEDIA_EVENT_CLOSED);
+    }
+}
+
+static void
+test_a_first_message_may_come_early(void)
+{
+    Call call;
+
+    g_test_summary("RFC 5763, 5: a peer that begins before its answer has arrived is answered when "
+                   "that is here, and need not ask again");
+
+    call_open(&call);
+    agree_dtls(&call, DM_DTLS_PASSIVE);
+    dm_dtls_start(call.b.dtls);
+    let_it_read(&call);
+    assert_silent(&call.b);
+    call_update(&call);
+    hear_once(&call.b);
+    shake_hands(&call.b);
+    take_keys(&call.b);
+    wait_for(call.events, DM_MEDIA_EVENT_KEYED);
+    talk(&call.b, &call.a, 5);
+    call_close(&call);
+}
+
+static void
+test_a_word_of_a_stranger_spoils_nothing(void)
+{
+    static const uint8_t alert[] = {21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40};
+
+    g_test_summary("RFC 6347, 4.1.2.7: behind NAT anyone may be the peer until one has shown that "
+                   "it is where it says; from then on nobody else is heard (SEC-3)");
+
+    for (unsigned role = DM_DTLS_ACTIVE; role <= DM_DTLS_PASSIVE; role++) {
+        Call call;
+        Peer stranger;
+        uint8_t held[DM_DATAGRAM_MAX];
+        size_t len;
+
+        call_open(&call);
+        peer_open(&stranger, &call.b.gateway);
+        agree_dtls(&call, (DmDtlsRole)role);
+        call.spec.side[DM_SIDE_B].nat = DM_NAT_ANY;
+        dm_dtls_start(call.b.dtls);
+        call_update(&call);
+        hear_once(&call.b); /* the cookie, or the first message */
+        len = peer_receive_bytes(&call.b, held, WATCHDOG_MS);
+        for (unsigned i = 0; i < 3; i++) {
+            peer_send_bytes(alert, sizeof alert, &stranger);
+            let_it_read(&call);
+        }
+        dm_dtls_input(call.b.dtls, held, len, &call.b.gateway);
+        shake_hands(&call.b);
+        take_keys(&call.b);
+        wait_for(call.events, DM_MEDIA_EVENT_KEYED);
+        talk(&call.b, &call.a, 5);
+        talk(&call.a, &call.b, 5);
+        assert_silent(&stranger);
+        peer_close(&stranger);
+        call_close(&call);
+    }
+}
+
+static void
+test_another_phone_may_shake_hands_first(void)
+{
+    Call call;
+    Peer other;
+    DmDtlsSpec theirs;
+
+    g_test_summary("RFC 5763, 6.5: of two phones that ring, behind NAT, the one that lost still "
+                   "comes with its certificate: it gets no keys, and the call goes on (SIG-9)");
+
+    call_open(&call);
+    peer_open(&other, &call.b.gateway);
+    agree_dtls(&call, DM_DTLS_PASSIVE);
+    call.spec.side[DM_SIDE_B].nat = DM_NAT_ANY;
+    theirs = theirs_for(&call, DM_DTLS_PASSIVE);
+    other.dtls = dm_dtls_new(other.identity, &theirs, true, peer_send_bytes, &other);
+    call_update(&call);
+    shake_hands(&other);
+    g_assert_cmpint(dm_dtls_failure(other.dtls), ==, DM_DTLS_REFUSED);
+    shake_hands(&call.b);
+    take_keys(&call.b);
+    wait_for(call.events, DM_MEDIA_EVENT_KEYED);
+    talk(&call.b, &call.a, 5);
+    talk(&call.a, &call.b, 5);
+    peer_close(&other);
+    call_close(&call);
+}
+
+static void
+test_strangers_that_do_not_cease(void)
+{
+    Call call;
+
+    g_test_summary("But not for ever: the fourth other certificate ends it");
+
+    call_open(&call);
+    agree_dtls(&call, DM_DTLS_PASSIVE);
+    call.spec.side[DM_SIDE_B].nat = DM_NAT_ANY;
+    call_update(&call);
+    for (unsigned i = 0; i < 4; i++) {
+        DmDtlsSpec theirs = theirs_for(&call, DM_DTLS_PASSIVE);
+        Peer other;
+
+        peer_open(&other, &call.b.gateway);
+        other.dtls = dm_dtls_new(other.identity, &theirs, true, peer_send_bytes, &other);
+        shake_hands(&other);
+        peer_close(&other);
+    }
+    g_assert_cmpint(wait_for(call.events, DM_MEDIA_EVENT_KEYS_FAILED).failure,
+                    ==,
+                    DM_DTLS_WRONG_FINGERPRINT);
+    call_close(&call);
+}
+
+/* A first message, with @hello, or bytes that begin like DTLS, or like STUN. */
+static void
+flood(Peer *from, const DmDtlsSpec *hello, unsigned n)
+{
+    static const uint8_t firsts[] = {20, 21, 22, 23, 63, 0, 1};
+    uint8_t bytes[200];
+
+    if (hello != NULL && n % 2 == 0) {
+        g_autoptr(DmDtls) dtls = dm_dtls_new(from->identity, hello, true, peer_send_bytes, from);
+
+        dm_dtls_start(dtls);
+        return;
+    }
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)g_test_rand_int();
+    }
+    bytes[0] = firsts[n / 2 % G_N_ELEMENTS(firsts)];
+    peer_send_bytes(bytes, sizeof bytes, from);
+}
+
+static void
+test_a_flood_during_a_call(void)
+{
+    Call call;
+    Peer stranger;
+    DmDtlsSpec theirs;
+    DmMediaReport report;
+
+    g_test_summary("MED-4 SEC-2: first messages and junk of a stranger, ten for each packet of the "
+                   "call, and junk from the peer's own address: nobody hears any of it, and the "
+                   "stranger gets nothing");
+
+    call_open(&call);
+    peer_open(&stranger, &call.b.gateway);
+    agree_dtls(&call, DM_DTLS_PASSIVE);
+    call_update(&call);
+    shake_hands(&call.b);
+    take_keys(&call.b);
+    wait_for(call.events, DM_MEDIA_EVENT_KEYED);
+    theirs = theirs_for(&call, DM_DTLS_PASSIVE);
+    for (unsigned i = 0; i < 400; i++) {
+        for (unsigned k = 0; k < 10; k++) {
+            flood(&stranger, &theirs, i * 10 + k);
+        }
+        flood(&call.b, NULL, i);
+        talk(&call.a, &call.b, 1);
+        talk(&call.b, &call.a, 1);
+    }
+    assert_silent(&stranger);
+    g_assert_cmpint(dm_dtls_state(call.b.dtls), ==, DM_DTLS_DONE);
+    report = call_close(&call);
+    g_assert_cmpuint(report.side[DM_SIDE_B].rx_packets, ==, 400);
+    g_assert_cmpuint(report.side[DM_SIDE_B].rx_lost, ==, 0);
+    g_assert_cmpuint(report.side[DM_SIDE_A].rx_packets, ==, 400);
+    peer_close(&stranger);
 }
 
 static void
@@ -682,6 +879,11 @@ main(int argc, char **argv)
     g_test_add_func("/media-dtls/keys", test_a_handshake_gives_the_keys);
     g_test_add_func("/media-dtls/clear", test_nothing_is_said_in_the_clear);
     g_test_add_func("/media-dtls/wrong-fingerprint", test_another_certificate_is_refused);
+    g_test_add_func("/media-dtls/early", test_a_first_message_may_come_early);
+    g_test_add_func("/media-dtls/alert", test_a_word_of_a_stranger_spoils_nothing);
+    g_test_add_func("/media-dtls/other-phone", test_another_phone_may_shake_hands_first);
+    g_test_add_func("/media-dtls/other-phones", test_strangers_that_do_not_cease);
+    g_test_add_func("/media-dtls/flood", test_a_flood_during_a_call);
     g_test_add_func("/media-dtls/again", test_another_fingerprint_is_another_handshake);
     g_test_add_func("/media-dtls/rtcp", test_rtcp_has_a_handshake_of_its_own);
     g_test_add_func("/media-dtls/no-rtcp", test_speech_goes_on_without_rtcp);
