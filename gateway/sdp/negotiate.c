@@ -239,12 +239,16 @@ dm_sdp_judge_keys(const DmSdp *offer, const DmSdpPolicy *from)
     return why == DM_SDP_NO_AUDIO ? DM_SDP_OK : why;
 }
 
-/* Ours is for what we know the frames of. */
+/* Our length of packets is for what we know the frames of, and no longer than the other side bears.
+ */
 static void
-leave_length_to_peers(DmSdpMedia *line, uint16_t theirs_ms)
+fit_length(DmSdpMedia *line, uint16_t theirs_ms)
 {
     if (line->formats[0].codec == DM_CODEC_OTHER) {
         line->ptime_ms = theirs_ms;
+    }
+    if (line->maxptime_ms != 0) {
+        line->ptime_ms = MIN(line->ptime_ms, line->maxptime_ms);
     }
 }
 
@@ -267,7 +271,7 @@ offer_audio_across(const DmSdpMedia *from,
     if (!dm_line_has_speech(offer.line)) {
         return DM_SDP_NO_COMMON_CODEC;
     }
-    leave_length_to_peers(offer.line, from->ptime_ms);
+    fit_length(offer.line, from->ptime_ms);
     offer_comfort_noise(&offer, from);
     offer_events(&offer);
     *out_offer = dm_sdp_draft_seal(&offer.draft);
@@ -484,7 +488,7 @@ fill_answer(Answer *answer)
     if (!dm_line_has_speech(answer->line)) {
         return DM_SDP_NO_COMMON_CODEC;
     }
-    leave_length_to_peers(answer->line, first_set(other_ptime_ms, answer->offered->ptime_ms, 0));
+    fit_length(answer->line, first_set(other_ptime_ms, answer->offered->ptime_ms, 0));
     answer_comfort_noise(answer);
     answer_events(answer);
     verdict = dm_crypto_answer(answer->draft, answer->line, answer->offered, answer->policy);

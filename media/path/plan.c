@@ -102,6 +102,18 @@ wants_tones(const DmMediaSideSpec *to)
     return to->keys == DM_KEYS_AUTO || to->keys == DM_KEYS_TONES;
 }
 
+/* G.711 that goes on as it is, unless the peer wants another length: this law and no other. */
+static uint8_t
+own_law(const DmMediaFormat *format, const DmMediaFormat *made, const DmMediaSideSpec *to)
+{
+    bool has_length = to->ptime_ms != 0 || to->maxptime_ms != 0;
+
+    if (!has_length || !is_g711(format->codec) || made == NULL || made->codec != format->codec) {
+        return 0;
+    }
+    return format->codec == DM_CODEC_PCMA ? DM_PATH_TO_ALAW : DM_PATH_TO_ULAW;
+}
+
 /* The format to turn @format into when the other side does not have it, and how. */
 static const DmMediaFormat *
 find_other(const DmMediaFormat *made,
@@ -142,6 +154,8 @@ make_rule(const DmMediaFormat *format, const DmMediaFormat *made, const DmMediaS
 
     if (target == NULL) {
         target = find_other(made, to, format, &ops);
+    } else {
+        ops = own_law(format, made, to);
     }
     rule.clock_out_hz = rule.clock_in_hz;
     if (target != NULL) {
@@ -285,7 +299,13 @@ dm_path_plan_rule(const DmPathPlan *plan, uint8_t pt)
 bool
 dm_path_plan_keeps_length(const DmPathPlan *plan, size_t payload_len)
 {
-    return plan->ptime_ms == 0 || payload_len == plan->ptime_ms * DEFAULT_CLOCK_HZ / 1000u;
+    size_t wanted = plan->ptime_ms * DEFAULT_CLOCK_HZ / 1000u;
+    size_t most = plan->maxptime_ms * DEFAULT_CLOCK_HZ / 1000u;
+
+    if (most != 0 && wanted > most) {
+        wanted = most;
+    }
+    return wanted != 0 ? payload_len == wanted : most == 0 || payload_len <= most;
 }
 
 uint32_t

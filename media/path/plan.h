@@ -11,7 +11,7 @@
 typedef enum {
     DM_PATH_FORWARD = 1, /* not set: understood, and nothing the other side could use */
     DM_PATH_EVENT = 2,   /* RFC 4733 */
-    DM_PATH_TO_ALAW = 4,
+    DM_PATH_TO_ALAW = 4, /* G.711, of either law: A-law goes on */
     DM_PATH_TO_ULAW = 8,
     DM_PATH_DECODE = 16, /* through samples (decoded.h) into the plan's @made */
     DM_PATH_TONES = 32,  /* events: heard by the other side as tones in its speech */
@@ -57,7 +57,8 @@ void dm_path_plan_modem(DmPathPlan *out_plan,
 /* NULL: a payload type nobody agreed on (MED-1). */
 const DmPathRule *dm_path_plan_rule(const DmPathPlan *plan, uint8_t pt);
 
-/* G.711 goes packet by packet into the other law, unless the peer asked for another length. */
+/* G.711 goes on packet by packet, in the same law or the other, unless the peer asked for another
+ * length or bears only a shorter one. */
 bool dm_path_plan_keeps_length(const DmPathPlan *plan, size_t payload_len);
 
 /* The clock of the first voice format of @plan toward the peer; 8000 when there is none. */

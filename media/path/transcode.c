@@ -6,9 +6,11 @@
 bool
 dm_stage_transcode(DmPacket *packet)
 {
+    uint8_t own_law = packet->rule.codec == DM_CODEC_PCMA ? DM_PATH_TO_ALAW : DM_PATH_TO_ULAW;
+    uint8_t law = packet->rule.ops & (DM_PATH_TO_ALAW | DM_PATH_TO_ULAW);
     const DmG711Tables *tables;
 
-    if ((packet->rule.ops & (DM_PATH_TO_ALAW | DM_PATH_TO_ULAW)) == 0) {
+    if (law == 0 || law == own_law) {
         return false;
     }
     tables = dm_g711_tables();

@@ -57,3 +57,28 @@ def test_a_codec_we_do_not_know_passes(gateways, talkers, name, pt, b_pt, parame
     record = hang_up(gateway, a, b, end)
     assert not record["media"]["transcoded"]
     assert {record["media"][side]["codec"] for side in "ab"} == {name.split("/")[0]}
+
+
+@pytest.mark.parametrize("formats,length,said_ms,heard_ms", [
+    ("0", "a=ptime:20", 30, 20),
+    ("0", "a=ptime:60", 20, 60),
+    ("0", "a=maxptime:10", 20, 10),
+    ("8", "a=maxptime:10", 20, 10),
+    ("8", "a=ptime:120", 5, 120),
+    ("0", "a=maxptime:150", 40, 40),
+])
+def test_packets_are_as_long_as_the_peer_asks(gateways, talkers, formats, length, said_ms, heard_ms):
+    """MED-1 MED-2: ptime and maxptime of each side, in the same law and the other, with no sample lost or added"""
+    a, b = talkers
+    a.formats, b.formats, b.extra = "0", formats, length + "\r\n"
+    gateway = call(gateways, a, b, ["PCMU", "PCMA"])
+    end = connect(gateway, a, b)
+    for _ in range(600 // said_ms):
+        a.say(b"\xff" * (8 * said_ms), 0, 8 * said_ms)
+        time.sleep(said_ms / 1000)
+        b.listen()
+    time.sleep(0.2)
+    b.listen()
+    assert {len(payload) for _, payload in b.heard} == {8 * heard_ms}
+    assert len(b.heard) == 600 // heard_ms
+    assert hang_up(gateway, a, b, end)["media"]["transcoded"] == (formats == "8")

@@ -68,6 +68,50 @@ test_plan_relays_what_both_have_before_it_transcodes(void)
 }
 
 static void
+test_plan_knows_lengths(void)
+{
+    static const struct {
+        unsigned ptime_ms, maxptime_ms, len;
+        bool keeps;
+    } cases[] = {
+        {0, 0, 160, true},
+        {0, 0, 960, true},
+        {20, 0, 160, true},
+        {20, 0, 240, false},
+        {20, 0, 80, false},
+        {0, 10, 160, false},
+        {0, 10, 80, true},
+        {0, 150, 240, true},
+        {20, 10, 80, true}, /* it contradicts itself: the bound counts */
+        {20, 10, 160, false},
+    };
+    DmMediaSideSpec from = {
+        .n_recv = 2,
+        .recv = {format(DM_CODEC_PCMU, 0, 8000), format(DM_CODEC_GSM, 3, 8000)}};
+    DmMediaSideSpec to = {.n_send = 2,
+                          .send = {format(DM_CODEC_PCMU, 0, 8000), format(DM_CODEC_GSM, 3, 8000)}};
+    DmPathPlan plan;
+
+    g_test_summary("MED-1, RFC 8866, 6.1 and 6.2: G.711 as long as the peer wants it, whether the "
+                   "other law or the same; other codecs are not decoded for that");
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        to.ptime_ms = (uint16_t)cases[i].ptime_ms;
+        to.maxptime_ms = (uint16_t)cases[i].maxptime_ms;
+        dm_path_plan(&plan, &from, &to);
+        g_assert_true(dm_path_plan_keeps_length(&plan, cases[i].len) == cases[i].keeps);
+        g_assert_true((dm_path_plan_rule(&plan, 0)->ops == DM_PATH_FORWARD) ==
+                      (to.ptime_ms == 0 && to.maxptime_ms == 0));
+        g_assert_cmpuint(dm_path_plan_rule(&plan, 3)->ops, ==, DM_PATH_FORWARD);
+    }
+    from.recv[0] =
+        format(DM_CODEC_GSM, 3, 8000); /* the best they have: not given up for a length */
+    from.recv[1] = format(DM_CODEC_PCMU, 0, 8000);
+    dm_path_plan(&plan, &from, &to);
+    g_assert_cmpuint(dm_path_plan_rule(&plan, 0)->ops, ==, DM_PATH_FORWARD);
+}
+
+static void
 test_plan_knows_unnamed_codecs_by_name(void)
 {
     DmMediaSideSpec from = {
@@ -509,6 +553,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/plan/numbers", test_plan_finds_the_others_number);
     g_test_add_func("/media/plan/relay-first",
                     test_plan_relays_what_both_have_before_it_transcodes);
+    g_test_add_func("/media/path/plan/lengths", test_plan_knows_lengths);
     g_test_add_func("/media/plan/by-name", test_plan_knows_unnamed_codecs_by_name);
     g_test_add_func("/media/relay/marker", test_speech_that_begins_is_marked);
     g_test_add_func("/media/dtmf/press", test_a_press_is_one_digit_however_it_arrives);

@@ -361,8 +361,9 @@ test_codecs_and_lengths_are_turned_into_the_other_sides(void)
     Call call;
     DmMediaReport report;
 
-    g_test_summary("MED-2, MED-3: G.722 of 20 ms to mu-law of 40 ms and back; then A-law of 10 ms; "
-                   "one stream all the while");
+    g_test_summary("MED-1, MED-2, MED-3: G.722 of 20 ms to mu-law of 40 ms and back; then A-law to "
+                   "mu-law of 10 ms, and mu-law to that of 40 ms and of 10 ms at most; one stream "
+                   "all the while");
 
     call_open(&call);
     agree(&call, DM_SIDE_A, format(DM_CODEC_G722, 9), 101);
@@ -380,10 +381,19 @@ test_codecs_and_lengths_are_turned_into_the_other_sides(void)
     call_update(&call);
     assert_decoded(&call, &call.a, 8, &call.b, 0, 80);
 
+    agree(&call, DM_SIDE_A, format(DM_CODEC_PCMU, 0), 101);
+    call.spec.side[DM_SIDE_B].ptime_ms = 40;
+    call_update(&call);
+    assert_decoded(&call, &call.a, 0, &call.b, 0, 320);
+    call.spec.side[DM_SIDE_B].ptime_ms = 0;
+    call.spec.side[DM_SIDE_B].maxptime_ms = 10;
+    call_update(&call);
+    assert_decoded(&call, &call.a, 0, &call.b, 0, 80);
+
     report = call_close(&call);
     g_assert_true(report.transcoded);
-    g_assert_cmpuint(report.side[DM_SIDE_B].tx_packets, ==, 10 + 10 + 40);
-    g_assert_cmpuint(report.side[DM_SIDE_A].rx_packets, ==, 60);
+    g_assert_cmpuint(report.side[DM_SIDE_B].tx_packets, ==, 10 + 10 + 40 + 10 + 40);
+    g_assert_cmpuint(report.side[DM_SIDE_A].rx_packets, ==, 100);
 }
 
 /* Speech of @to's peer until a key is heard in it. */
