@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* RFC 3261, 8.1.1.3 has such a name for those who do not give theirs. */
+#define NOBODY "sip:anonymous@anonymous.invalid"
+
 /* What it keeps of messages is their text: parsed, it takes more than twice as much, and a call has
  * two dialogs as long as it stands. */
 struct DmDialog {
@@ -20,7 +23,8 @@ struct DmDialog {
     bool has_remote_cseq;
 };
 
-/* What may stand in a request line: the parser lets more pass than that. */
+/* What may stand in a request line, and can be read again when it is printed: the parser lets more
+ * pass than that. */
 static bool
 is_usable(su_home_t *home, const url_t *url)
 {
@@ -36,7 +40,7 @@ is_usable(su_home_t *home, const url_t *url)
             return false;
         }
     }
-    return text != NULL;
+    return text != NULL && url_make(home, text) != NULL;
 }
 
 /* The first Contact, when a request can be sent to it. Borrowed. */
@@ -92,6 +96,21 @@ text_of(su_home_t *home, const void *header)
     return own;
 }
 
+/* From or To; what we could not read again would be missing in every request. The tag is what
+ * counts (RFC 3261, 12.2.1.1). */
+static char *
+party_text(su_home_t *home, const sip_addr_t *party)
+{
+    char *text = text_of(home, party);
+
+    if (sip_from_make(home, text) != NULL) {
+        return text;
+    }
+    g_free(text);
+    return party->a_tag != NULL ? g_strconcat("<" NOBODY ">;tag=", party->a_tag, NULL)
+                                : g_strdup("<" NOBODY ">");
+}
+
 /* RFC 3261, 19.1.1: headers of a URI have no place in a request line. */
 static char *
 uri_text(su_home_t *home, const url_t *uri)
@@ -128,6 +147,9 @@ set_route_set(DmDialog *dialog, su_home_t *home, const sip_route_t *route)
 
         g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", hop);
     }
+    if (text->len > 0 && sip_route_make(home, text->str) == NULL) {
+        g_string_truncate(text, 0);
+    }
     g_free(dialog->route);
     dialog->route = text->len > 0 ? g_strndup(text->str, text->len) : NULL;
 }
@@ -138,9 +160,9 @@ dm_dialog_new_uac(const DmSipMessage *response)
     const sip_t *sip = response->sip;
     DmDialog *dialog = dialog_new(response, sip->sip_to->a_url);
 
-    dialog->local = text_of(response->home, sip->sip_from);
+    dialog->local = party_text(response->home, sip->sip_from);
     dialog->local_tag = g_strdup(sip->sip_from->a_tag != NULL ? sip->sip_from->a_tag : "");
-    dialog->remote = text_of(response->home, sip->sip_to);
+    dialog->remote = party_text(response->home, sip->sip_to);
     dialog->remote_tag = g_strdup(sip->sip_to->a_tag != NULL ? sip->sip_to->a_tag : "");
     set_route_set(dialog, response->home, sip_route_reverse(response->home, route_of(response)));
     dialog->local_cseq = sip->sip_cseq->cs_seq;
@@ -155,9 +177,9 @@ dm_dialog_new_uas(const DmSipMessage *request, const char *local_tag)
     sip_to_t *tagged = sip_to_dup(request->home, sip->sip_to);
 
     sip_to_tag(request->home, tagged, local_tag);
-    dialog->local = text_of(request->home, tagged);
+    dialog->local = party_text(request->home, tagged);
     dialog->local_tag = g_strdup(local_tag);
-    dialog->remote = text_of(request->home, sip->sip_from);
+    dialog->remote = party_text(request->home, sip->sip_from);
     dialog->remote_tag = g_strdup(sip->sip_from->a_tag != NULL ? sip->sip_from->a_tag : "");
     set_route_set(dialog, request->home, sip_route_fixdup(request->home, route_of(request)));
     dialog->remote_cseq = sip->sip_cseq->cs_seq;

@@ -27,7 +27,8 @@ check_request(DmDialog *dialog, DmSipMethod method)
     DmScan scan;
 
     dm_dialog_flow(dialog, &wire, &flow);
-    if (!dm_sip_message_print(request, out) || out->len > DM_SIP_MAX_MESSAGE) {
+    g_assert_true(dm_sip_message_print(request, out));
+    if (out->len > DM_SIP_MAX_MESSAGE) {
         return;
     }
     dm_scan(out->str, out->len, true, &scan);

@@ -199,6 +199,7 @@ test_bad_target(void)
         "<tel:+44>",
         "<sip:2@a\xf8\xff.example>",
         "<mailto:x@y.example>",
+        "<sip:u@19/.0.2.10sip:c@h>", /* reads well, and no more once it is printed */
     };
 
     g_test_summary("SEC-5: what cannot stand in a request line is not put there");
