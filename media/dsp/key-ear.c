@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "media/dsp/codec.h"
+#include "media/dsp/key-pieces.h"
 #include "media/dsp/keys.h"
 
 /* Sound is looked at in hops of 5 ms, and judged over the last 15: long enough to tell 697 from
@@ -72,6 +73,9 @@ struct DmKeyEar {
     unsigned n_lost;   /* hops lost before and within */
     unsigned n_broken; /* hops without it since the last with it */
     unsigned n_before; /* hops lost right before the ones in the window */
+
+    DmKeyPieces pieces; /* where that is too little */
+    bool was_down;      /* a key, since the hole between them began */
 };
 
 static Complex
@@ -256,6 +260,7 @@ decide(DmKeyEar *ear)
 {
     if (ear->heard != 0 && is_down(ear)) {
         ear->key = ear->heard;
+        ear->was_down = true;
     }
     if (ear->heard == ear->key) {
         ear->n_gone = ear->n_gone_lost = 0;
@@ -313,6 +318,19 @@ hear_hop(DmKeyEar *ear)
     }
 }
 
+/* A press that is over: from here on nothing of it is heard. */
+static void
+hear_pieces(DmKeyEar *ear)
+{
+    char key = dm_key_pieces_judge(&ear->pieces);
+
+    if (key != 0 && !ear->was_down) {
+        forget_heard(ear);
+        ear->key = key;
+        ear->n_gone = ear->n_gone_lost = 0;
+    }
+}
+
 char
 dm_key_ear_hear(DmKeyEar *ear, const int16_t *samples, size_t n)
 {
@@ -321,6 +339,9 @@ dm_key_ear_hear(DmKeyEar *ear, const int16_t *samples, size_t n)
 
         memcpy(ear->samples + ear->n_samples, samples, n_now * sizeof *samples);
         ear->n_samples += n_now;
+        if (dm_key_pieces_hear(&ear->pieces, samples, n_now)) {
+            hear_pieces(ear);
+        }
         samples += n_now;
         n -= n_now;
         if (ear->n_samples == HOP) {
@@ -352,6 +373,10 @@ dm_key_ear_miss(DmKeyEar *ear, size_t n)
     unsigned n_hops = (unsigned)(n / HOP);
 
     hear_last_of(ear);
+    if (ear->pieces.n_lost == 0) {
+        ear->was_down = ear->key != 0;
+    }
+    dm_key_pieces_miss(&ear->pieces, n);
     ear->n_samples = 0;
     ear->n_hops = 0;
     ear->n_before += n_hops;
@@ -376,4 +401,6 @@ dm_key_ear_reset(DmKeyEar *ear)
     ear->n_samples = 0;
     ear->n_hops = 0;
     ear->n_before = 0;
+    ear->pieces = (DmKeyPieces){0};
+    ear->was_down = false;
 }
