@@ -68,8 +68,10 @@ typedef struct {
 
 /* What a peer wants of an encoder; all zero suits any. Opus only (RFC 7587, 6.1). */
 typedef struct {
-    bool fec;             /* it can use forward error correction within the stream */
-    uint32_t bitrate_bps; /* 0: as the codec thinks best */
+    bool fec;                 /* it can use forward error correction within the stream */
+    bool cbr;                 /* it wants all packets to be of one size */
+    uint16_t max_playback_hz; /* it plays no more than that; 0: anything */
+    uint32_t bitrate_bps;     /* 0: as the codec thinks best */
 } DmEncoderWishes;
 
 #define DM_MEDIA_MAX_FORMATS 16

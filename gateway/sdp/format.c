@@ -177,19 +177,32 @@ dm_format_answer_fmtp(DmMediaFormat *answer, const DmMediaFormat *offered, const
     }
 }
 
+/* The number that parameter @name has in "a=1;b=2", @otherwise without one. */
+static uint64_t
+parameter(const DmMediaFormat *format, const char *name, uint64_t otherwise)
+{
+    size_t len = strlen(name);
+
+    for (const char *p = format->fmtp; p != NULL && *p != '\0'; p = strchr(p, ';')) {
+        p += strspn(p, "; ");
+        if (g_ascii_strncasecmp(p, name, len) == 0 && p[len] == '=') {
+            return g_ascii_strtoull(p + len + 1, NULL, 10);
+        }
+    }
+    return otherwise;
+}
+
 DmEncoderWishes
 dm_format_opus_wishes(const DmMediaFormat *format)
 {
-    static const char bitrate_name[] = "maxaveragebitrate=";
-    DmEncoderWishes wishes = {.fec = strstr(format->fmtp, "useinbandfec=1") != NULL};
-    const char *bitrate = strstr(format->fmtp, bitrate_name);
+    uint64_t bitrate_bps = parameter(format, "maxaveragebitrate", 0);
 
-    if (bitrate != NULL) {
-        guint64 bps = g_ascii_strtoull(bitrate + strlen(bitrate_name), NULL, 10);
-
-        wishes.bitrate_bps = (uint32_t)CLAMP(bps, 6000, 64000);
-    }
-    return wishes;
+    return (DmEncoderWishes){
+        .fec = parameter(format, "useinbandfec", 0) == 1,
+        .cbr = parameter(format, "cbr", 0) == 1,
+        .max_playback_hz = (uint16_t)MIN(parameter(format, "maxplaybackrate", 0), 48000),
+        .bitrate_bps = bitrate_bps != 0 ? (uint32_t)CLAMP(bitrate_bps, 6000, 64000) : 0,
+    };
 }
 
 bool

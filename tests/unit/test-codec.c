@@ -239,36 +239,82 @@ test_a_hole_is_filled_and_fades(void)
 }
 
 static void
-test_opus_repairs_a_loss_from_the_next_packet(void)
+assert_repaired(unsigned rate_hz, const DmEncoderWishes *wishes)
 {
     const DmCodecType *type = dm_codec_type(DM_CODEC_OPUS);
-    g_autoptr(DmEncoder) encoder = NULL;
-    g_autoptr(DmDecoder) decoder = NULL;
+    g_autoptr(DmEncoder) encoder = dm_encoder_new(type, rate_hz, wishes);
+    g_autoptr(DmDecoder) decoder = dm_decoder_new(type, rate_hz);
+    size_t n = rate_hz / 50;
     int16_t lost[DM_CODEC_MAX_SAMPLES];
     uint8_t payload[2][DM_CODEC_MAX_BYTES];
     size_t len[2] = {0};
 
-    g_test_summary("In-band FEC: the tone changes in the very packet that is lost, and is heard");
-
-    if (type == NULL) {
-        g_test_skip("built without libopus");
-        return;
-    }
-    encoder =
-        dm_encoder_new(type, DM_WIDE_HZ, &(DmEncoderWishes){.fec = true, .bitrate_bps = 32000});
-    decoder = dm_decoder_new(type, DM_WIDE_HZ);
     for (unsigned frame = 0; frame < 12; frame++) {
         int16_t in[DM_CODEC_MAX_SAMPLES] = {0};
 
-        tone_add(in, 320, frame < 10 ? 300 : 800, AMPLITUDE, DM_WIDE_HZ, frame * 320);
-        len[frame % 2] = dm_encoder_encode(encoder, in, 320, payload[frame % 2]);
+        tone_add(in, n, frame < 10 ? 300 : 800, AMPLITUDE, rate_hz, (unsigned)(frame * n));
+        len[frame % 2] = dm_encoder_encode(encoder, in, n, payload[frame % 2]);
         if (frame < 10) {
             dm_decoder_decode(decoder, payload[frame % 2], len[frame % 2], in);
         }
     }
     /* Frame 10 is lost; 11 is there. */
-    dm_decoder_conceal(decoder, payload[1], len[1], lost, 320);
-    g_assert_cmpfloat(tone_amplitude(lost + 160, 160, 800, DM_WIDE_HZ), >, AMPLITUDE * 0.4);
+    dm_decoder_conceal(decoder, payload[1], len[1], lost, n);
+    g_assert_cmpfloat(tone_amplitude(lost + n / 2, n / 2, 800, rate_hz), >, AMPLITUDE * 0.4);
+}
+
+static void
+test_opus_repairs_a_loss_from_the_next_packet(void)
+{
+    g_test_summary("MED-7: in-band FEC, without a word about the bit rate: the tone changes in the "
+                   "very packet that is lost, and is heard");
+
+    if (dm_codec_type(DM_CODEC_OPUS) == NULL) {
+        g_test_skip("built without libopus");
+        return;
+    }
+    assert_repaired(DM_NARROW_HZ, &(DmEncoderWishes){.fec = true});
+    assert_repaired(DM_WIDE_HZ, &(DmEncoderWishes){.fec = true});
+    assert_repaired(DM_WIDE_HZ, &(DmEncoderWishes){.fec = true, .max_playback_hz = 8000});
+    assert_repaired(DM_WIDE_HZ, &(DmEncoderWishes){.fec = true, .cbr = true});
+}
+
+static void
+test_opus_does_as_the_peer_wants(void)
+{
+    static const DmEncoderWishes wishes[] = {
+        {.cbr = true},
+        {.cbr = true, .bitrate_bps = 12000},
+        {.max_playback_hz = 8000, .bitrate_bps = 32000},
+    };
+    const DmCodecType *type = dm_codec_type(DM_CODEC_OPUS);
+    size_t sizes[G_N_ELEMENTS(wishes)] = {0};
+
+    g_test_summary("RFC 7587, 6.1: packets of one size, a bit rate, a band");
+
+    if (type == NULL) {
+        g_test_skip("built without libopus");
+        return;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(wishes); i++) {
+        g_autoptr(DmEncoder) encoder = dm_encoder_new(type, DM_WIDE_HZ, &wishes[i]);
+
+        for (unsigned frame = 0; frame < 20; frame++) {
+            int16_t in[DM_CODEC_MAX_SAMPLES] = {0};
+            uint8_t payload[DM_CODEC_MAX_BYTES];
+            size_t len;
+
+            tone_add(in, 320, 300 + 100 * frame, AMPLITUDE / (1 + frame % 3), DM_WIDE_HZ, 0);
+            len = dm_encoder_encode(encoder, in, 320, payload);
+            g_assert_true(!wishes[i].cbr || sizes[i] == 0 || len == sizes[i]);
+            sizes[i] = len;
+            /* RFC 6716, 3.1: of the first byte's five upper bits, the first four are narrow band.
+             */
+            g_assert_true((payload[0] >> 3 < 4) == (wishes[i].max_playback_hz != 0));
+        }
+    }
+    g_assert_cmpuint(sizes[1], ==, 12000 / 8 / 50);
+    g_assert_cmpuint(sizes[0], >, sizes[1]);
 }
 
 /* 200 ms of a tone in G.729. */
@@ -389,5 +435,6 @@ main(int argc, char **argv)
     g_test_add_func("/codec/guards", test_what_is_not_whole_is_refused);
     g_test_add_func("/codec/conceal", test_a_hole_is_filled_and_fades);
     g_test_add_func("/codec/fec", test_opus_repairs_a_loss_from_the_next_packet);
+    g_test_add_func("/codec/opus/wishes", test_opus_does_as_the_peer_wants);
     return g_test_run();
 }

@@ -620,16 +620,20 @@ test_side_tells_what_opus_wants(void)
     g_autoptr(DmSdp) ours = parse("m=audio 30000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n"
                                   "a=fmtp:96 useinbandfec=0\r\n");
     g_autoptr(DmSdp) theirs = parse("m=audio 6000 RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\n"
-                                    "a=fmtp:111 maxaveragebitrate=20000;useinbandfec=1\r\n");
+                                    "a=fmtp:111 sprop-cbr=0;maxaveragebitrate=20000; "
+                                    "useinbandfec=1;cbr=1;maxplaybackrate=8000\r\n");
     DmMediaSideSpec spec;
 
     g_test_summary("what goes to the peer is as it says, and media are told in values");
     g_assert_cmpint(dm_sdp_side_spec(ours, theirs, &policy, &spec), ==, DM_SDP_OK);
     g_assert_true(spec.wishes.fec);
+    g_assert_true(spec.wishes.cbr);
+    g_assert_cmpuint(spec.wishes.max_playback_hz, ==, 8000);
     g_assert_cmpuint(spec.wishes.bitrate_bps, ==, 20000);
     g_assert_null(spec.send[0].fmtp);
     g_assert_cmpint(dm_sdp_side_spec(theirs, ours, &policy, &spec), ==, DM_SDP_OK);
     g_assert_false(spec.wishes.fec);
+    g_assert_false(spec.wishes.cbr);
     g_assert_cmpuint(spec.wishes.bitrate_bps, ==, 0);
 }
 
