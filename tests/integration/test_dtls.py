@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """DTLS-SRTP and ICE through the real gateway: baresip phones with modules of their own for both, and linphone."""
 
+import hashlib
 import re
+import ssl
+import subprocess
 
 import pytest
 
+import desk as desks
 import lab
 from test_audio import expect_tone, flows, phones  # noqa: F401 (a fixture)
-from test_audio_streams import CARRIER_HOST
+from test_audio_streams import CARRIER_HOST, certificates  # noqa: F401 (a fixture)
 from test_linphone import linphones  # noqa: F401 (a fixture)
 from test_srtp import CM, MANDATORY, expect_no_key
 
@@ -131,3 +135,93 @@ def test_linphone_shakes_hands(gateways, phones, linphones, caller, ice, mux):  
     assert (media[own]["srtp_suite"], media[own]["srtp_keying"]) == (CM, "dtls")
     assert media[own]["ice"] == ("selected" if ice else None)
     assert media["audio"] == "both" and media[own]["srtp_auth_failures"] == 0
+
+
+class Handshaker(desks.Desk):
+    """A desk whose media is the handshake of openssl, and then silence."""
+
+    class Port:
+        def __init__(self):
+            self.port, self.to = lab.free_port(), None
+
+        def stop(self):
+            pass
+
+    def __init__(self, files, lies):
+        self.files, self.openssl = files, None
+        text = ssl.PEM_cert_to_DER_cert(files[0].read_text())
+        digest = hashlib.sha512(text).hexdigest() if not lies else "5a" * 64
+        self.fingerprint = ":".join(digest[i:i + 2] for i in range(0, len(digest), 2))
+        super().__init__(rtp=self.Port())
+
+    def describe(self, dialog, direction="sendrecv"):
+        text = super().describe(dialog, direction).replace("RTP/AVP", "UDP/TLS/RTP/SAVP")
+        return f"{text}a=rtcp-mux\r\na=setup:active\r\na=fingerprint:SHA-512 {self.fingerprint}\r\n"
+
+    def shake_hands(self, directory):
+        port = re.search(r"^m=audio (\d+)", self.described, re.M).group(1)
+        self.openssl = lab.Process(
+            ["openssl", "s_client", "-dtls1_2", "-use_srtp", "SRTP_AES128_CM_SHA1_80", "-bind", f"127.0.0.1:{self.rtp.port}",
+             "-connect", f"127.0.0.1:{port}", "-cert", self.files[0], "-key", self.files[1]],
+            directory / "openssl.log", stdin=subprocess.PIPE)
+
+    def stop(self):
+        super().stop()
+        if self.openssl:
+            self.openssl.stop()
+
+
+@pytest.fixture
+def handshake(gateways, certificates, tmp_path):  # noqa: F811
+    """Makes a call to a desk that shakes hands: the right way, with another certificate than it says, or not at all."""
+    made = []
+
+    def make(lies=False, begins=True):
+        caller, called = desks.Desk(), Handshaker(certificates.make("phone"), lies)
+        made.extend((caller, called))
+        gateway = gateways(trunks=trunks(caller, called, "b", srtp="require", srtp_keying="dtls"))
+        caller.gateway = called.gateway = ("127.0.0.1", gateway.sip_port)
+        dialog = caller.dial("15550100")
+        if begins:
+            called.shake_hands(tmp_path)
+        return gateway, caller, (dialog, called.answered_call())
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+def test_a_handshake_with_openssl(handshake):
+    """SEC-2: a peer of our own making, with a fingerprint by SHA-512 in lower case, gets its keys"""
+    gateway, caller, dialogs = handshake()
+
+    def keyed():
+        media = gateway.api.get("/calls")["items"][0]["media"]
+        return media["b"]["srtp_suite"] == CM
+
+    lab.wait_for(keyed, "keys")
+    caller.request(dialogs[0], "BYE")
+    lab.wait_for(lambda: dialogs[1].ended, "BYE")
+    assert gateway.cdr()["release"]["diagnosis"] != "dtls_failed"
+
+
+def expect_no_keys(gateway, dialogs, why):
+    for each in dialogs:
+        lab.wait_for(lambda each=each: each.ended, "BYE")
+    cdr = gateway.cdr()
+    assert cdr["release"]["diagnosis"] == "dtls_failed" and cdr["media"]["b"]["srtp_suite"] is None
+    assert why in str(cdr), cdr
+    assert "no keys for side B" in gateway.log()
+
+
+def test_another_certificate_ends_the_call(handshake):
+    """SEC-2: who shakes hands with another certificate than it signalled gets no keys; both sides hear BYE, and the record
+    says why"""
+    gateway, _, dialogs = handshake(lies=True)
+    expect_no_keys(gateway, dialogs, "the peer's certificate is not the one it signalled")
+
+
+def test_a_handshake_that_never_comes(handshake):
+    """SEC-2: 15 s after the answer a call without keys ends, and the record says so"""
+    gateway, _, dialogs = handshake(begins=False)
+    expect_no_keys(gateway, dialogs, "it did not end in time")

@@ -100,6 +100,47 @@ test_first_to_be_heard(void)
     hang_up(world);
 }
 
+/* With the certificate whose fingerprint is all of @byte. */
+static char *
+handshaker(unsigned n, const char *byte)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    g_string_append_printf(text,
+                           "m=audio 4000 UDP/TLS/RTP/SAVP 8\r\nc=IN IP4 192.0.2.10%u\r\n"
+                           "a=setup:active\r\na=fingerprint:sha-256 %s",
+                           n,
+                           byte);
+    for (unsigned i = 1; i < 32; i++) {
+        g_string_append_printf(text, ":%s", byte);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static void
+test_each_has_its_certificate(void)
+{
+    World *world = world_new(1, CONFIG("first}, media: {srtp: require, srtp_keying: dtls"));
+    const DmDtlsSpec *dtls = &world->spec.side[DM_SIDE_B].dtls;
+    g_autofree char *first = handshaker(1, "0A");
+    g_autofree char *second = handshaker(2, "0b");
+    uint32_t association;
+
+    g_test_summary(
+        "SEC-2 SIG-9, RFC 5763, 6.5: of two phones that ring each has a certificate; the "
+        "one that answers begins a handshake of its own");
+    world_call(world, "pbx", "+442079461111", "m=audio 4000 RTP/AVP 8");
+    rings(world_leg(world, "b1"), first, false);
+    rings(world_leg(world, "b1"), second, true);
+    g_assert_cmphex(dtls->peer.bytes[0], ==, 0x0a);
+    g_assert_cmpint(dtls->role, ==, DM_DTLS_PASSIVE);
+    association = dtls->association;
+    peer_does(world_leg(world, "b1"), DM_LEG_ANSWERED, 200, second);
+    g_assert_cmphex(dtls->peer.bytes[31], ==, 0x0b);
+    g_assert_cmpuint(dtls->association, !=, association);
+    hang_up(world);
+}
+
 static void
 test_many(void)
 {
@@ -180,6 +221,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/call/forks/losers-are-not-heard", test_losers_are_not_heard);
     g_test_add_func("/call/forks/first-to-be-heard", test_first_to_be_heard);
+    g_test_add_func("/call/forks/certificates", test_each_has_its_certificate);
     g_test_add_func("/call/forks/many", test_many);
     g_test_add_func("/call/forks/another-codec", test_another_codec);
     g_test_add_func("/call/forks/another-codec-refused", test_another_codec_refused);

@@ -131,6 +131,18 @@ assert_silent(const Peer *peer)
     g_assert_cmpuint(peer_receive_bytes(peer, bytes, 0), ==, 0);
 }
 
+static unsigned
+count_waiting(const Peer *peer)
+{
+    uint8_t bytes[DM_DATAGRAM_MAX];
+    unsigned n = 0;
+
+    while (peer_receive_bytes(peer, bytes, 0) > 0) {
+        n++;
+    }
+    return n;
+}
+
 /*
  * The call
  */
@@ -323,15 +335,12 @@ take_keys(Peer *peer)
     peer->out = dm_srtp_new_sender(&out, peer->next.ssrc, 0);
 }
 
-/* Sends a check and returns the answer's class; DM_STUN_INDICATION: something else came. */
-static DmStunClass
-check(Peer *peer, const char *username, const char *password, uint32_t priority)
+static void
+send_check(Peer *peer, const char *username, const char *password, uint32_t priority)
 {
     static const uint8_t transaction[DM_STUN_TRANSACTION_LEN] = "transaction";
-    uint8_t bytes[DM_DATAGRAM_MAX];
     uint32_t be = GUINT32_TO_BE(priority);
     DmStunWriter writer;
-    DmStun answer;
     size_t len;
 
     dm_stun_begin(&writer, DM_STUN_REQUEST, transaction);
@@ -340,6 +349,17 @@ check(Peer *peer, const char *username, const char *password, uint32_t priority)
     dm_stun_add(&writer, DM_STUN_USE_CANDIDATE, NULL, 0);
     len = dm_stun_finish(&writer, password);
     peer_send_bytes(writer.bytes, len, peer);
+}
+
+/* Returns the answer's class; DM_STUN_INDICATION: something else came. */
+static DmStunClass
+check(Peer *peer, const char *username, const char *password, uint32_t priority)
+{
+    uint8_t bytes[DM_DATAGRAM_MAX];
+    DmStun answer;
+    size_t len;
+
+    send_check(peer, username, password, priority);
     len = peer_receive_bytes(peer, bytes, WATCHDOG_MS);
     g_assert_cmpuint(len, >, 0);
     return dm_stun_parse(bytes, len, &answer) ? answer.class : DM_STUN_INDICATION;
@@ -752,6 +772,82 @@ test_a_handshake_begins_with_a_check(void)
 }
 
 static void
+test_keys_outlast_hold_and_restart(void)
+{
+    Call call;
+    Peer elsewhere;
+    DmMediaReport report;
+
+    g_test_summary(
+        "SIG-16, RFC 8445, 9: hold, resume and a restart of ICE, after which the peer is "
+        "elsewhere, go on under the keys there are (SEC-2)");
+
+    call_open(&call);
+    agree_ice(&call, "gateway1");
+    agree_dtls(&call, DM_DTLS_PASSIVE);
+    call_update(&call);
+    g_assert_cmpint(check(&call.b, "gateway1:peer", PASSWORD, 100), ==, DM_STUN_SUCCESS);
+    shake_hands(&call.b);
+    take_keys(&call.b);
+    wait_for(call.events, DM_MEDIA_EVENT_KEYED);
+    talk(&call.a, &call.b, 5);
+
+    call.spec.side[DM_SIDE_B].direction = DM_MEDIA_SEND;
+    call_update(&call);
+    talk(&call.a, &call.b, 5);
+    peer_send(&call.b, 7); /* not to be heard */
+    let_it_read(&call);
+    call.spec.side[DM_SIDE_B].direction = DM_MEDIA_BOTH;
+    call_update(&call);
+    talk(&call.b, &call.a, 5);
+
+    agree_ice(&call, "gateway2");
+    call_update(&call);
+    talk(&call.a, &call.b, 5);
+    peer_open(&elsewhere, &call.b.gateway);
+    g_assert_cmpint(check(&elsewhere, "gateway2:peer", PASSWORD, 1), ==, DM_STUN_SUCCESS);
+    elsewhere.in = g_steal_pointer(&call.b.in);
+    elsewhere.out = g_steal_pointer(&call.b.out);
+    elsewhere.next = call.b.next;
+    talk(&call.a, &elsewhere, 5);
+    talk(&elsewhere, &call.a, 5);
+    peer_close(&elsewhere);
+    report = call_close(&call);
+    g_assert_cmpuint(report.side[DM_SIDE_B].rx_srtp_auth, ==, 0);
+}
+
+static void
+test_checks_are_heard_in_a_flood(void)
+{
+    Call call;
+    Peer stranger;
+
+    g_test_summary("SEC-3, RFC 8445, 7.3: a thousand checks of a stranger with a wrong password, "
+                   "and as many with another name: few are answered, and those of the peer all");
+
+    call_open(&call);
+    peer_open(&stranger, &call.b.gateway);
+    agree_ice(&call, "gateway1");
+    call_update(&call);
+    g_assert_cmpint(check(&call.b, "gateway1:peer", PASSWORD, 100), ==, DM_STUN_SUCCESS);
+    wait_for(call.events, DM_MEDIA_EVENT_LATCHED);
+    for (unsigned i = 0; i < 20; i++) {
+        for (unsigned k = 0; k < 100; k++) {
+            send_check(&stranger,
+                       k % 2 == 0 ? "gateway1:peer" : "gateway2:peer",
+                       "another-password-of-24.l",
+                       900);
+        }
+        g_assert_cmpint(check(&call.b, "gateway1:peer", PASSWORD, 100), ==, DM_STUN_SUCCESS);
+        talk(&call.a, &call.b, 1);
+        talk(&call.b, &call.a, 1);
+    }
+    g_assert_cmpuint(count_waiting(&stranger), <, 100);
+    peer_close(&stranger);
+    call_close(&call);
+}
+
+static void
 send_report(Peer *control)
 {
     DmRtcpReport report = {.ssrc = control->next.ssrc, .is_sender = true, .cname = "b"};
@@ -890,6 +986,8 @@ main(int argc, char **argv)
     g_test_add_func("/media-ice/address", test_checks_say_where_the_peer_is);
     g_test_add_func("/media-ice/moves", test_the_peer_may_move);
     g_test_add_func("/media-ice/dtls", test_a_handshake_begins_with_a_check);
+    g_test_add_func("/media-ice/keys", test_keys_outlast_hold_and_restart);
+    g_test_add_func("/media-ice/flood", test_checks_are_heard_in_a_flood);
     g_test_add_func("/media-ice/sdes", test_checks_and_keys_of_signalling);
     return g_test_run();
 }
