@@ -2,9 +2,13 @@
 """DTLS-SRTP and ICE through the real gateway: baresip phones with modules of their own for both, and linphone."""
 
 import hashlib
+import os
 import re
+import socket
 import ssl
+import struct
 import subprocess
+import threading
 
 import pytest
 
@@ -225,3 +229,58 @@ def test_a_handshake_that_never_comes(handshake):
     """SEC-2: 15 s after the answer a call without keys ends, and the record says so"""
     gateway, _, dialogs = handshake(begins=False)
     expect_no_keys(gateway, dialogs, "it did not end in time")
+
+
+class Flood(threading.Thread):
+    """A stranger: a first message of DTLS, a check with no password and junk, in turn, to every media port, 5000 a second."""
+
+    def __init__(self, pool):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.9", 0))
+        self.socket.setblocking(False)
+        self.ports = range(pool["port_min"], pool["port_max"] + 1)
+        self.done = threading.Event()
+        self.sent = self.n_bytes = self.got = 0
+
+    def datagram(self):
+        hello = b"\xfe\xfd" + os.urandom(32) + b"\0\0" + b"\0\x02\xc0\x2b" + b"\x01\0"
+        body = struct.pack("!BBHHBBHBBH", 1, 0, len(hello), 0, 0, 0, 0, 0, 0, len(hello)) + hello
+        record = struct.pack("!BHHHHHH", 22, 0xFEFD, 0, 0, 0, self.sent & 0xFFFF, len(body)) + body
+        check = struct.pack("!HHI", 1, 0, 0x2112A442) + os.urandom(12)
+        return (record, check, bytes([20 + self.sent % 44]) + os.urandom(120))[self.sent % 3]
+
+    def run(self):
+        while not self.done.wait(0.01):
+            for _ in range(50):
+                data = self.datagram()
+                self.n_bytes += self.socket.sendto(data, ("127.0.0.1", self.ports[self.sent % len(self.ports)]))
+                self.sent += 1
+            try:
+                while True:
+                    self.got += len(self.socket.recv(2048))
+            except BlockingIOError:
+                pass
+
+    def stop(self):
+        self.done.set()
+        self.join()
+        self.socket.close()
+
+
+@pytest.mark.parametrize("extra", [DTLS, DTLS + ICE])
+def test_a_flood_from_the_first_moment_on(gateways, phones, extra):  # noqa: F811
+    """SEC-2 SEC-3 MED-4: a stranger floods every media port before, during and after the handshake: the tones are whole, and
+    the stranger gets no more than it sends"""
+    ice = {"ice": "lite"} if ICE in extra else {}
+    a, b = phones("pcmu", 1000, extra=extra, settings=MODULES + MUX), phones("pcmu", 440)
+    gateway = gateways(trunks=trunks(a, b, "a", srtp="require", srtp_keying="dtls", nat="any", **ice))
+    flood = Flood(gateway.document["media_pools"][0])
+    flood.start()
+    try:
+        a.dial(f"sip:phone@127.0.0.1:{gateway.sip_port}")
+        media = talk(gateway, a, b)
+    finally:
+        flood.stop()
+    assert media["a"]["srtp_suite"] == CM and media["a"]["lost"] == 0
+    assert flood.sent > 1000 and flood.got < flood.n_bytes
