@@ -6,7 +6,6 @@
 
 #include "media/net/ports.h"
 #include "media/net/worker.h"
-#include "media/path/decoded.h"
 #include "media/path/dtmf.h"
 #include "media/path/key-once.h"
 #include "media/path/latch.h"
@@ -33,22 +32,28 @@ typedef struct {
     char cname[25];
 } DmStreamRtcp;
 
-/* Written by the worker, read by any thread: path/judge.h. */
+/* What a value is published in that few streams have: made with the first, and there as long as the
+ * session. A new one goes into the other slot, so that a reader of the old one is left alone. */
 typedef struct {
     DmVoipMetrics metrics[2];
     _Atomic unsigned slot;
 } DmVoipPublished;
 
+typedef struct {
+    DmAddress address[2];
+    _Atomic unsigned slot;
+} DmLatchPublished;
+
 /* How one peer's two directions sound: path/judge.c's. */
 typedef struct {
     DmRtpBursts bursts;
-    uint32_t n_runs;                            /* of missing packets, so far */
+    _Atomic uint32_t n_runs;                    /* of missing packets, so far */
     uint32_t n_received, n_lost, n_runs_before; /* when what comes was judged last */
     uint32_t out_highest;                       /* in the peer's report judged last */
     int32_t out_lost;
     int64_t out_judged_us; /* 0: never */
     DmQualityTrack in, out;
-    DmVoipPublished heard, told;
+    _Atomic(DmVoipPublished *) told; /* by the peer, in RTCP XR; NULL: nothing */
 } DmStreamJudge;
 
 /* One peer of a session. A packet touches the first two cache lines of the peer it comes from and
@@ -77,6 +82,7 @@ typedef struct {
     bool checked : 1;  /* by @checks: its address is what they say */
     bool direct : 1;   /* shielded and not secured: what goes to it is sent as it is */
     bool taped : 1;    /* a copy of what comes from it goes to the session's @recording */
+    bool planned : 1;  /* @plan has rules */
     uint8_t side;      /* DmSide */
     DmRtpContinuity out;
 
@@ -90,10 +96,8 @@ typedef struct {
     DmDtmfReceiver dtmf;
 
     /* line 4 and on */
-    DmPathPlan plan;
-    DmDecodedPath *decoded;             /* NULL: packets go on as they are */
-    DmTimer decoded_timer;              /* what waits in it, or nothing having come for long */
-    int64_t silent_us;                  /* when that is; G_MAXINT64: never */
+    const DmPathPlan *plan;             /* owned; NULL: as good as one without rules */
+    struct DmSamples *samples;          /* NULL: packets go on as they are */
     struct DmPlayer *player;            /* what goes to the peer of our own; NULL: never anything */
     struct DmSecure *secure;            /* SRTP; NULL: never agreed */
     struct DmChecks *checks;            /* ICE; NULL: not agreed */
@@ -119,19 +123,15 @@ typedef struct {
     DmPorts *ports;  /* not owned */
     DmAddress local; /* advertised; set when made, read by any thread */
 
-    _Atomic uint64_t rx_out_of_order, rx_duplicates, rx_foreign_source, rx_unknown_pt, rx_invalid;
-    _Atomic uint64_t rx_srtp_auth, rx_srtp_replayed;
-    _Atomic uint64_t rtcp_rx, rtcp_tx, dtmf_events, dtmf_duplicates;
+    _Atomic uint32_t rx_out_of_order, rx_duplicates, rx_foreign_source, rx_unknown_pt, rx_invalid;
+    _Atomic uint32_t rx_srtp_auth, rx_srtp_replayed;
+    _Atomic uint32_t rtcp_rx, rtcp_tx, dtmf_events, dtmf_duplicates;
     _Atomic uint32_t srtp_suite;  /* by DTLS */
     _Atomic uint32_t is_selected; /* its address, by ICE */
-    _Atomic uint32_t buffer_ms, buffer_max_ms;
+    _Atomic uint32_t buffer_ms, buffer_max_ms, buffer_limit_ms;
     _Atomic uint32_t rtt_us, rtt_max_us, peer_mos_x100, ssrc_rx, tx_lost, tx_jitter_us;
-    _Atomic int64_t first_rx_us; /* 0: never */
-
-    /* Where media really comes from. A new value goes into the other slot, so that a reader of the
-     * old one is left alone. */
-    DmAddress latched[2];
-    _Atomic unsigned latched_slot;
+    _Atomic int64_t first_rx_us;         /* 0: never */
+    _Atomic(DmLatchPublished *) latched; /* where media really comes from; NULL: as signalled */
 } DmStream;
 
 struct DmMediaSession {
@@ -186,6 +186,12 @@ static inline DmStream *
 dm_stream_other(DmStream *stream)
 {
     return &dm_stream_session(stream)->stream[dm_side_other((DmSide)stream->side)];
+}
+
+static inline const DmPathPlan *
+dm_stream_plan(const DmStream *stream)
+{
+    return stream->plan != NULL ? stream->plan : &dm_path_plan_none;
 }
 
 /* Fills in @event's side and tells the owner. */

@@ -170,12 +170,31 @@ drop_recordings(DmMediaSession *session)
 }
 
 static void
-session_free(DmMediaSession *session, int64_t now_us)
+clear_stream(DmStream *stream)
+{
+    dm_latch_clear(&stream->latch);
+    g_free(dm_published(stream->latched));
+    g_free(dm_published(stream->judge.told));
+    g_free((void *)stream->plan);
+}
+
+static void
+session_free(DmMediaSession *session)
+{
+    for (unsigned side = 0; side < DM_N_SIDES; side++) {
+        clear_stream(&session->stream[side]);
+    }
+    drop_recordings(session);
+    dm_dtls_identity_unref(session->identity);
+    g_aligned_free(session);
+}
+
+static void
+close_streams(DmMediaSession *session, int64_t now_us)
 {
     for (unsigned side = 0; side < DM_N_SIDES; side++) {
         close_stream(&session->stream[side], now_us);
     }
-    g_aligned_free(session);
 }
 
 static void enter(DmWorkerCommand *base);
@@ -220,7 +239,8 @@ dm_media_session_open(DmMedia *media, const DmMediaOpen *open, GError **error)
                         random.port[side],
                         error)) {
             dm_count(&media->stats[DM_MEDIA_STAT_no_port]);
-            session_free(session, session->opened_us);
+            close_streams(session, session->opened_us);
+            session_free(session);
             return NULL;
         }
     }
@@ -421,16 +441,17 @@ report_side(const DmStream *stream, int64_t now_us, DmMediaSideReport *out)
         .ssrc_rx = dm_published(stream->ssrc_rx),
         .ssrc_tx = stream->out.ssrc,
         .first_rx_mono_us = dm_published(stream->first_rx_us),
-        .latched =
-            stream->latched[atomic_load_explicit(&stream->latched_slot, memory_order_acquire)],
+        .latched = dm_flow_latched(stream),
         .codec = (DmCodec)(format >> 8),
         .pt = (uint8_t)format,
     };
     out->last_rx_mono_us = last_rx_us(stream, now_us);
     dm_quality_read(&stream->judge.in, &out->in);
     dm_quality_read(&stream->judge.out, &out->out);
-    out->heard = dm_judge_published(&stream->judge.heard);
-    out->told = dm_judge_published(&stream->judge.told);
+    out->told = dm_judge_told(stream);
+    if (dm_published(stream->rx.received) > 0) {
+        dm_judge_voip(stream, &out->heard);
+    }
     out->local = stream->local;
 }
 
@@ -681,10 +702,9 @@ enter(DmWorkerCommand *base)
 static void
 forget_latched(DmStream *stream)
 {
-    unsigned slot = 1 - dm_published(stream->latched_slot);
-
-    stream->latched[slot] = (DmAddress){0};
-    atomic_store_explicit(&stream->latched_slot, slot, memory_order_release);
+    if (dm_published(stream->latched) != NULL) {
+        dm_flow_publish_latched(stream, &(DmAddress){0});
+    }
 }
 
 /* The same agreement again leaves a path that is under way alone. */
@@ -697,9 +717,12 @@ plan_stream(DmStream *stream, const DmMediaSpec *spec)
         spec->modem_tones ? dm_path_plan_modem : dm_path_plan;
 
     make_plan(&plan, &spec->side[side], &spec->side[dm_side_other(side)]);
-    if (memcmp(&plan, &stream->plan, sizeof plan) != 0) {
+    if (!dm_path_plan_equal(&plan, dm_stream_plan(stream))) {
         dm_samples_stop(stream);
-        stream->plan = plan;
+        g_free((void *)stream->plan);
+        stream->plan = dm_path_plan_keep(&plan);
+        stream->planned = plan.n > 0;
+        dm_publish(stream->buffer_limit_ms, plan.jitter.max_ms);
     }
 }
 
@@ -932,7 +955,6 @@ stop(DmWorkerGuest *guest)
         dm_secure_free(&session->stream[side]);
         dm_handshake_free(&session->stream[side]);
         dm_checks_free(&session->stream[side]);
-        dm_latch_clear(&session->stream[side].latch);
     }
     dm_publish(session->closed_us, now_us);
     dm_media_session_report(session, &event.report);
@@ -941,13 +963,9 @@ stop(DmWorkerGuest *guest)
     dm_worker_flush_stats(session->worker);
     dm_worker_leave(session->worker, guest);
     /* The ports go first: whoever hears of the end may ask for them. */
-    for (unsigned side = 0; side < DM_N_SIDES; side++) {
-        close_stream(&session->stream[side], now_us);
-    }
+    close_streams(session, now_us);
     dm_session_emit(&session->stream[DM_SIDE_A], &event);
-    drop_recordings(session);
-    dm_dtls_identity_unref(session->identity);
-    g_aligned_free(session);
+    session_free(session);
 }
 
 static void

@@ -201,7 +201,7 @@ static void
 play(const DmPlayed *played, void *user_data)
 {
     DmFaxPath *path = user_data;
-    const DmPathRule *rule = dm_path_plan_rule(&path->line.modem->plan, played->rtp.pt);
+    const DmPathRule *rule = dm_path_plan_rule(dm_stream_plan(path->line.modem), played->rtp.pt);
     int16_t samples[STEP];
 
     if (rule == NULL || (rule->codec != DM_CODEC_PCMA && rule->codec != DM_CODEC_PCMU)) {

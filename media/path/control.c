@@ -62,7 +62,7 @@ ntp_at(const DmStream *stream, int64_t now_us)
 static void
 note_block(DmStream *stream, const DmRtcpBlock *block, int64_t now_us)
 {
-    uint32_t clock_hz = dm_path_plan_clock_out(&dm_stream_other(stream)->plan);
+    uint32_t clock_hz = dm_path_plan_clock_out(dm_stream_plan(dm_stream_other(stream)));
     uint32_t trip_us = dm_rtcp_round_trip_us(block, dm_ntp_middle(ntp_at(stream, now_us)));
 
     if (trip_us != 0) {
@@ -105,7 +105,7 @@ dm_control_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *
         stream->rtcp.sr_arrived_us = now_us;
     }
     if (info.has_voip) {
-        dm_judge_publish(&stream->judge.told, &info.voip);
+        dm_judge_note_told(stream, &info.voip);
     }
     /* RFC 3611, 4.7.5: 10 to 50; what is outside means nothing, 127 that it does not know. */
     if (info.has_voip && info.voip.mos_cq_x10 >= 10 && info.voip.mos_cq_x10 <= 50) {
@@ -192,7 +192,7 @@ make_block(DmStream *stream, int64_t now_us)
 static DmRtcpReport
 make_report(DmStream *stream, bool is_bye, int64_t now_us)
 {
-    uint32_t clock_hz = dm_path_plan_clock_out(&dm_stream_other(stream)->plan);
+    uint32_t clock_hz = dm_path_plan_clock_out(dm_stream_plan(dm_stream_other(stream)));
     DmRtcpReport report = {
         .ssrc = stream->out.ssrc,
         .is_sender = dm_published(stream->tx_packets) != stream->rtcp.reported_packets,

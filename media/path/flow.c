@@ -103,7 +103,7 @@ read_packet(DmStream *stream, DmPacket *packet, bool is_from_peer, int64_t *stat
         packet->rule = stream->rule;
         return true;
     }
-    rule = dm_path_plan_rule(&stream->plan, packet->rtp.pt);
+    rule = dm_path_plan_rule(dm_stream_plan(stream), packet->rtp.pt);
     if (rule != NULL) {
         packet->rule = *rule;
         return true;
@@ -117,16 +117,40 @@ read_packet(DmStream *stream, DmPacket *packet, bool is_from_peer, int64_t *stat
     return false;
 }
 
+void
+dm_flow_publish_latched(DmStream *stream, const DmAddress *address)
+{
+    DmLatchPublished *published = dm_published(stream->latched);
+    unsigned slot;
+
+    if (published == NULL) {
+        published = g_new0(DmLatchPublished, 1);
+    }
+    slot = 1 - dm_published(published->slot);
+    published->address[slot] = *address;
+    atomic_store_explicit(&published->slot, slot, memory_order_release);
+    atomic_store_explicit(&stream->latched, published, memory_order_release);
+}
+
+DmAddress
+dm_flow_latched(const DmStream *stream)
+{
+    const DmLatchPublished *published =
+        atomic_load_explicit(&stream->latched, memory_order_acquire);
+
+    return published != NULL
+               ? published->address[atomic_load_explicit(&published->slot, memory_order_acquire)]
+               : (DmAddress){0};
+}
+
 /* Its address is the latch's now. */
 static void
 on_moved(DmStream *stream, int64_t *stats)
 {
-    unsigned slot = 1 - dm_published(stream->latched_slot);
     DmMediaEvent event = {.type = DM_MEDIA_EVENT_LATCHED, .address = stream->latch.believed};
 
     stream->remote = stream->latch.believed;
-    stream->latched[slot] = stream->latch.believed;
-    atomic_store_explicit(&stream->latched_slot, slot, memory_order_release);
+    dm_flow_publish_latched(stream, &stream->latch.believed);
     dm_session_set_forwarding(dm_stream_session(stream));
     dm_worker_count(stats, latched);
     dm_session_emit(stream, &event);
@@ -412,7 +436,7 @@ dm_flow_input(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *fro
         .now_us = dm_loop_now_us(dm_worker_loop(worker)),
     };
 
-    if (stream->plan.n == 0 && !stream->udptl) {
+    if (!stream->planned && !stream->udptl) {
         if (dm_dtls_looks_like(bytes, len)) {
             dm_handshake_keep(stream, bytes, len, from);
         }
@@ -468,8 +492,7 @@ void
 dm_flow_input_secured(DmStream *stream, uint8_t *bytes, size_t len, const DmAddress *from)
 {
     /* Strangers and what comes too early: dropped there, unread. */
-    bool is_dropped =
-        stream->plan.n == 0 || (stream->pinned && !is_same_peer(from, &stream->remote));
+    bool is_dropped = !stream->planned || (stream->pinned && !is_same_peer(from, &stream->remote));
 
     if (!is_dropped && dm_rtp_is_rtcp(bytes, len)) {
         dm_control_input(stream, bytes, len, from);

@@ -23,6 +23,11 @@ void dm_flow_on_mixed_readable(int fd, uint32_t events, void *user_data);
  * handshake). */
 void dm_flow_believe(DmStream *stream, const DmAddress *address);
 
+/* Tells any thread where the peer's media really comes from; not set: as signalled. */
+void dm_flow_publish_latched(DmStream *stream, const DmAddress *address);
+/* Any thread. */
+DmAddress dm_flow_latched(const DmStream *stream);
+
 /* Strangers are heard and counted again: for half a second every time reports are sent, and when
  * another source may be learned. */
 void dm_flow_unshield(DmStream *stream);

@@ -14,31 +14,30 @@ stats_of(DmStream *stream)
     return dm_worker_stats(dm_stream_session(stream)->worker);
 }
 
-/* A reader of the old one is left alone: the next comes into the other slot, and seconds later. */
 void
-dm_judge_publish(DmVoipPublished *published, const DmVoipMetrics *metrics)
+dm_judge_note_told(DmStream *stream, const DmVoipMetrics *metrics)
 {
-    unsigned next = 1 - dm_published(published->slot);
+    DmVoipPublished *published = dm_published(stream->judge.told);
+    unsigned slot;
 
-    published->metrics[next] = *metrics;
-    atomic_store_explicit(&published->slot, next, memory_order_release);
+    if (published == NULL) {
+        published = g_new0(DmVoipPublished, 1);
+    }
+    slot = 1 - dm_published(published->slot);
+    published->metrics[slot] = *metrics;
+    atomic_store_explicit(&published->slot, slot, memory_order_release);
+    atomic_store_explicit(&stream->judge.told, published, memory_order_release);
 }
 
 DmVoipMetrics
-dm_judge_published(const DmVoipPublished *published)
+dm_judge_told(const DmStream *stream)
 {
-    return published->metrics[atomic_load_explicit(&published->slot, memory_order_acquire)];
-}
+    const DmVoipPublished *published =
+        atomic_load_explicit(&stream->judge.told, memory_order_acquire);
 
-static void
-publish_heard(DmStream *stream)
-{
-    DmVoipMetrics metrics;
-
-    if (stream->rx.started) {
-        dm_judge_voip(stream, &metrics);
-        dm_judge_publish(&stream->judge.heard, &metrics);
-    }
+    return published != NULL
+               ? published->metrics[atomic_load_explicit(&published->slot, memory_order_acquire)]
+               : (DmVoipMetrics){0};
 }
 
 void
@@ -49,7 +48,8 @@ dm_judge_in(DmStream *stream)
     uint32_t n_lost = dm_rtp_sequence_lost(&stream->rx);
     /* A late one may make up for a loss of the time before. */
     uint32_t lost = n_lost > judge->n_lost ? n_lost - judge->n_lost : 0;
-    uint32_t runs = judge->n_runs > judge->n_runs_before ? judge->n_runs - judge->n_runs_before : 0;
+    uint32_t n_runs = dm_published(judge->n_runs);
+    uint32_t runs = n_runs > judge->n_runs_before ? n_runs - judge->n_runs_before : 0;
     DmQualitySample sample = {
         .codec = (DmCodec)(dm_published(stream->format) >> 8),
         .n_expected = n_received - judge->n_received + lost,
@@ -60,13 +60,12 @@ dm_judge_in(DmStream *stream)
         .buffer_ms = (uint16_t)dm_published(stream->buffer_ms),
     };
 
-    publish_heard(stream);
     if (sample.n_expected < MIN_PACKETS) {
         return;
     }
     judge->n_received = n_received;
     judge->n_lost = n_lost;
-    judge->n_runs_before = judge->n_runs;
+    judge->n_runs_before = n_runs;
     dm_quality_judge(&judge->in, &sample);
     dm_worker_observe(stats_of(stream), rtp_jitter, sample.jitter_us);
     dm_worker_observe(stats_of(stream), rtp_loss, INT64_C(10000) * lost / sample.n_expected);
@@ -78,7 +77,7 @@ codec_sent(DmStream *stream)
 {
     const DmStream *from = dm_stream_other(stream);
 
-    return from->decoded != NULL ? from->plan.made.codec
+    return from->samples != NULL ? from->plan->made.codec
                                  : (DmCodec)(dm_published(from->format) >> 8);
 }
 
@@ -132,11 +131,11 @@ ms_of(uint64_t ms)
 #define VOIP_CONFIG (2 << 6 | 3 << 4)
 
 void
-dm_judge_voip(DmStream *stream, DmVoipMetrics *out)
+dm_judge_voip(const DmStream *stream, DmVoipMetrics *out)
 {
     uint32_t n_lost = dm_rtp_sequence_lost(&stream->rx);
     uint32_t n_expected = dm_published(stream->rx_packets) + n_lost;
-    uint32_t n_late = (uint32_t)dm_published(stream->rx_out_of_order);
+    uint32_t n_late = dm_published(stream->rx_out_of_order);
     uint32_t jitter_us = dm_rtp_sequence_jitter_us(&stream->rx, dm_published(stream->clock_hz));
     uint32_t rtt_us = dm_published(stream->rtt_us);
     unsigned buffer_ms = dm_published(stream->buffer_ms);
@@ -144,7 +143,7 @@ dm_judge_voip(DmStream *stream, DmVoipMetrics *out)
     DmEmodel model = {
         .codec = (DmCodec)(dm_published(stream->format) >> 8),
         .loss_percent = n_expected > 0 ? 100.0 * n_lost / n_expected : 0,
-        .burst_ratio = dm_burst_ratio(n_lost, stream->judge.n_runs, n_expected),
+        .burst_ratio = dm_burst_ratio(n_lost, dm_published(stream->judge.n_runs), n_expected),
     };
     double listening = dm_emodel_rating(&model);
     double conversing;
@@ -154,7 +153,7 @@ dm_judge_voip(DmStream *stream, DmVoipMetrics *out)
     conversing = dm_emodel_rating(&model);
     *out = (DmVoipMetrics){
         .known = true,
-        .ssrc = stream->rx.ssrc,
+        .ssrc = dm_published(stream->ssrc_rx),
         .loss_rate = (uint8_t)MIN(UINT64_C(256) * n_lost / MAX(n_expected, 1), 255),
         .discard_rate = (uint8_t)MIN(UINT64_C(256) * n_late / MAX(n_expected, 1), 255),
         .burst_density = figures.burst_density,
@@ -172,7 +171,7 @@ dm_judge_voip(DmStream *stream, DmVoipMetrics *out)
         .mos_cq_x10 = (uint8_t)(10 * dm_emodel_mos(conversing)),
         .buffer_nominal_ms = ms_of(buffer_ms != 0 ? buffer_ms : 2 * jitter_us / 1000),
         .config = VOIP_CONFIG,
-        .buffer_max_ms = stream->plan.jitter.max_ms,
-        .buffer_limit_ms = stream->plan.jitter.max_ms,
+        .buffer_max_ms = ms_of(dm_published(stream->buffer_limit_ms)),
+        .buffer_limit_ms = ms_of(dm_published(stream->buffer_limit_ms)),
     };
 }

@@ -15,24 +15,24 @@ void dm_judge_in(DmStream *stream);
 /* What the peer says of the stream we send it. */
 void dm_judge_out(DmStream *stream, const DmRtcpBlock *block, int64_t now_us);
 
-/* The metrics of what comes from the peer, for the peer. */
-void dm_judge_voip(DmStream *stream, DmVoipMetrics *out);
+/* The metrics of what comes from the peer, once something has. Any thread. */
+void dm_judge_voip(const DmStream *stream, DmVoipMetrics *out);
 
-/* Makes @metrics what any thread may read. */
-void dm_judge_publish(DmVoipPublished *published, const DmVoipMetrics *metrics);
+/* What the peer says of what it hears. */
+void dm_judge_note_told(DmStream *stream, const DmVoipMetrics *metrics);
 /* Any thread. */
-DmVoipMetrics dm_judge_published(const DmVoipPublished *published);
+DmVoipMetrics dm_judge_told(const DmStream *stream);
 
 /* Of a packet's outcome: how many runs of losses there were. */
 static inline void
 dm_judge_note_gap(DmStream *stream, DmSequenceOutcome outcome)
 {
     if (outcome == DM_SEQUENCE_GAP) {
-        stream->judge.n_runs++;
+        dm_publish_add(stream->judge.n_runs, 1);
         dm_rtp_bursts_input(&stream->judge.bursts,
                             dm_published(stream->rx.highest) - stream->rx.n_missing,
                             stream->rx.n_missing);
     } else if (outcome == DM_SEQUENCE_LATE) {
-        stream->judge.n_runs += (uint32_t)stream->rx.run_change;
+        dm_publish_add(stream->judge.n_runs, (uint32_t)stream->rx.run_change);
     }
 }

@@ -285,6 +285,26 @@ dm_path_plan_modem(DmPathPlan *out_plan, const DmMediaSideSpec *from, const DmMe
     out_plan->keeps_up = false;
 }
 
+const DmPathPlan dm_path_plan_none;
+
+static size_t
+size_of(const DmPathPlan *plan)
+{
+    return G_STRUCT_OFFSET(DmPathPlan, rule) + plan->n * sizeof plan->rule[0];
+}
+
+const DmPathPlan *
+dm_path_plan_keep(const DmPathPlan *plan)
+{
+    return g_memdup2(plan, size_of(plan));
+}
+
+bool
+dm_path_plan_equal(const DmPathPlan *a, const DmPathPlan *b)
+{
+    return a->n == b->n && memcmp(a, b, size_of(a)) == 0;
+}
+
 const DmPathRule *
 dm_path_plan_rule(const DmPathPlan *plan, uint8_t pt)
 {

@@ -29,8 +29,7 @@ typedef struct {
 
 /* One direction: a rule for each payload type that may come. All zero: none. */
 typedef struct {
-    DmPathRule rule[DM_MEDIA_MAX_FORMATS];
-    uint8_t n;
+    uint8_t n;                      /* rules */
     uint16_t ptime_ms, maxptime_ms; /* toward the peer, as it said; 0: it did not */
     DmJitterBounds jitter;          /* of what comes */
     bool hears_keys;  /* from a peer without events, to one that wants no tones: they are taken
@@ -42,7 +41,15 @@ typedef struct {
     bool modem_tones;   /* what is lost is silence: nothing is made up */
     DmMediaFormat made; /* what samples are made into; DM_CODEC_OTHER: nothing we can make */
     DmEncoderWishes wishes; /* of the peer, for that */
+    DmPathRule rule[DM_MEDIA_MAX_FORMATS];
 } DmPathPlan;
+
+extern const DmPathPlan dm_path_plan_none;
+
+/* A copy that has room for the rules there are and no more: to be read, not to be copied again.
+ * g_free() frees it. */
+const DmPathPlan *dm_path_plan_keep(const DmPathPlan *plan);
+bool dm_path_plan_equal(const DmPathPlan *a, const DmPathPlan *b);
 
 /* Joins what @from may send to what @to wants: the same format under @to's number where there is
  * one; G.711 in the other law; anything else that can be decoded by way of samples; telephone

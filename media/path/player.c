@@ -168,7 +168,7 @@ send_frame(DmPlayer *player, const int16_t *samples, size_t n, int64_t now_us)
 static const DmPathPlan *
 plan_of(const DmPlayer *player)
 {
-    return &dm_stream_other(player->to)->plan;
+    return dm_stream_plan(dm_stream_other(player->to));
 }
 
 static void
@@ -421,7 +421,7 @@ void
 dm_player_replan(DmStream *to)
 {
     DmPlayer *player = to->player;
-    const DmPathPlan *plan = &dm_stream_other(to)->plan;
+    const DmPathPlan *plan = dm_stream_plan(dm_stream_other(to));
     const DmCodecType *type = dm_codec_type(plan->made.codec);
     DmEncoderWishes wishes = {0};
 
@@ -504,7 +504,7 @@ dm_player_keep_up(DmStream *to)
 void
 dm_player_press(DmStream *to, char key, unsigned ms)
 {
-    const DmPathPlan *plan = &dm_stream_other(to)->plan;
+    const DmPathPlan *plan = dm_stream_plan(dm_stream_other(to));
     Keys *keys;
 
     if (dm_key_event(key) < 0 || (plan->event_pt == 0 && !plan->makes_tones) ||

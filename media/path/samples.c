@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "media/path/samples.h"
 
+#include "media/path/decoded.h"
 #include "media/path/flow.h"
 #include "media/path/player.h"
 #include "media/rtp/published.h"
@@ -10,6 +11,12 @@
 #define SILENT_AFTER_US (400 * INT64_C(1000))
 /* And so often after that we see to it that the other one hears something. */
 #define SILENT_STILL_US (20 * G_USEC_PER_SEC)
+
+struct DmSamples {
+    DmDecodedPath *path;
+    DmTimer timer;     /* what waits in it, or nothing having come for long */
+    int64_t silent_us; /* when that is; G_MAXINT64: never */
+};
 
 static int64_t *
 stats_of(DmStream *stream)
@@ -66,14 +73,14 @@ static void
 arm(DmStream *stream)
 {
     DmLoop *loop = dm_worker_loop(dm_stream_session(stream)->worker);
-    int64_t due_us = MIN(dm_decoded_path_due_us(stream->decoded), stream->silent_us);
+    int64_t due_us = MIN(dm_decoded_path_due_us(stream->samples->path), stream->samples->silent_us);
 
     if (due_us == G_MAXINT64) {
-        dm_timer_disarm(&stream->decoded_timer);
+        dm_timer_disarm(&stream->samples->timer);
     } else {
         int64_t delay_us = MAX(due_us - dm_loop_now_us(loop), 0);
 
-        dm_loop_arm(loop, &stream->decoded_timer, delay_us, on_due, stream);
+        dm_loop_arm(loop, &stream->samples->timer, delay_us, on_due, stream);
     }
 }
 
@@ -85,9 +92,9 @@ keep_up(DmStream *stream, int64_t now_us)
     bool is_missed = stream->forward && !stream->timeout_told &&
                      dm_stream_session(stream)->expected[stream->side];
 
-    stream->silent_us = is_missed ? now_us + SILENT_STILL_US : G_MAXINT64;
+    stream->samples->silent_us = is_missed ? now_us + SILENT_STILL_US : G_MAXINT64;
     if (is_missed) {
-        dm_decoded_path_fall_silent(stream->decoded, now_us);
+        dm_decoded_path_fall_silent(stream->samples->path, now_us);
         dm_player_keep_up(dm_stream_other(stream));
     }
 }
@@ -98,8 +105,8 @@ on_due(DmTimer *timer, void *user_data)
     DmStream *stream = user_data;
     int64_t now_us = dm_loop_now_us(dm_worker_loop(dm_stream_session(stream)->worker));
 
-    dm_decoded_path_tick(stream->decoded, now_us);
-    if (now_us >= stream->silent_us) {
+    dm_decoded_path_tick(stream->samples->path, now_us);
+    if (now_us >= stream->samples->silent_us) {
         keep_up(stream, now_us);
     }
     arm(stream);
@@ -110,12 +117,13 @@ input(DmStream *stream, const DmPacket *packet)
 {
     uint32_t delay_ms;
 
-    if (!dm_decoded_path_input(stream->decoded, packet)) {
+    if (!dm_decoded_path_input(stream->samples->path, packet)) {
         dm_worker_count(stats_of(stream), rtp_discarded);
     }
-    stream->silent_us = stream->plan.keeps_up ? packet->now_us + SILENT_AFTER_US : G_MAXINT64;
+    stream->samples->silent_us =
+        dm_stream_plan(stream)->keeps_up ? packet->now_us + SILENT_AFTER_US : G_MAXINT64;
     arm(stream);
-    delay_ms = (uint32_t)(dm_decoded_path_delay_us(stream->decoded) / 1000);
+    delay_ms = (uint32_t)(dm_decoded_path_delay_us(stream->samples->path) / 1000);
     dm_publish(stream->buffer_ms, delay_ms);
     if (delay_ms > dm_published(stream->buffer_max_ms)) {
         dm_publish(stream->buffer_max_ms, delay_ms);
@@ -132,48 +140,57 @@ is_wanted(const DmStream *stream, const DmPacket *packet)
     if (ops & (DM_PATH_DECODE | DM_PATH_TONES)) {
         return true;
     }
-    if (stream->decoded != NULL) {
+    if (stream->samples != NULL) {
         return ops != DM_PATH_FORWARD || packet->rule.codec == DM_CODEC_CN;
     }
     return ops & (DM_PATH_TO_ALAW | DM_PATH_TO_ULAW) &&
-           !dm_path_plan_keeps_length(&stream->plan, packet->rtp.payload_len);
+           !dm_path_plan_keeps_length(dm_stream_plan(stream), packet->rtp.payload_len);
 }
 
 /* Relayed speech under the tone of a key. */
 static bool
 is_hushed(const DmStream *stream, const DmPacket *packet)
 {
-    return (packet->rule.ops & DM_PATH_HUSH) && stream->decoded != NULL &&
-           dm_decoded_path_sounds(stream->decoded, packet->now_us);
+    return (packet->rule.ops & DM_PATH_HUSH) && stream->samples != NULL &&
+           dm_decoded_path_sounds(stream->samples->path, packet->now_us);
 }
 
 void
 dm_samples_noise(DmStream *stream, const DmPacket *packet)
 {
-    if (stream->decoded != NULL) {
+    if (stream->samples != NULL) {
         input(stream, packet);
     } else if (packet->rtp.payload_len > 0) {
         dm_player_noise(dm_stream_other(stream), dm_packet_payload(packet)[0]);
     }
 }
 
+static bool
+start(DmStream *stream)
+{
+    static const DmPathOutput output = {send_made, on_key, on_noise};
+    DmRtpContinuity *out = &dm_stream_other(stream)->out;
+    DmDecodedPath *path = dm_decoded_path_new(dm_stream_plan(stream), out, &output, stream);
+
+    if (path != NULL) {
+        stream->samples = g_new0(struct DmSamples, 1);
+        stream->samples->path = path;
+    }
+    return path != NULL;
+}
+
 bool
 dm_samples_input(DmStream *stream, const DmPacket *packet)
 {
-    static const DmPathOutput output = {send_made, on_key, on_noise};
-
     if (!is_wanted(stream, packet)) {
         return is_hushed(stream, packet);
     }
-    if (stream->decoded == NULL) {
-        stream->decoded =
-            dm_decoded_path_new(&stream->plan, &dm_stream_other(stream)->out, &output, stream);
-    }
-    if (stream->decoded == NULL) {
+    if (stream->samples == NULL && !start(stream)) {
         dm_worker_count(stats_of(stream), rtp_no_codec);
         return true;
     }
-    if (packet->rule.codec != stream->plan.made.codec && (packet->rule.ops & DM_PATH_EVENT) == 0) {
+    if (packet->rule.codec != dm_stream_plan(stream)->made.codec &&
+        (packet->rule.ops & DM_PATH_EVENT) == 0) {
         dm_samples_note_transcoding(stream);
     }
     input(stream, packet);
@@ -183,12 +200,15 @@ dm_samples_input(DmStream *stream, const DmPacket *packet)
 void
 dm_samples_stop(DmStream *stream)
 {
-    if (stream->decoded == NULL) {
+    struct DmSamples *samples = g_steal_pointer(&stream->samples);
+
+    if (samples == NULL) {
         return;
     }
     stats_of(stream)[DM_MEDIA_STAT_concealed_ms] +=
-        (int64_t)dm_decoded_path_concealed_ms(stream->decoded);
-    dm_timer_disarm(&stream->decoded_timer);
+        (int64_t)dm_decoded_path_concealed_ms(samples->path);
+    dm_timer_disarm(&samples->timer);
     dm_publish(stream->buffer_ms, 0);
-    g_clear_pointer(&stream->decoded, dm_decoded_path_free);
+    dm_decoded_path_free(samples->path);
+    g_free(samples);
 }

@@ -2,20 +2,25 @@
 #include "media/rtp/bursts.h"
 
 #include <glib.h>
+#include <stdbool.h>
+
+#include "media/rtp/published.h"
 
 /* What came together is a burst, or one lost packet on its own. */
 static void
 close_cluster(DmRtpBursts *bursts)
 {
-    if (bursts->cluster_lost > 1) {
-        bursts->n_bursts++;
-        bursts->burst_lost += bursts->cluster_lost;
-        bursts->burst_packets += bursts->cluster_packets;
+    uint32_t n_lost = dm_published(bursts->cluster_lost);
+
+    if (n_lost > 1) {
+        dm_publish_add(bursts->n_bursts, 1);
+        dm_publish_add(bursts->burst_lost, n_lost);
+        dm_publish_add(bursts->burst_packets, dm_published(bursts->cluster_packets));
     } else {
-        bursts->gap_lost += bursts->cluster_lost;
+        dm_publish_add(bursts->gap_lost, n_lost);
     }
-    bursts->cluster_lost = 0;
-    bursts->cluster_packets = 0;
+    dm_publish(bursts->cluster_lost, 0);
+    dm_publish(bursts->cluster_packets, 0);
 }
 
 void
@@ -23,13 +28,13 @@ dm_rtp_bursts_input(DmRtpBursts *bursts, uint32_t first, uint32_t n)
 {
     uint32_t received = first - bursts->last_lost - 1;
 
-    if (bursts->cluster_lost > 0 && received < DM_BURST_GMIN) {
-        bursts->cluster_packets += received;
+    if (dm_published(bursts->cluster_lost) > 0 && received < DM_BURST_GMIN) {
+        dm_publish_add(bursts->cluster_packets, received);
     } else {
         close_cluster(bursts);
     }
-    bursts->cluster_lost += n;
-    bursts->cluster_packets += n;
+    dm_publish_add(bursts->cluster_lost, n);
+    dm_publish_add(bursts->cluster_packets, n);
     bursts->last_lost = first + n - 1;
 }
 
@@ -42,15 +47,19 @@ share(uint32_t part, uint32_t whole)
 DmBurstFigures
 dm_rtp_bursts_figures(const DmRtpBursts *bursts, uint32_t n_expected)
 {
-    DmRtpBursts all = *bursts;
-    uint32_t n_gap;
+    uint32_t n_open = dm_published(bursts->cluster_lost); /* a burst, if it ended here */
+    bool is_burst = n_open > 1;
+    uint32_t n_bursts = dm_published(bursts->n_bursts) + is_burst;
+    uint32_t burst_lost = dm_published(bursts->burst_lost) + (is_burst ? n_open : 0);
+    uint32_t burst_packets = dm_published(bursts->burst_packets) +
+                             (is_burst ? dm_published(bursts->cluster_packets) : 0);
+    uint32_t gap_lost = dm_published(bursts->gap_lost) + (is_burst ? 0 : n_open);
+    uint32_t n_gap = n_expected > burst_packets ? n_expected - burst_packets : 0;
 
-    close_cluster(&all);
-    n_gap = n_expected > all.burst_packets ? n_expected - all.burst_packets : 0;
     return (DmBurstFigures){
-        .burst_density = share(all.burst_lost, all.burst_packets),
-        .gap_density = share(all.gap_lost, n_gap),
-        .burst_packets = all.n_bursts > 0 ? all.burst_packets / all.n_bursts : 0,
-        .gap_packets = n_gap / (all.n_bursts + 1),
+        .burst_density = share(burst_lost, burst_packets),
+        .gap_density = share(gap_lost, n_gap),
+        .burst_packets = n_bursts > 0 ? burst_packets / n_bursts : 0,
+        .gap_packets = n_gap / (n_bursts + 1),
     };
 }

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 /* How lost packets lie together (RFC 3611, 4.7.2): a burst begins and ends with a lost packet and
  * has fewer than DM_BURST_GMIN received ones in a row in it; a single lost packet far from all
  * others belongs to the gap around it. Fed with holes as they are noticed, so a packet that comes
- * after its turn counts as one that a receiver discards. All zero: nothing yet. */
+ * after its turn counts as one that a receiver discards. All zero: nothing yet. One thread writes,
+ * any may ask for figures. */
 typedef struct {
     uint32_t last_lost; /* extended sequence number */
-    uint32_t cluster_lost, cluster_packets;
-    uint32_t n_bursts, burst_lost, burst_packets;
-    uint32_t gap_lost;
+    _Atomic uint32_t cluster_lost, cluster_packets;
+    _Atomic uint32_t n_bursts, burst_lost, burst_packets;
+    _Atomic uint32_t gap_lost;
 } DmRtpBursts;
 
 #define DM_BURST_GMIN 16
