@@ -20,8 +20,12 @@
 #define COOKIE_LEN   32
 #define SECRET_LEN   32
 
+/* Of DTLS 1.2: type, version, epoch, number, length (RFC 6347, 4.1). */
+#define RECORD_HEAD_LEN  13
+#define RECORD_HANDSHAKE 22
+
 struct DmDtls {
-    SSL *ssl;
+    SSL *ssl; /* NULL when DONE */
     DmDtlsIdentity *identity;
     DmDtlsSpec spec;
     DmDtlsState state;
@@ -32,6 +36,7 @@ struct DmDtls {
 
     DmDtlsSend send;
     void *user_data;
+    GByteArray *flight; /* sent in the last step; NULL when DONE and active */
 
     /* the datagram that is being read */
     const uint8_t *bytes;
@@ -78,6 +83,7 @@ write_datagram(BIO *bio, const char *bytes, int len)
     DmDtls *dtls = BIO_get_data(bio);
 
     BIO_clear_retry_flags(bio);
+    g_byte_array_append(dtls->flight, (const guint8 *)bytes, (guint)len);
     dtls->send((const uint8_t *)bytes, (size_t)len, dtls->user_data);
     return len;
 }
@@ -225,6 +231,7 @@ dm_dtls_new(DmDtlsIdentity *identity,
     dtls->spec = *spec;
     dtls->send = send;
     dtls->user_data = user_data;
+    dtls->flight = g_byte_array_new();
     dtls->ssl = SSL_new(identity->context);
     SSL_set_app_data(dtls->ssl, dtls);
     SSL_set_bio(dtls->ssl, bio, bio);
@@ -248,6 +255,7 @@ dm_dtls_free(DmDtls *dtls)
         return;
     }
     SSL_free(dtls->ssl);
+    g_clear_pointer(&dtls->flight, g_byte_array_unref);
     dm_dtls_identity_unref(dtls->identity);
     explicit_bzero(dtls, sizeof *dtls);
     g_free(dtls);
@@ -295,6 +303,16 @@ take_keys(DmDtls *dtls, unsigned profile)
     return is_made;
 }
 
+/* The active side has the last word of its peer's, which waits for nothing more. */
+static void
+let_go(DmDtls *dtls)
+{
+    g_clear_pointer(&dtls->ssl, SSL_free);
+    if (dtls->spec.role == DM_DTLS_ACTIVE || dtls->flight->len > MTU) {
+        g_clear_pointer(&dtls->flight, g_byte_array_unref);
+    }
+}
+
 static DmDtlsState
 finish(DmDtls *dtls)
 {
@@ -302,6 +320,7 @@ finish(DmDtls *dtls)
 
     for (unsigned i = 0; chosen != NULL && i < G_N_ELEMENTS(profiles); i++) {
         if (profiles[i].id == chosen->id && take_keys(dtls, i)) {
+            let_go(dtls);
             return dtls->state = DM_DTLS_DONE;
         }
     }
@@ -324,20 +343,36 @@ go_on(DmDtls *dtls)
     return fail(dtls, DM_DTLS_BROKEN);
 }
 
-/* After the handshake: the peer may not have got our last message, or gives up. What it may say
- * otherwise is nothing to us. */
-static DmDtlsState
-listen_on(DmDtls *dtls)
+/* Whether the datagram has a message of a handshake under the new keys: the peer's Finished. */
+static bool
+has_finished(const uint8_t *bytes, size_t len)
 {
-    char nothing[256];
-    int result;
+    static const uint8_t finished[] = {RECORD_HANDSHAKE, 0xfe, 0xfd, 0, 1};
 
-    ERR_clear_error();
-    do {
-        result = SSL_read(dtls->ssl, nothing, sizeof nothing);
-    } while (result > 0);
-    ERR_clear_error();
-    return dtls->failure == DM_DTLS_NO_FAILURE ? DM_DTLS_DONE : fail(dtls, DM_DTLS_REFUSED);
+    while (len >= RECORD_HEAD_LEN) {
+        size_t record_len = RECORD_HEAD_LEN + (size_t)(bytes[11] << 8 | bytes[12]);
+
+        if (record_len > len) {
+            return false;
+        }
+        if (memcmp(bytes, finished, sizeof finished) == 0) {
+            return true;
+        }
+        bytes += record_len;
+        len -= record_len;
+    }
+    return false;
+}
+
+/* After the handshake: a peer that says Finished again has not got our last flight. The same bytes
+ * are as good as new ones, to one that has none of them. What it may say otherwise is nothing to
+ * us. */
+static void
+repeat_flight(DmDtls *dtls)
+{
+    if (dtls->flight != NULL && has_finished(dtls->bytes, dtls->len)) {
+        dtls->send(dtls->flight->data, dtls->flight->len, dtls->user_data);
+    }
 }
 
 DmDtlsState
@@ -384,9 +419,12 @@ dm_dtls_input(DmDtls *dtls, const uint8_t *bytes, size_t len, const DmAddress *f
     dtls->len = len;
     dtls->from = *from;
     if (dtls->state == DM_DTLS_DONE) {
-        listen_on(dtls);
-    } else if (has_cookie(dtls)) {
-        go_on(dtls);
+        repeat_flight(dtls);
+    } else {
+        g_byte_array_set_size(dtls->flight, 0);
+        if (has_cookie(dtls)) {
+            go_on(dtls);
+        }
     }
     dtls->len = 0;
     return dtls->state;
@@ -395,7 +433,11 @@ dm_dtls_input(DmDtls *dtls, const uint8_t *bytes, size_t len, const DmAddress *f
 DmDtlsState
 dm_dtls_on_timer(DmDtls *dtls)
 {
-    if (dtls->state == DM_DTLS_HANDSHAKE && DTLSv1_handle_timeout(dtls->ssl) < 0) {
+    if (dtls->state != DM_DTLS_HANDSHAKE) {
+        return dtls->state;
+    }
+    g_byte_array_set_size(dtls->flight, 0);
+    if (DTLSv1_handle_timeout(dtls->ssl) < 0) {
         return fail(dtls, DM_DTLS_NO_ANSWER);
     }
     return dtls->state;

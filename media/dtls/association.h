@@ -11,7 +11,10 @@
  * long to wait. Belongs to one thread.
  *
  *   NEW --start--> HANDSHAKE --Finished, and it is the peer--> DONE
- *                      +--anything else--> FAILED <--the peer says it is over---+
+ *                      +--anything else--> FAILED
+ *
+ * A call needs none of OpenSSL's state, 45 kB, once it has its keys: when DONE there is only what a
+ * passive side has said last, for a peer that has not got it (RFC 6347, 4.2.4).
  *
  * OpenSSL tells by the wall clock whether it is time to send again. When that is set back in the
  * middle of a handshake that has just lost a packet, sending again is left to the peer. */

@@ -295,6 +295,36 @@ test_a_third_may_be_lost(void)
 }
 
 static void
+test_the_last_flight_comes_again_when_it_is_asked_for(void)
+{
+    World world;
+    Peer *client = &world.peer[CLIENT];
+    Peer *server = &world.peer[SERVER];
+
+    g_test_summary("RFC 6347, 4.2.4: the passive side, which is done, repeats its last flight for "
+                   "every Finished of a peer that has lost it, and for nothing else");
+
+    init(&world);
+    start(&world, true);
+    while (dm_dtls_state(server->dtls) != DM_DTLS_DONE) {
+        g_assert_true(deliver(server) || deliver(client));
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned before = server->n_sent;
+
+        g_queue_clear_full(&client->inbox, (GDestroyNotify)g_bytes_unref);
+        g_assert_true(wait_on(&world)); /* the client says its own again */
+        g_assert_cmpuint(server->n_sent, ==, before);
+        while (deliver(server)) {
+        }
+        g_assert_cmpuint(server->n_sent, ==, before + 1);
+    }
+    run(&world);
+    assert_agreed(&world, DM_SRTP_AES_CM_128_HMAC_SHA1_80);
+    clear(&world);
+}
+
+static void
 test_a_silent_peer_is_asked_less_and_less(void)
 {
     World world;
@@ -447,6 +477,7 @@ main(int argc, char **argv)
     g_test_add_func("/dtls/order", test_the_passive_sides_order_counts);
     g_test_add_func("/dtls/loss", test_any_datagram_may_be_lost);
     g_test_add_func("/dtls/loss-30", test_a_third_may_be_lost);
+    g_test_add_func("/dtls/last-flight", test_the_last_flight_comes_again_when_it_is_asked_for);
     g_test_add_func("/dtls/silence", test_a_silent_peer_is_asked_less_and_less);
     g_test_add_func("/dtls/wrong-fingerprint", test_a_wrong_fingerprint_gives_no_keys);
     g_test_add_func("/dtls/no-fingerprint", test_no_fingerprint_is_no_peer);
