@@ -95,8 +95,14 @@ dm_json_text_add_text(GString *out, const char *name, const char *text)
 {
     if (text == NULL || *text == '\0') {
         dm_json_text_add_null(out, name);
-        return;
+    } else {
+        dm_json_text_add_string(out, name, text);
     }
+}
+
+void
+dm_json_text_add_string(GString *out, const char *name, const char *text)
+{
     begin(out, name);
     if (g_utf8_validate(text, -1, NULL)) {
         append_quoted(out, text);

@@ -16,6 +16,8 @@ void dm_json_text_close(GString *out, char bracket);
 
 /* NULL and "" are null. What is not UTF-8 in text from the network is replaced, as JSON must be. */
 void dm_json_text_add_text(GString *out, const char *name, const char *text);
+/* The same, but "" is "". Not NULL. */
+void dm_json_text_add_string(GString *out, const char *name, const char *text);
 void dm_json_text_add_integer(GString *out, const char *name, int64_t integer);
 /* @thousandths: 12345 is written as 12.345 */
 void dm_json_text_add_thousandths(GString *out, const char *name, uint32_t thousandths);

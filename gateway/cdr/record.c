@@ -14,7 +14,6 @@
 #define MAX_LIMITS   16
 /* The text of an ordinary record fits. */
 #define PRINTED_BYTES 4096
-#define ROUTE_BYTES   1024
 
 static void
 free_attempt(gpointer data)
@@ -78,7 +77,7 @@ dm_record_free(DmRecord *record)
     clear_leg(&record->leg[DM_SIDE_B]);
     g_ptr_array_unref(record->attempts);
     g_free(record->route_id);
-    g_free(record->route_facts);
+    dm_route_trace_free(record->trace);
     g_free(record->release.reason);
     g_free(record->release.diagnosis);
     g_ptr_array_unref(record->release.evidence);
@@ -328,123 +327,20 @@ add_attempts(GString *out, const GPtrArray *attempts)
     dm_json_text_close(out, ']');
 }
 
-/* Whether a step of the trace changed the call: those that only say what was looked at, or was not
- * taken, do not. */
-static bool
-is_transformation(const json_t *entry)
-{
-    static const char *const steps[] =
-        {"called", "caller", "called_rules", "screening", "target", NULL};
-    const char *step = json_string_value(json_object_get(entry, "step"));
-
-    return step != NULL && g_strv_contains(steps, step);
-}
-
-/* Every rule that was applied, once, the route first. */
-static void
-add_rule_ids(GString *out, const char *route_id, const json_t *trace)
-{
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-    const json_t *entry;
-    size_t i;
-
-    dm_json_text_open(out, "rule_ids", '[');
-    if (route_id != NULL && *route_id != '\0') {
-        dm_json_text_add_text(out, NULL, route_id);
-        g_hash_table_add(seen, (gpointer)route_id);
-    }
-    json_array_foreach(trace, i, entry)
-    {
-        const char *rule = json_string_value(json_object_get(entry, "rule"));
-
-        if (rule != NULL && is_transformation(entry) && g_hash_table_add(seen, (gpointer)rule)) {
-            dm_json_text_add_text(out, NULL, rule);
-        }
-    }
-    dm_json_text_close(out, ']');
-}
-
-/* What was rewritten, as sentences. */
-static void
-add_transformations(GString *out, const json_t *trace)
-{
-    const json_t *entry;
-    size_t i;
-
-    dm_json_text_open(out, "transformations", '[');
-    json_array_foreach(trace, i, entry)
-    {
-        const json_t *detail = json_object_get(entry, "detail");
-
-        if (detail != NULL && is_transformation(entry)) {
-            dm_json_text_add_json(out, NULL, detail);
-        }
-    }
-    dm_json_text_close(out, ']');
-}
-
-static void
-add_trace(GString *out, const json_t *trace)
-{
-    if (trace != NULL) {
-        dm_json_text_add_json(out, "trace", trace);
-    } else {
-        dm_json_text_open(out, "trace", '[');
-        dm_json_text_close(out, ']');
-    }
-}
-
-/* Members of "route", all but the number of attempts. */
-static void
-add_route_facts(GString *out, const char *route_id, const json_t *trace)
-{
-    dm_json_text_add_text(out, "id", route_id);
-    add_rule_ids(out, route_id, trace);
-    add_transformations(out, trace);
-    add_trace(out, trace);
-}
-
-static void
-print_route_facts(DmRecord *record, const json_t *trace)
-{
-    g_autoptr(GString) facts = g_string_sized_new(ROUTE_BYTES);
-
-    add_route_facts(facts, record->route_id, trace);
-    g_free(record->route_facts);
-    record->route_facts = g_strndup(facts->str, facts->len);
-}
-
 void
 dm_record_set_route(DmRecord *record, const char *route_id, json_t *trace)
 {
     g_free(record->route_id);
     record->route_id = g_strdup(route_id);
-    print_route_facts(record, trace);
-}
-
-/* A call keeps the text, which is a fifth of the tree; few need the tree again. */
-static json_t *
-read_trace(const DmRecord *record)
-{
-    g_autofree char *text =
-        g_strconcat("{", record->route_facts != NULL ? record->route_facts : "", "}", NULL);
-    json_t *facts = json_loads(text, 0, NULL);
-    json_t *trace = json_incref(json_object_get(facts, "trace"));
-
-    json_decref(facts);
-    return trace != NULL ? trace : json_array();
+    g_clear_pointer(&record->trace, dm_route_trace_free);
+    dm_record_extend_trace(record, trace);
 }
 
 void
 dm_record_extend_trace(DmRecord *record, json_t *trace)
 {
-    json_t *whole;
-
     if (trace != NULL) {
-        whole = read_trace(record);
-        json_array_extend(whole, trace);
-        print_route_facts(record, whole);
-        json_decref(whole);
+        record->trace = dm_route_trace_add(record->trace, trace);
     }
 }
 
@@ -452,11 +348,8 @@ static void
 add_route(GString *out, const DmRecord *record)
 {
     dm_json_text_open(out, "route", '{');
-    if (record->route_facts != NULL) {
-        dm_text_add(out, record->route_facts);
-    } else {
-        add_route_facts(out, NULL, NULL);
-    }
+    dm_json_text_add_text(out, "id", record->route_id);
+    dm_route_trace_print(record->trace, record->route_id, out);
     dm_json_text_add_integer(out, "attempts", record->attempts->len);
     dm_json_text_close(out, '}');
 }

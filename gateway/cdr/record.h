@@ -9,6 +9,7 @@
 #include "gateway/base/address.h"
 #include "gateway/base/id.h"
 #include "gateway/base/packed.h"
+#include "gateway/cdr/route-trace.h"
 #include "media/spec.h"
 
 /* What is known about a call, filled in as it lives by the one thread that owns it. Field names in
@@ -61,8 +62,7 @@ typedef struct {
     DmRecordLeg leg[DM_N_SIDES];
     GPtrArray *attempts; /* DmRecordAttempt */
     char *route_id;      /* these two: dm_record_set_route() */
-    char *route_facts;   /* it and the trace as members of JSON, printed once for all records of the
-                            call */
+    DmRouteTrace *trace;
 
     DmPacked *agreed[DM_N_SIDES]; /* last: dm_record_spec(); NULL: nothing */
     DmPacked *reported;    /* final, or as of the audio check: dm_record_report(); NULL: nothing */

@@ -190,7 +190,12 @@ static void
 test_redirected(void)
 {
     g_autoptr(DmRecord) record = answered_call();
-    json_t *first = json_pack("[{s:s,s:s}]", "step", "route", "rule", "out");
+    json_t *first = json_pack("[{s:s,s:n,s:s}]",
+                              "step",
+                              "route",
+                              "rule",
+                              "detail",
+                              "taken for any \"\n number");
     json_t *second = json_pack("[{s:s,s:s}]", "step", "redirect", "rule", "again");
     json_t *json;
 
@@ -203,7 +208,8 @@ test_redirected(void)
     json = dm_record_to_json(record);
     first = json_object_get(json_object_get(json, "route"), "trace");
     g_assert_cmpuint(json_array_size(first), ==, 2);
-    g_assert_cmpstr(text_at(json_array_get(first, 0), "rule"), ==, "out");
+    g_assert_true(json_is_null(json_object_get(json_array_get(first, 0), "rule")));
+    g_assert_cmpstr(text_at(json_array_get(first, 0), "detail"), ==, "taken for any \"\n number");
     g_assert_cmpstr(text_at(json_array_get(first, 1), "rule"), ==, "again");
     json_decref(json);
 }
