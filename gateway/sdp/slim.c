@@ -102,12 +102,26 @@ choose_formats(Media *media, char *const *words, char *const *attributes)
     }
 }
 
+/* Lines that were refused are repeated as the peer wrote them, whatever that was. */
+static bool
+has_payload_types(char *const *formats)
+{
+    for (; *formats != NULL; formats++) {
+        guint64 pt;
+
+        if (!g_ascii_string_to_unsigned(*formats, 10, 0, MAX_PT, &pt, NULL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void
 write_media_line(GString *out, Media *media, const char *line, char *const *attributes)
 {
     g_auto(GStrv) words = g_strsplit(line + 2, " ", 0);
     bool is_audio = g_strv_length(words) > 3 && strcmp(words[0], "audio") == 0 &&
-                    strstr(words[2], "RTP/") != NULL;
+                    strstr(words[2], "RTP/") != NULL && has_payload_types(words + 3);
 
     media->is_audio = is_audio;
     media->port = g_strv_length(words) > 1 ? (unsigned)strtoul(words[1], NULL, 10) : 0;
