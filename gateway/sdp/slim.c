@@ -126,12 +126,15 @@ write_media_line(GString *out, Media *media, const char *line, char *const *attr
     media->is_audio = is_audio;
     media->port = g_strv_length(words) > 1 ? (unsigned)strtoul(words[1], NULL, 10) : 0;
     media->kept[0] = media->kept[1] = 0;
-    if (!is_audio || (media->what & DM_SDP_SLIM_CODECS) == 0) {
+    if (is_audio && (media->what & DM_SDP_SLIM_CODECS) != 0) {
+        choose_formats(media, words, attributes);
+    }
+    /* Formats that are no payload types: the line is refused, and needs one all the same. */
+    if (media->kept[0] == 0 && media->kept[1] == 0) {
         media->kept[0] = media->kept[1] = UINT64_MAX;
         g_string_append_printf(out, "%s\r\n", line);
         return;
     }
-    choose_formats(media, words, attributes);
     g_string_append_printf(out, "m=%s %s %s", words[0], words[1], words[2]);
     for (unsigned i = 3; words[i] != NULL; i++) {
         if (is_kept(media, strtoul(words[i], NULL, 10))) {
