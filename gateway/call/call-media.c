@@ -314,8 +314,8 @@ dm_call_media_update(DmCall *call, bool answered)
 {
     DmMediaSpec spec = {.answered = answered, .modem_tones = call->fax_in_g711};
 
-    if (call->of != NULL || call->session == NULL || call->a == NULL || call->b == NULL ||
-        call->a->agreed == NULL || call->b->agreed == NULL) {
+    if (call->media_waits || call->of != NULL || call->session == NULL || call->a == NULL ||
+        call->b == NULL || call->a->agreed == NULL || call->b->agreed == NULL) {
         return;
     }
     spec.side[DM_SIDE_A] = dm_party_spec(call->a);

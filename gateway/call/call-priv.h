@@ -160,6 +160,8 @@ struct DmCall {
     GPtrArray *parts;            /* DmBodyPart: what goes along with our INVITEs; NULL: nothing */
     bool route_records;          /* the route wants its calls written to files */
     bool fax_in_g711;            /* T.38 was to be, and is not: what is heard is modem tones */
+    bool media_waits;            /* it is to hear of both sides at once: T.38 on one alone, for a
+                                    moment, would be a fax that is translated here */
     bool early_told;             /* the caller has been told a description before the answer */
     bool plays_hold[DM_N_SIDES]; /* something of ours, to a side that is held */
     bool caller_is_behind; /* it was told of codecs that the answer has not: to be offered them */

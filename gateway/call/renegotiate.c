@@ -346,9 +346,12 @@ finish(DmCall *call, const DmSdp *answer)
     bool taken;
 
     call->renegotiation = (DmRenegotiation){0};
+    call->media_waits = done.from != NULL;
     taken = answer != NULL && dm_party_take(done.to, sent, answer, false) == DM_SDP_OK;
+    call->media_waits = false;
     if (done.from != NULL && !(taken && answer_locally(done.from, offer))) {
         refuse(done.from, 488);
+        dm_call_media_update(call, call->state >= DM_CALL_ANSWERED);
     }
     if (done.from == NULL && call->joining.unsettled != 0) {
         dm_join_on_settled(call, done.to->side, taken);

@@ -76,13 +76,16 @@ static void
 test_t38_crosses_and_ends(void)
 {
     World *world = world_with_call(NULL);
+    unsigned n_updates = world->n_updates;
 
-    g_test_summary("FAX-5: the called side's re-INVITE to T.38 crosses, and so does that back");
+    g_test_summary("FAX-5: the called side's re-INVITE to T.38 crosses, and so does that back; "
+                   "media hear of both sides at once, so nothing is translated in between");
     peer_does(world_leg(world, "b1"), DM_LEG_REOFFER, 0, FAX);
     assert_story(world, "a1:reoffer");
     g_assert_true(is_told_fax(world, "a1"));
     peer_does(world_leg(world, "a1"), DM_LEG_REANSWER, 200, FAX);
     assert_story(world, "b1:reanswer");
+    g_assert_cmpuint(world->n_updates, ==, n_updates + 1);
     g_assert_true(is_told_fax(world, "b1"));
     g_assert_true(is_fax(world, DM_SIDE_A) && is_fax(world, DM_SIDE_B));
 
@@ -92,6 +95,7 @@ test_t38_crosses_and_ends(void)
     peer_does(world_leg(world, "b1"), DM_LEG_REANSWER, 200, ALAW_AGAIN);
     assert_story(world, "a1:reanswer");
     g_assert_false(is_fax(world, DM_SIDE_A) || is_fax(world, DM_SIDE_B));
+    g_assert_cmpuint(world->n_updates, ==, n_updates + 2);
     finish(world, NULL);
 }
 
