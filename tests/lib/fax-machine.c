@@ -20,7 +20,7 @@
 #define STEP    160
 #define STEP_NS 20000000
 #define NS      1000000000L
-#define MAX_S   300
+#define MAX_S   3600
 #define TAIL    50 /* steps after it is over */
 #define PT_ALAW 8
 #define PT_ULAW 0
@@ -182,6 +182,7 @@ fax(int argc, char **argv)
     g_autofree char *receive = NULL;
     gboolean is_caller = FALSE;
     gboolean ecm = FALSE;
+    gboolean sums = FALSE;
     int port = 0;
     int law = PT_ALAW;
     double loss = 0;
@@ -190,6 +191,7 @@ fax(int argc, char **argv)
         {"law", 0, 0, G_OPTION_ARG_INT, &law, "payload type: 0 or 8", "PT"},
         {"caller", 0, 0, G_OPTION_ARG_NONE, &is_caller, "", NULL},
         {"ecm", 0, 0, G_OPTION_ARG_NONE, &ecm, "", NULL},
+        {"sums", 0, 0, G_OPTION_ARG_NONE, &sums, "FEC, not copies, with T.38", NULL},
         {"send", 0, 0, G_OPTION_ARG_FILENAME, &send, "", "TIFF"},
         {"receive", 0, 0, G_OPTION_ARG_FILENAME, &receive, "", "TIFF"},
         {"loss", 0, 0, G_OPTION_ARG_DOUBLE, &loss, "of what it sends", "SHARE"},
@@ -210,6 +212,7 @@ fax(int argc, char **argv)
     machine.options = (FaxTerminalOptions){
         .is_caller = is_caller,
         .ecm = ecm,
+        .sums = sums,
         .send = send,
         .receive = receive,
         .depth = 3,

@@ -3,6 +3,9 @@
 
 #include <stdbool.h>
 
+/* Steps by which one that is overtaken comes behind the others. */
+#define MAX_BEHIND 3
+
 typedef struct {
     unsigned due, to;
     GBytes *bytes;
@@ -15,6 +18,7 @@ struct FaxNetwork {
     GRand *random;
     GQueue flights; /* of Flight, by when they are due */
     unsigned now;
+    unsigned last_due[2]; /* by end */
 };
 
 FaxNetwork *
@@ -62,6 +66,11 @@ launch_one(FaxNetwork *network, unsigned to, const uint8_t *bytes, size_t len)
 
     flight->due = network->now + network->options.delay_steps;
     flight->due += jitter > 0 ? (unsigned)g_rand_int_range(network->random, 0, (int)jitter + 1) : 0;
+    flight->due = MAX(flight->due, network->last_due[to]);
+    network->last_due[to] = flight->due;
+    if (g_rand_double(network->random) < network->options.overtaken) {
+        flight->due += (unsigned)g_rand_int_range(network->random, 1, MAX_BEHIND + 1);
+    }
     flight->to = to;
     flight->bytes = g_bytes_new(bytes, len);
     g_queue_insert_sorted(&network->flights, flight, compare_due, NULL);

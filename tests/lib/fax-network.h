@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What lies between two who speak T.38, in virtual time: datagrams are lost, late, out of order and
+/* What lies between two who speak T.38, in virtual time: datagrams are lost, late, overtaken and
  * doubled as a seed says. Ends are 0 and 1. */
 typedef struct FaxNetwork FaxNetwork;
 
@@ -13,9 +13,9 @@ typedef struct FaxNetwork FaxNetwork;
 
 typedef struct {
     guint32 seed;
-    double loss, doubled;  /* shares of all datagrams */
-    unsigned delay_steps;  /* of every one */
-    unsigned jitter_steps; /* more than that, at most */
+    double loss, doubled, overtaken; /* shares of all datagrams */
+    unsigned delay_steps;            /* of every one */
+    unsigned jitter_steps;           /* more than that, at most; their order stays */
 } FaxNetworkOptions;
 
 typedef void (*FaxNetworkLandFunc)(unsigned end, const uint8_t *bytes, size_t len, void *user_data);
