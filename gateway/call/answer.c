@@ -34,18 +34,11 @@ take_early_description(DmCall *call, const DmSdp *sdp)
 static void
 refuse_answer(DmCall *call, const DmSdp *sdp, DmSdpVerdict verdict)
 {
-    DmRelease why = {
-        .cause = DM_RELEASE_PROTOCOL,
-        .status = 488,
-        .q850 = DM_Q850_INCOMPATIBLE,
-    };
+    DmRelease why = dm_diagnose_refusal(verdict);
 
-    g_strlcpy(why.reason, dm_status_phrase(488), sizeof(why.reason));
     dm_record_add_evidence(call->record,
                            "The called side's answer cannot be used: %s",
                            dm_sdp_verdict_name(verdict));
-    g_strlcpy(why.diagnosis, dm_diagnosis_of(verdict), sizeof(why.diagnosis));
-    g_strlcpy(why.warning, dm_warning_of(verdict), sizeof(why.warning));
     dm_diagnose_sdp(call, verdict, "The caller", call->a->theirs, call->a->config);
     if (sdp != NULL) {
         dm_diagnose_sdp(call, verdict, "The called side", sdp, call->b->config);
@@ -137,6 +130,7 @@ take_caller_answer(DmParty *party, const DmSdp *sdp)
     DmCall *call = party->call;
     DmSdpVerdict verdict =
         sdp != NULL ? dm_negotiate_caller_answered(call, sdp) : DM_SDP_BAD_ANSWER;
+    DmRelease why;
 
     if (verdict == DM_SDP_OK && call->b != NULL && call->b->ours == NULL &&
         call->state >= DM_CALL_ANSWERED) {
@@ -149,7 +143,8 @@ take_caller_answer(DmParty *party, const DmSdp *sdp)
         dm_record_add_evidence(call->record,
                                "The caller's answer to our offer cannot be used: %s",
                                dm_sdp_verdict_name(verdict));
-        dm_call_fail(call, 488, DM_Q850_INCOMPATIBLE, dm_diagnosis_of(verdict));
+        why = dm_diagnose_refusal(verdict);
+        dm_call_release(call, DM_RELEASED_BY_GATEWAY, &why);
         return;
     }
     dm_diagnose_address(party);

@@ -344,19 +344,13 @@ static bool
 check_offer(DmCall *call)
 {
     DmSdpVerdict verdict = dm_negotiate_check_caller(call);
-    DmRelease why = {
-        .cause = DM_RELEASE_LOCAL,
-        .status = 488,
-        .q850 = DM_Q850_INCOMPATIBLE,
-    };
+    DmRelease why;
 
     if (verdict == DM_SDP_OK) {
         return true;
     }
     dm_diagnose_sdp(call, verdict, "The caller", call->a->theirs, call->a->config);
-    g_strlcpy(why.warning, dm_warning_of(verdict), sizeof(why.warning));
-    g_strlcpy(why.reason, dm_status_phrase(488), sizeof(why.reason));
-    g_strlcpy(why.diagnosis, dm_diagnosis_of(verdict), sizeof(why.diagnosis));
+    why = dm_diagnose_refusal(verdict);
     dm_call_release(call, DM_RELEASED_BY_GATEWAY, &why);
     return false;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/call/diagnosis.h"
 
+#include "gateway/call/cause.h"
 #include "gateway/call/party.h"
 #include "gateway/sdp/format.h"
 
@@ -292,23 +293,63 @@ is_about_srtp(DmSdpVerdict verdict)
     return verdict == DM_SDP_SRTP_UNSUPPORTED || verdict == DM_SDP_SRTP_REQUIRED;
 }
 
-const char *
-dm_diagnosis_of(DmSdpVerdict verdict)
-{
-    return is_about_srtp(verdict) ? "srtp_mismatch" : "codec_mismatch";
-}
-
-const char *
-dm_warning_of(DmSdpVerdict verdict)
+static const char *
+warning_of(DmSdpVerdict verdict)
 {
     switch (verdict) {
     case DM_SDP_SRTP_REQUIRED:
         return "SRTP is required";
     case DM_SDP_SRTP_UNSUPPORTED:
         return "SRTP is not available";
+    case DM_SDP_NO_AUDIO:
+        return "media type not available";
     default:
         return "incompatible media format";
     }
+}
+
+DmRelease
+dm_diagnose_refusal(DmSdpVerdict verdict)
+{
+    DmRelease why = {
+        .cause = DM_RELEASE_LOCAL,
+        .status = 488,
+        .q850 = DM_Q850_INCOMPATIBLE,
+        .warning_code = verdict == DM_SDP_NO_AUDIO ? 304 : 305,
+    };
+
+    g_strlcpy(why.reason, dm_status_phrase(488), sizeof why.reason);
+    g_strlcpy(why.warning, warning_of(verdict), sizeof why.warning);
+    g_strlcpy(why.diagnosis,
+              is_about_srtp(verdict) ? "srtp_mismatch" : "codec_mismatch",
+              sizeof why.diagnosis);
+    return why;
+}
+
+/* "audio with port 0, video" */
+static char *
+lines_of(const DmSdp *sdp)
+{
+    GString *text = g_string_new(NULL);
+
+    for (unsigned m = 0; sdp != NULL && m < dm_sdp_n_media(sdp); m++) {
+        const DmSdpMedia *media = dm_sdp_media(sdp, m);
+
+        append_name(text, media->type_name);
+        g_string_append(text, media->port == 0 ? " with port 0" : "");
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void
+diagnose_lines(DmCall *call, const char *who, const DmSdp *sdp)
+{
+    g_autofree char *lines = lines_of(sdp);
+
+    dm_record_add_evidence(call->record,
+                           "%s described %s",
+                           who,
+                           lines[0] != '\0' ? lines : "no media at all");
 }
 
 static char *
@@ -335,6 +376,10 @@ dm_diagnose_sdp(DmCall *call,
 {
     g_autofree char *suites = NULL;
 
+    if (verdict == DM_SDP_NO_AUDIO || verdict == DM_SDP_BAD_ANSWER) {
+        diagnose_lines(call, who, sdp);
+        return;
+    }
     if (!is_about_srtp(verdict)) {
         dm_diagnose_codecs(call, who, sdp, trunk);
         return;

@@ -10,24 +10,23 @@ void dm_diagnose(DmCall *call, const char *code);
 /* Of an answered call, from its verdict and report: one_way_a (only A was heard), one_way_b,
  * no_audio. */
 void dm_diagnose_audio(DmCall *call);
-/* Of an answered call's report, when nothing else was wrong: quality_loss, quality_jitter,
- * quality_delay, by the thresholds configured. */
 /* Keys that could not cross as they should, or came twice. */
 void dm_diagnose_keys(DmCall *call);
+/* Of an answered call's report, when nothing else was wrong: quality_loss, quality_jitter,
+ * quality_delay, by the thresholds configured. */
 void dm_diagnose_quality(DmCall *call);
 /* A private address in the description of a peer that is not in our network itself: noted, and
  * named when audio fails. */
 void dm_diagnose_address(DmParty *party);
-/* What @offer listed and what @trunk allows. */
-/* Why an offer or answer cannot be used: the code for it, and a text for Warning. */
-const char *dm_diagnosis_of(DmSdpVerdict verdict);
-const char *dm_warning_of(DmSdpVerdict verdict);
+/* The end of a call whose offer or answer cannot be used: 488 with a Warning (MED-2). */
+DmRelease dm_diagnose_refusal(DmSdpVerdict verdict);
 /* What about: @who described @sdp, and @trunk is configured otherwise. */
 void dm_diagnose_sdp(DmCall *call,
                      DmSdpVerdict verdict,
                      const char *who,
                      const DmSdp *sdp,
                      const DmTrunkConfig *trunk);
+/* What @offer listed and what @trunk allows. */
 void dm_diagnose_codecs(DmCall *call,
                         const char *who,
                         const DmSdp *offer,

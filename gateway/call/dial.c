@@ -269,6 +269,7 @@ try_address(DmCall *call, DmParty *party)
 {
     DmReserve verdict = dm_party_enter_trunk(party);
     DmSdpVerdict offered;
+    DmRelease refusal;
 
     if (verdict != DM_RESERVE_OK) {
         note_full_trunk(call, party->trunk, verdict);
@@ -278,7 +279,8 @@ try_address(DmCall *call, DmParty *party)
     offered = dm_negotiate_first_offer(party);
     if (offered != DM_SDP_OK) {
         dm_diagnose_sdp(call, offered, "The caller", call->a->theirs, party->config);
-        remember_refusal(call, 488, DM_Q850_INCOMPATIBLE, dm_diagnosis_of(offered));
+        refusal = dm_diagnose_refusal(offered);
+        remember_failure(call, &refusal);
         skip_trunk(call->dialing);
         return false;
     }

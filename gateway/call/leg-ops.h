@@ -34,8 +34,9 @@ typedef struct {
     char reason[64];    /* reason phrase or text of the Reason header */
     char diagnosis[32]; /* code of docs/diagnoses: "ack_timeout"; "" : none */
     unsigned retry_after_s;
-    char redirect_to[64]; /* for close() with 302: the number to call instead; "": none */
-    char warning[96];     /* for close(): text of Warning 399 or, with 488, 305 */
+    char redirect_to[64];  /* for close() with 302: the number to call instead; "": none */
+    char warning[96];      /* for close(): text of Warning; "": none */
+    uint16_t warning_code; /* RFC 3261, 20.43; 0: 399 */
 } DmRelease;
 
 /* A dialog of a call that another signalling worker has, by the names in a Replaces. Borrowed. */

@@ -299,7 +299,7 @@ add_warning(DmSipLeg *leg, DmSipMessage *response, const DmRelease *why)
         return;
     }
     value = g_strdup_printf("%u %s \"%s\"",
-                            why->status == 488 ? 305 : 399,
+                            why->warning_code != 0 ? why->warning_code : 399,
                             dm_address_uri_host(ours, host),
                             why->warning);
     dm_sip_message_add(response, "Warning", value);

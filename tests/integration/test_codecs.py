@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from talker import Talker, connect, hang_up
+import wire
+from talker import Talker, answer, connect, hang_up, header
 
 
 @pytest.fixture
@@ -82,3 +83,31 @@ def test_packets_are_as_long_as_the_peer_asks(gateways, talkers, formats, length
     assert {len(payload) for _, payload in b.heard} == {8 * heard_ms}
     assert len(b.heard) == 600 // heard_ms
     assert hang_up(gateway, a, b, end)["media"]["transcoded"] == (formats == "8")
+
+
+NOTHING = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+
+
+@pytest.mark.parametrize("offer,answered,warning,evidence", [
+    (wire.sdp(formats="18"), None, '305 127.0.0.1 "incompatible media format"', "allows PCMU"),
+    (wire.sdp(formats="0"), wire.sdp(formats="3"), '305 127.0.0.1 "incompatible media format"', "listed GSM"),
+    (wire.sdp(formats="0"), wire.sdp(port=0, formats="0"), '304 127.0.0.1 "media type not available"', "with port 0"),
+    (wire.sdp(port=0, formats="0"), None, '304 127.0.0.1 "media type not available"', "with port 0"),
+    (NOTHING + "m=video 4000 RTP/AVP 96\r\n", None, '304 127.0.0.1 "media type not available"', "described video"),
+], ids=["no-common-codec", "another-codec-answered", "audio-refused", "no-live-audio", "video-only"])
+def test_a_call_without_common_media_says_why(gateways, talkers, offer, answered, warning, evidence):
+    """MED-2: 488 with a Warning, wherever it turns out, and what each side has in the record"""
+    a, b = talkers
+    trunks = [{"id": name, "role": name, "endpoints": [{"uri": f"sip:127.0.0.1:{each.sip.port}"}],
+               "media": {"codecs": codecs}}
+              for name, each, codecs in (("pbx", a, ["PCMU", "G729"]), ("carrier", b, ["PCMU"]))]
+    gateway = gateways(trunks=trunks)
+    a.sip.send(wire.message("INVITE", f"sip:+442079460000@127.0.0.1:{gateway.sip_port}", a.sip,
+                            extra="Content-Type: application/sdp\r\n", body=offer), ("127.0.0.1", gateway.sip_port))
+    if answered:
+        answer(b, b.message("INVITE "), gateway, answered)
+        answer(b, b.message("BYE "), gateway)
+    assert header(a.message("SIP/2.0 488"), "Warning") == warning
+    record = gateway.cdr()
+    assert record["release"]["diagnosis"] == "codec_mismatch"
+    assert evidence in " ".join(record["release"]["evidence"])

@@ -230,6 +230,7 @@ test_rejected(void)
     f.gateway->leg->ops->close(f.gateway->leg,
                                &(DmRelease){.status = 488,
                                             .q850 = 88,
+                                            .warning_code = 305,
                                             .warning = "incompatible media format",
                                             .retry_after_s = 7});
     g_assert_cmpstr(f.gateway->events->str, ==, "incoming:pbx ");
