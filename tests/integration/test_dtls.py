@@ -268,6 +268,7 @@ class Flood(threading.Thread):
         self.socket.close()
 
 
+@pytest.mark.busy
 @pytest.mark.parametrize("extra", [DTLS, DTLS + ICE])
 def test_a_flood_from_the_first_moment_on(gateways, phones, extra):  # noqa: F811
     """SEC-2 SEC-3 MED-4: a stranger floods every media port before, during and after the handshake: the tones are whole, and
