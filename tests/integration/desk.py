@@ -177,11 +177,12 @@ class Desk:
         self.peer.send(
             f"SIP/2.0 {status}\r\n{''.join(vias)}{routes}From: {header(request, 'From')}\r\nTo: {to}\r\n"
             f"Call-ID: {header(request, 'Call-ID')}\r\nCSeq: {header(request, 'CSeq')}\r\n"
-            f"Contact: <sip:desk@{self.peer.host}:{self.port}>\r\n{self.allow}{kind}"
+            f"Contact: <sip:{self.user}@{self.peer.host}:{self.port}>\r\n{self.allow}{kind}"
             f"Content-Length: {len(body)}\r\n\r\n{body}",
             self.gateway,
         )
 
+    user = "desk"
     described = ""  # the last message with a description
     allow = ""  # a header, as a whole line
     gateway = ("127.0.0.1", 0)  # where everything goes
