@@ -288,8 +288,8 @@ dm_sip_leg_take_ack(DmSipLeg *leg, DmSipMessage *ack)
 
 /* --- rejection --- */
 
-static void
-add_warning(DmSipLeg *leg, DmSipMessage *response, const DmRelease *why)
+void
+dm_sip_leg_add_warning(DmSipLeg *leg, DmSipMessage *response, const DmRelease *why)
 {
     const DmAddress *ours = dm_sip_leg_advertised(leg);
     char host[DM_ADDRESS_TEXT_MAX];
@@ -347,7 +347,7 @@ dm_sip_leg_reject(DmSipLeg *leg, const DmRelease *why)
         g_snprintf(text, sizeof text, "%u", why->retry_after_s);
         dm_sip_message_add(response, "Retry-After", text);
     }
-    add_warning(leg, response, why);
+    dm_sip_leg_add_warning(leg, response, why);
     add_redirection(leg, response, why);
     dm_server_tx_respond(leg->incoming.tx, response);
     dm_sip_leg_drop_incoming(leg);

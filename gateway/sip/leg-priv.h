@@ -284,6 +284,8 @@ void dm_sip_leg_note_no_tcp(DmSipLeg *leg);
 void dm_sip_leg_progress(DmSipLeg *leg, uint16_t status, const DmSdp *sdp);
 void dm_sip_leg_answer(DmSipLeg *leg, const DmSdp *sdp);
 void dm_sip_leg_reject(DmSipLeg *leg, const DmRelease *why);
+/* @why's Warning, if it has one. */
+void dm_sip_leg_add_warning(DmSipLeg *leg, DmSipMessage *response, const DmRelease *why);
 /* 2xx to the pending INVITE or UPDATE, repeated until acknowledged when it is an INVITE. */
 void dm_sip_leg_send_2xx(DmSipLeg *leg, const DmSdp *sdp);
 /* Forgets the pending INVITE, answered or not. */

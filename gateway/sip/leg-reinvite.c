@@ -182,11 +182,25 @@ dm_sip_leg_reinvite_answered(DmSipLeg *leg, DmInviteOut *invite, DmSipMessage *r
 
 /* --- the peer's --- */
 
+/* Why a change is refused; 488 says that it is for its description (RFC 3261, 20.43). */
+static DmRelease
+refusal(uint16_t status)
+{
+    DmRelease why = {.status = status, .warning_code = 305};
+
+    if (status == 488) {
+        g_strlcpy(why.warning, "incompatible media format", sizeof why.warning);
+    }
+    return why;
+}
+
 static void
 reject(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request, uint16_t status)
 {
     g_autoptr(DmSipMessage) response = dm_sip_response_new(request, status, NULL, leg->local_tag);
+    const DmRelease why = refusal(status);
 
+    dm_sip_leg_add_warning(leg, response, &why);
     if (status == 500) {
         char text[8];
 
@@ -412,7 +426,9 @@ dm_sip_leg_refuse_reoffer(DmSipLeg *leg, uint16_t status)
     if (leg->change.tx != NULL) {
         refuse_change(leg, status);
     } else if (leg->state == DM_SIP_LEG_UP && leg->incoming.tx != NULL) {
-        dm_sip_leg_reject(leg, &(DmRelease){.status = status});
+        const DmRelease why = refusal(status);
+
+        dm_sip_leg_reject(leg, &why);
         dm_sip_leg_send_queued(leg);
     }
 }
