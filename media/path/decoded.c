@@ -80,8 +80,8 @@ struct DmDecodedPath {
     bool marker;                  /* the next packet begins a talk spurt */
     uint32_t event_in, event_out; /* timestamp of a key press, there and here */
     bool has_event;
-    size_t n_frame, n_wanted; /* samples there are, and that make a packet */
-    int16_t frame[DM_CODEC_MAX_SAMPLES];
+    size_t n_frame, n_wanted; /* samples there are in @frame, and that make a packet */
+    int16_t *frame;
 
     Listener listener;
     Sounder sounder;
@@ -743,6 +743,7 @@ dm_decoded_path_new(const DmPathPlan *plan,
     path->rate_hz = choose_rate(plan, made);
     path->n_wanted =
         dm_codec_ptime_ms(made, plan->ptime_ms, plan->maxptime_ms) * (path->rate_hz / 1000);
+    path->frame = g_new(int16_t, path->n_wanted);
     path->jitter = dm_jitter_new(&plan->jitter, play, path);
     path->listener.ear = plan->hears_keys ? dm_key_ear_new() : NULL;
     path->encoder = dm_encoder_new(made, path->rate_hz, &plan->wishes);
@@ -761,5 +762,6 @@ dm_decoded_path_free(DmDecodedPath *path)
     dm_encoder_free(path->encoder);
     dm_jitter_free(path->jitter);
     dm_key_ear_free(path->listener.ear);
+    g_free(path->frame);
     g_free(path);
 }
