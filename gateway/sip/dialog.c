@@ -3,7 +3,6 @@
 
 #include <sofia-sip/msg_header.h>
 #include <sofia-sip/sip_header.h>
-#include <sofia-sip/sip_util.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,15 +136,45 @@ dialog_new(const DmSipMessage *message, const url_t *peer)
     return dialog;
 }
 
+static bool
+is_loose(const char *parameter)
+{
+    return g_ascii_strcasecmp(parameter, "lr") == 0 ||
+           g_ascii_strncasecmp(parameter, "lr=", 3) == 0;
+}
+
+/* Some proxies forget the brackets, or put "lr" behind them. Sofia's sip_route_fixdup() and
+ * sip_route_reverse() would mend that, but look for it in what they did before, and crash where the
+ * next hop has no parameters. */
+static char *
+hop_text(su_home_t *home, const sip_route_t *route)
+{
+    sip_route_t hop;
+
+    sip_route_init(&hop);
+    *hop.r_url = *route->r_url;
+    hop.r_params = route->r_params;
+    if (hop.r_url->url_params == NULL && hop.r_params != NULL && hop.r_params[0] != NULL &&
+        is_loose(hop.r_params[0])) {
+        hop.r_url->url_params = hop.r_params[0];
+        hop.r_params++;
+    }
+    return text_of(home, &hop);
+}
+
+/* RFC 3261, 12.1: as they stand where we are called, @reversed where we call. */
 static void
-set_route_set(DmDialog *dialog, su_home_t *home, const sip_route_t *route)
+set_route_set(DmDialog *dialog, su_home_t *home, const sip_route_t *route, bool reversed)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
     for (; route != NULL; route = route->r_next) {
-        g_autofree char *hop = text_of(home, route);
+        g_autofree char *hop = hop_text(home, route);
 
-        g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", hop);
+        if (text->len > 0) {
+            g_string_insert(text, reversed ? 0 : -1, ", ");
+        }
+        g_string_insert(text, reversed ? 0 : -1, hop);
     }
     if (text->len > 0 && sip_route_make(home, text->str) == NULL) {
         g_string_truncate(text, 0);
@@ -164,7 +193,7 @@ dm_dialog_new_uac(const DmSipMessage *response)
     dialog->local_tag = g_strdup(sip->sip_from->a_tag != NULL ? sip->sip_from->a_tag : "");
     dialog->remote = party_text(response->home, sip->sip_to);
     dialog->remote_tag = g_strdup(sip->sip_to->a_tag != NULL ? sip->sip_to->a_tag : "");
-    set_route_set(dialog, response->home, sip_route_reverse(response->home, route_of(response)));
+    set_route_set(dialog, response->home, route_of(response), true);
     dialog->local_cseq = sip->sip_cseq->cs_seq;
     return dialog;
 }
@@ -181,7 +210,7 @@ dm_dialog_new_uas(const DmSipMessage *request, const char *local_tag)
     dialog->local_tag = g_strdup(local_tag);
     dialog->remote = party_text(request->home, sip->sip_from);
     dialog->remote_tag = g_strdup(sip->sip_from->a_tag != NULL ? sip->sip_from->a_tag : "");
-    set_route_set(dialog, request->home, sip_route_fixdup(request->home, route_of(request)));
+    set_route_set(dialog, request->home, route_of(request), false);
     dialog->remote_cseq = sip->sip_cseq->cs_seq;
     dialog->has_remote_cseq = true;
     return dialog;
@@ -278,7 +307,7 @@ void
 dm_dialog_confirm(DmDialog *dialog, const DmSipMessage *response)
 {
     dm_dialog_refresh_target(dialog, response);
-    set_route_set(dialog, response->home, sip_route_reverse(response->home, route_of(response)));
+    set_route_set(dialog, response->home, route_of(response), true);
     dialog->flow = response->flow;
 }
 

@@ -76,6 +76,33 @@ test_strict_route(void)
     dm_dialog_free(dialog);
 }
 
+/* Parameters behind the brackets, or without any, are of the header (RFC 3261, 20): what such
+ * proxies mean is the URI. */
+static void
+test_lr_outside(void)
+{
+    g_autoptr(DmSipMessage) ok = sip_text_parse(
+        OK("<sip:2@192.0.2.9>", "Record-Route: <sip:192.0.2.8>;lr, <sip:192.0.2.7>\r\n"));
+    g_autoptr(DmSipMessage) invite = sip_text_parse(
+        "INVITE sip:1@us.example SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKy\r\n"
+        "Record-Route: sip:192.0.2.8;lr=on, sip:192.0.2.7\r\n"
+        "From: <sip:2@them.example>;tag=theirs\r\nTo: <sip:1@us.example>\r\n"
+        "Call-ID: id\r\nCSeq: 10 INVITE\r\nContact: <sip:2@192.0.2.9>\r\n"
+        "Content-Length: 0\r\n\r\n");
+    DmDialog *called = dm_dialog_new_uas(invite, "ours");
+    DmDialog *caller = dm_dialog_new_uac(ok);
+    g_autofree char *bye = request_of(called, DM_METHOD_BYE);
+    g_autofree char *ack = request_of(caller, DM_METHOD_ACK);
+
+    g_test_summary("SIG-5: lr outside the brackets, and none at the next hop");
+    sip_text_assert_has(bye, "BYE sip:2@192.0.2.9 SIP/2.0\r\n");
+    sip_text_assert_has(bye, "Route: <sip:192.0.2.8;lr=on>");
+    sip_text_assert_has(bye, "<sip:192.0.2.7>");
+    sip_text_assert_has(ack, "ACK sip:192.0.2.7 SIP/2.0\r\n");
+    dm_dialog_free(called);
+    dm_dialog_free(caller);
+}
+
 static const char invite_text[] = "INVITE sip:1@us.example SIP/2.0\r\n"
                                   "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKy\r\n"
                                   "Record-Route: <sip:192.0.2.8;lr>\r\n"
@@ -232,6 +259,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/dialog/caller", test_caller);
     g_test_add_func("/dialog/strict-route", test_strict_route);
+    g_test_add_func("/dialog/lr-outside", test_lr_outside);
     g_test_add_func("/dialog/called", test_called);
     g_test_add_func("/dialog/cseq", test_cseq);
     g_test_add_func("/dialog/owner", test_owner);
