@@ -330,7 +330,8 @@ set_route(const DmDialog *dialog, DmSipMessage *request, const url_t **out_uri)
         }
         *end = last;
         *out_uri = route->r_url;
-        route = route->r_next;
+        /* a copy: what was read behind a comma is printed with the one before it, or not at all */
+        route = sip_route_dup(request->home, route->r_next);
     }
     if (route != NULL) {
         msg_header_insert(request->msg, (msg_pub_t *)request->sip, (msg_header_t *)route);

@@ -99,6 +99,7 @@ test_lr_outside(void)
     sip_text_assert_has(bye, "Route: <sip:192.0.2.8;lr=on>");
     sip_text_assert_has(bye, "<sip:192.0.2.7>");
     sip_text_assert_has(ack, "ACK sip:192.0.2.7 SIP/2.0\r\n");
+    sip_text_assert_has(ack, "Route: <sip:192.0.2.8;lr>");
     dm_dialog_free(called);
     dm_dialog_free(caller);
 }
