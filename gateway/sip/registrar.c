@@ -66,11 +66,19 @@ dm_sip_binding_flow(const DmSipCore *core, const DmBinding *binding, DmSipFlow *
                                                                 out_flow);
 }
 
+/* Sofia reads some that it cannot read again once it has printed them. */
+static bool
+is_readable(su_home_t *home, const char *uri)
+{
+    return uri != NULL && url_make(home, uri) != NULL;
+}
+
 char *
 dm_sip_binding_uri(const DmBinding *binding, const DmTrunkConfig *trunk, const char *number)
 {
     bool by_number = binding->is_gin || trunk->registration.request_uri == DM_REQUEST_URI_NUMBER;
     su_home_t home = {.suh_size = sizeof home};
+    const char *asked = NULL;
     url_t *url;
     char *user;
     char *text;
@@ -86,8 +94,9 @@ dm_sip_binding_uri(const DmBinding *binding, const DmTrunkConfig *trunk, const c
         if (url->url_params != NULL) {
             url->url_params = url_strip_param_string(su_strdup(&home, url->url_params), "bnc");
         }
+        asked = url_as_string(&home, url);
     }
-    text = g_strdup(url != NULL ? url_as_string(&home, url) : binding->uri);
+    text = g_strdup(is_readable(&home, asked) ? asked : binding->uri);
     su_home_deinit(&home);
     return text;
 }
@@ -332,8 +341,7 @@ port_of(const url_t *url, DmTransport transport)
     return (uint16_t)port;
 }
 
-/* Sofia reads some that it cannot read again once it has printed them; those are of no use: NULL.
- */
+/* NULL: of no use. */
 static const char *
 uri_of(su_home_t *home, const url_t *url)
 {
@@ -342,7 +350,7 @@ uri_of(su_home_t *home, const url_t *url)
 
     copy.url_headers = NULL; /* they would be ours to say */
     text = url_as_string(home, &copy);
-    return text != NULL && url_make(home, text) != NULL ? text : NULL;
+    return is_readable(home, text) ? text : NULL;
 }
 
 static bool

@@ -389,6 +389,23 @@ test_gin(void)
 }
 
 static void
+test_unreadable_with_number(void)
+{
+    Fixture f;
+
+    g_test_summary("REG-5 SEC-5: a contact that a number would make unreadable is called as it is");
+    set_up_with(&f,
+                "trunks: [{id: pbx, role: pbx, domain: gw.example, auth: {mode: register_in, "
+                "inbound_user: office, inbound_password: secret}, "
+                "registration: {request_uri: number}}]\n");
+    g_assert_true(
+        g_str_has_prefix(registers(&f, "Contact: <sip:10.0.0.5://=>\r\n"), "SIP/2.0 200"));
+    dm_sim_gateway_dial(f.gateway, "pbx", "+442079460000", f.sdp);
+    g_assert_true(g_str_has_prefix(dm_sim_peer_expect(f.pbx, "INVITE "), "INVITE sip:10.0.0.5:"));
+    tear_down(&f);
+}
+
+static void
 test_gin_refused(void)
 {
     Fixture f;
@@ -475,6 +492,7 @@ main(int argc, char **argv)
     g_test_add_func("/registrar/bad-contacts", test_bad_contacts);
     g_test_add_func("/registrar/not-a-registrar", test_not_a_registrar);
     g_test_add_func("/registrar/gin", test_gin);
+    g_test_add_func("/registrar/unreadable-with-number", test_unreadable_with_number);
     g_test_add_func("/registrar/gin/refused", test_gin_refused);
     g_test_add_func("/registrar/calls-in", test_calls_in);
     g_test_add_func("/registrar/keepalive", test_keepalive);
