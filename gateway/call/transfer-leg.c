@@ -82,6 +82,11 @@ ignore_status(DmLeg *leg, uint16_t status)
 }
 
 static void
+ignore_key(DmLeg *leg, char key)
+{
+}
+
+static void
 ignore_referral(DmLeg *leg, const DmReferral *referral)
 {
 }
@@ -93,6 +98,7 @@ static const DmLegOps stand_in_ops = {
     .reanswer = ignore_sdp,
     .refuse_reoffer = ignore_status,
     .close = close_leg,
+    .press = ignore_key,
     .facts = facts,
     .answer_refer = ignore_status,
     .notify = ignore_status,

@@ -142,6 +142,26 @@ test_other_pool(void)
 }
 
 static void
+test_early_key(void)
+{
+    World *world = world_new(1, CONFIG("local}, media: {dtmf: info", "other"));
+
+    g_test_summary("SIG-18 DTMF-3: a newcomer that presses a key before it answers is heard by "
+                   "nobody yet");
+    up(world, "carrier", "a1", "b1");
+    peer_refers(world_leg(world, "b1"), "+442079462222", NULL, NULL);
+    g_assert_cmpuint(world->n_media_opened, ==, 2);
+    forget_story(world);
+    media_does(world, DM_CALL_MEDIA_DIGIT, DM_SIDE_B, DM_AUDIO_UNKNOWN);
+    assert_story(world, "");
+    peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
+    world_run(world, 1000);
+    peer_ends(world_leg(world, "b2"), DM_RELEASE_REJECTED, 487);
+    world_run(world, 1000);
+    world_free(world);
+}
+
+static void
 test_failed(void)
 {
     World *world = world_new(1, CONFIG("local", "media"));
@@ -713,6 +733,7 @@ main(int argc, char **argv)
     g_test_add_func("/call-transfer/blind", test_blind);
     g_test_add_func("/call-transfer/blind-by-caller", test_blind_by_caller);
     g_test_add_func("/call-transfer/other-pool", test_other_pool);
+    g_test_add_func("/call-transfer/early-key", test_early_key);
     g_test_add_func("/call-transfer/failed", test_failed);
     g_test_add_func("/call-transfer/no-route", test_no_route);
     g_test_add_func("/call-transfer/impatient", test_impatient);
