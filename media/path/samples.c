@@ -85,18 +85,22 @@ arm(DmStream *stream)
 }
 
 /* MED-9: a peer that sends nothing while nobody talks and does not tell so, toward one that knows
- * no comfort noise. Not on hold, and until the call ends for it (MED-6). */
+ * no comfort noise. Not on hold, and until the call ends for it (MED-6). Before the answer it only
+ * rings: a phone that hears anything from us would not ring by itself. */
 static void
 keep_up(DmStream *stream, int64_t now_us)
 {
-    bool is_missed = stream->forward && !stream->timeout_told &&
-                     dm_stream_session(stream)->expected[stream->side];
+    const DmMediaSession *session = dm_stream_session(stream);
+    bool is_answered = dm_published(session->answered_us) != 0;
+    bool is_missed = stream->forward && !stream->timeout_told && session->expected[stream->side];
 
-    stream->samples->silent_us = is_missed ? now_us + SILENT_STILL_US : G_MAXINT64;
-    if (is_missed) {
-        dm_decoded_path_fall_silent(stream->samples->path, now_us);
-        dm_player_keep_up(dm_stream_other(stream));
+    if (!is_answered || !is_missed) {
+        stream->samples->silent_us = is_answered ? G_MAXINT64 : now_us + SILENT_AFTER_US;
+        return;
     }
+    stream->samples->silent_us = now_us + SILENT_STILL_US;
+    dm_decoded_path_fall_silent(stream->samples->path, now_us);
+    dm_player_keep_up(dm_stream_other(stream));
 }
 
 static void

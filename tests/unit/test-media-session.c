@@ -1229,6 +1229,7 @@ test_a_peer_that_goes_quiet_leaves_no_hole(void)
                    "comfort noise: A hears faint noise in packets of its codec, until B talks");
 
     call_open(&call);
+    call.spec.answered = true;
     agree(&call, DM_SIDE_B, format(DM_CODEC_G722, 9), 101);
     call_update(&call);
     speak_from_b(&call, 3, &last);
@@ -1262,6 +1263,7 @@ test_who_may_fall_silent(void)
                    "where packets are only passed on");
 
     call_open(&call);
+    call.spec.answered = true;
     agree(&call, DM_SIDE_B, format(DM_CODEC_G722, 9), 101);
     a->send[a->n_send++] = a->recv[a->n_recv++] = format(DM_CODEC_CN, 13);
     call_update(&call);
@@ -1280,6 +1282,27 @@ test_who_may_fall_silent(void)
     peer_send(&call.b, 8, 0x55);
     peer_receive(&call.a, &last);
     g_assert_false(peer_try_receive(&call.a, &last, 600));
+    call_close(&call);
+}
+
+static void
+test_who_rings_may_be_silent(void)
+{
+    Call call;
+    Received last;
+
+    g_test_summary("MED-9 SIG-10: nothing is made up before the answer, where a phone rings by "
+                   "itself as long as it hears nothing; it is from then on");
+
+    call_open(&call);
+    agree(&call, DM_SIDE_B, format(DM_CODEC_G722, 9), 101);
+    call.spec.answered = false;
+    call_update(&call);
+    speak_from_b(&call, 3, &last);
+    g_assert_false(peer_try_receive(&call.a, &last, 600));
+    call.spec.answered = true;
+    call_update(&call);
+    hear_ours(&call.a, 10, last);
     call_close(&call);
 }
 
@@ -1524,6 +1547,7 @@ main(int argc, char **argv)
     g_test_add_func("/media/session/noise", test_comfort_noise_becomes_noise);
     g_test_add_func("/media/session/quiet", test_a_peer_that_goes_quiet_leaves_no_hole);
     g_test_add_func("/media/session/quiet-allowed", test_who_may_fall_silent);
+    g_test_add_func("/media/session/quiet-early", test_who_rings_may_be_silent);
     g_test_add_func("/media/session/ringing", test_ringing_gives_way_to_what_arrives);
     return g_test_run();
 }
