@@ -108,6 +108,16 @@ add_mos(DmPrometheus *page, const DmTrunkConfig *trunk, const DmTrunkStatus *sta
 }
 
 static void
+add_unheard(DmPrometheus *page, const DmTrunkConfig *trunk, const DmTrunkStatus *status)
+{
+    g_autofree char *a = dm_prometheus_labels("trunk", trunk->id, "side", "a", NULL);
+    g_autofree char *b = dm_prometheus_labels("trunk", trunk->id, "side", "b", NULL);
+
+    add(page, METRIC_trunk_unheard, a, (double)status->unheard[0]);
+    add(page, METRIC_trunk_unheard, b, (double)status->unheard[1]);
+}
+
+static void
 add_registration(DmPrometheus *page, const char *labels, const DmTrunkStatus *status)
 {
     if (status->registration == DM_REG_NONE) {
@@ -158,6 +168,7 @@ add_trunk(DmPrometheus *page, const DmTrunkConfig *trunk, const DmTrunkStatus *s
         add(page, METRIC_asr, labels, (double)status->answered / (double)status->attempts);
     }
     add_mos(page, trunk, status);
+    add_unheard(page, trunk, status);
     add_limits(page, trunk);
     add_registration(page, labels, status);
     add_contacts(page, labels, trunk, status);

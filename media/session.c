@@ -929,8 +929,6 @@ count_end(const DmMediaSession *session, const DmMediaReport *report, DmAudioVer
         (int64_t)(report->side[DM_SIDE_A].rx_lost + report->side[DM_SIDE_B].rx_lost);
     stats[DM_MEDIA_STAT_sessions_active]--;
     stats[DM_MEDIA_STAT_transcoding] -= report->transcoded;
-    stats[DM_MEDIA_STAT_one_way_a] += verdict == DM_AUDIO_A_ONLY;
-    stats[DM_MEDIA_STAT_one_way_b] += verdict == DM_AUDIO_B_ONLY;
     stats[DM_MEDIA_STAT_no_audio] += verdict == DM_AUDIO_NONE;
 }
 

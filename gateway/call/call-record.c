@@ -215,6 +215,26 @@ dm_call_record_audio(DmCall *call, const DmMediaReport *report, DmAudioVerdict v
     }
 }
 
+static DmTrunk *
+trunk_of(const DmCall *call, DmSide side)
+{
+    const char *id = call->record->leg[side].trunk;
+
+    return id != NULL ? dm_pool_find(call->deps->pool, id) : NULL;
+}
+
+static void
+count_one_way(const DmCall *call)
+{
+    DmAudioVerdict audio = call->record->audio;
+    DmSide unheard = audio == DM_AUDIO_A_ONLY ? DM_SIDE_B : DM_SIDE_A;
+    DmTrunk *trunk = trunk_of(call, unheard);
+
+    if (trunk != NULL && (audio == DM_AUDIO_A_ONLY || audio == DM_AUDIO_B_ONLY)) {
+        dm_trunk_count_unheard(trunk, unheard == DM_SIDE_A);
+    }
+}
+
 static void
 count_quality(DmCall *call)
 {
@@ -222,8 +242,7 @@ count_quality(DmCall *call)
 
     for (DmSide side = DM_SIDE_A; side < DM_N_SIDES; side++) {
         const DmMediaSideReport *report = &all.side[side];
-        const char *id = call->record->leg[side].trunk;
-        DmTrunk *trunk = id != NULL ? dm_pool_find(call->deps->pool, id) : NULL;
+        DmTrunk *trunk = trunk_of(call, side);
 
         if (trunk != NULL && report->in.n > 0) {
             dm_trunk_count_mos(trunk, true, report->in.mos_avg_x100);
@@ -249,6 +268,7 @@ dm_call_record_media(DmCall *call, const DmMediaReport *report, DmAudioVerdict v
     dm_diagnose_quality(call);
     dm_diagnose_keys(call);
     count_quality(call);
+    count_one_way(call);
 }
 
 void

@@ -208,6 +208,7 @@ typedef struct {
     uint64_t attempts, answered, failed; /* since start */
     uint64_t rejected_limit;
     uint64_t auth_failures;
+    int64_t unheard[2]; /* calls from it, and to it, of which only the other side was heard */
     int64_t mos[2][DM_HISTOGRAM_SLOTS]; /* of finished calls: from the trunk, to the trunk */
     int64_t t38_until_wall_us; /* it has refused T.38 and is not asked before; 0: it may be */
     DmBindings *contacts;      /* one reference; NULL: none. Given up by dm_trunk_status_clear(). */
@@ -227,3 +228,5 @@ bool dm_trunk_refuses_t38(const DmTrunk *trunk);
 void dm_trunk_forget_learned(DmTrunk *trunk);
 /* How a call sounded on average, MOS times 100. @inbound: what came from the trunk. */
 void dm_trunk_count_mos(DmTrunk *trunk, bool inbound, unsigned mos_x100);
+/* Counts a call from or to it in which it was not heard, and the other side was (MED-5). */
+void dm_trunk_count_unheard(DmTrunk *trunk, bool inbound);

@@ -325,9 +325,10 @@ copy_endpoints(const DmTrunkShared *shared, DmTrunkStatus *out)
 }
 
 static void
-copy_mos(const DmTrunkShared *shared, DmTrunkStatus *out)
+copy_audio(const DmTrunkShared *shared, DmTrunkStatus *out)
 {
     for (unsigned way = 0; way < G_N_ELEMENTS(out->mos); way++) {
+        out->unheard[way] = dm_counter_value(&shared->unheard[way]);
         for (unsigned i = 0; i < DM_HISTOGRAM_SLOTS; i++) {
             out->mos[way][i] = dm_counter_value(&shared->mos[way][i]);
         }
@@ -357,7 +358,7 @@ copy_status(DmTrunkShared *shared, DmTrunkStatus *out)
     g_strlcpy(out->id, shared->id, sizeof(out->id));
     out->contacts = shared->bindings != NULL ? dm_bindings_ref(shared->bindings) : NULL;
     copy_endpoints(shared, out);
-    copy_mos(shared, out);
+    copy_audio(shared, out);
 }
 
 void

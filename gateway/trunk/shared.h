@@ -36,6 +36,7 @@ struct DmTrunkShared {
     _Atomic uint64_t calls;                  /* inbound in the upper half, outbound in the lower */
     _Atomic int64_t rate_in_us, rate_out_us; /* when the bucket would be full again, monotonic */
     _Atomic uint64_t attempts, answered, failed, rejected_limit, auth_failures;
+    DmCounter unheard[2];                 /* calls from it, and to it, with one-way audio */
     DmCounter mos[2][DM_HISTOGRAM_SLOTS]; /* from the trunk, to the trunk */
     _Atomic int registration;             /* DmRegistrationState */
     _Atomic unsigned registration_code, registration_failures;

@@ -510,6 +510,12 @@ dm_trunk_count_mos(DmTrunk *trunk, bool inbound, unsigned mos_x100)
     dm_histogram_observe(trunk->shared->mos[inbound ? 0 : 1], &dm_trunk_mos_shape, mos_x100);
 }
 
+void
+dm_trunk_count_unheard(DmTrunk *trunk, bool inbound)
+{
+    dm_count(&trunk->shared->unheard[inbound ? 0 : 1]);
+}
+
 /* --- health and registration --- */
 
 static void

@@ -767,6 +767,15 @@ test_silence(void)
     world_free(world);
 }
 
+static int64_t
+n_unheard(World *world, const char *trunk, unsigned way)
+{
+    g_auto(DmTrunkStatus) status = {0};
+
+    g_assert_true(dm_trunk_registry_status(world->registry, trunk, &status));
+    return status.unheard[way];
+}
+
 static void
 test_one_way_audio(void)
 {
@@ -778,6 +787,8 @@ test_one_way_audio(void)
     peer_ends(world_leg(world, "a1"), DM_RELEASE_PEER_BYE, 0);
     world_run(world, 1000);
     assert_diagnosis(world, "one_way_a");
+    g_assert_cmpint(n_unheard(world, "pbx", 0), ==, 0);
+    g_assert_cmpint(n_unheard(world, world_leg(world, "b1")->trunk, 1), ==, 1);
     g_assert_cmpuint(json_array_size(json_object_get(json_object_get(world->last_record, "release"),
                                                      "evidence")),
                      ==,
