@@ -172,6 +172,10 @@ dm_sip_leg_refer(DmSipLeg *leg, const DmReferral *referral)
     if (refer == NULL) {
         refer = leg->refer_out = g_new0(DmLegReferOut, 1);
     }
+    if (refer->tx != NULL) { /* of the one before, which NOTIFY has ended: no answer is awaited */
+        dm_client_tx_forget_user(refer->tx);
+        refer->tx = NULL;
+    }
     g_free(refer->to);
     g_free(refer->by);
     refer->to = make_address(leg, referral->number, replaced);

@@ -412,6 +412,29 @@ test_asked(void)
 }
 
 static void
+test_asked_again(void)
+{
+    SipLab lab;
+    Core core = {0};
+    const DmReferral referral = {.number = "+44201", .replaces = "", .referred_by = ""};
+
+    g_test_summary("SIG-18: a peer that tells how a transfer ends and never answers its REFER, and "
+                   "is asked again: nothing of the first is left when the call ends");
+    sip_lab_set_up(&lab, "{refer_mode: relay}");
+    sip_lab_carrier_up(&lab, "Allow: INVITE, REFER\r\n");
+    lab.gateway->on_event = on_event;
+    lab.gateway->user_data = &core;
+    lab.gateway->leg->ops->refer(lab.gateway->leg, &referral);
+    dm_sim_peer_expect(lab.carrier, "REFER ");
+    carrier_notifies(&lab, 1, "terminated;reason=noresource", "SIP/2.0 486 Busy Here\r\n");
+    lab.gateway->leg->ops->refer(lab.gateway->leg, &referral);
+    sip_lab_carrier_says(&lab, "BYE", "ct", 2, "", NULL);
+    dm_sim_peer_expect(lab.carrier, "SIP/2.0 200");
+    sip_lab_run_ms(&lab, 40000);
+    tear_down(&lab);
+}
+
+static void
 test_asked_to_replace(void)
 {
     SipLab lab;
@@ -456,6 +479,7 @@ main(int argc, char **argv)
     g_test_add_func("/sip-refer/modes", test_modes);
     g_test_add_func("/sip-refer/outside-dialogs", test_outside_dialogs);
     g_test_add_func("/sip-refer/asked", test_asked);
+    g_test_add_func("/sip-refer/asked-again", test_asked_again);
     g_test_add_func("/sip-refer/asked-to-replace", test_asked_to_replace);
     return g_test_run();
 }
