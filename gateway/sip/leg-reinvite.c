@@ -279,7 +279,6 @@ accept_bare_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     g_autoptr(DmSipMessage) owned = request;
     g_autoptr(DmSipMessage) response = dm_sip_response_new(request, 200, NULL, leg->local_tag);
 
-    dm_dialog_refresh_target(leg->dialog, request);
     dm_sip_leg_learn(leg, request);
     dm_sip_leg_add_contact(leg, response);
     dm_sip_message_add(response, "Allow", dm_sip_allow(dm_trunk_config(leg->trunk)));
@@ -385,6 +384,7 @@ dm_sip_leg_take_update(DmSipLeg *leg, DmServerTx *tx, DmSipMessage *request)
     if (!dm_sip_leg_check_session(leg, tx, request)) {
         dm_sip_message_free(request);
     } else if (readable && offer == NULL) {
+        dm_dialog_refresh_target(leg->dialog, request);
         accept_bare_update(leg, tx, request);
     } else if (!readable) {
         reject(leg, tx, request, 488);

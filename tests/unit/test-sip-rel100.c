@@ -369,11 +369,31 @@ test_called_changes(void)
     sip_lab_tear_down(&lab);
 }
 
+static void
+test_called_moves(void)
+{
+    SipLab lab;
+
+    g_test_summary(
+        "SIG-12: a called peer that rings says by UPDATE, without a description, where it "
+        "is now");
+    sip_lab_set_up(&lab, "{}");
+    sip_lab_dial(&lab);
+    sip_lab_carrier_answers(&lab, "183 Progress", "ct", RELIABLE, dm_sim_sdp_text);
+    dm_sim_peer_expect(lab.carrier, "PRACK ");
+    sip_lab_carrier_says(&lab, "UPDATE", "ct", 1, "Contact: <sip:new@carrier.example>\r\n", NULL);
+    sip_text_assert_has(dm_sim_peer_expect(lab.carrier, "SIP/2.0 200"), "UPDATE");
+    sip_lab_carrier_answers(&lab, "200 OK", "ct", "", NULL);
+    dm_sim_peer_expect(lab.carrier, "ACK ");
+    sip_lab_tear_down(&lab);
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/sip-rel100/caller/matrix", test_caller_matrix);
+    g_test_add_func("/sip-rel100/called/moves", test_called_moves);
     g_test_add_func("/sip-rel100/caller/refused", test_refused);
     g_test_add_func("/sip-rel100/caller/order", test_order);
     g_test_add_func("/sip-rel100/caller/no-prack", test_no_prack);
