@@ -663,13 +663,16 @@ add_request_line(DmSipMessage *request, const DmDial *dial)
     } else {
         append_target(uri, dial, number, true);
     }
-    msg_header_insert(request->msg,
-                      (msg_pub_t *)request->sip,
-                      (msg_header_t *)sip_request_create(request->home,
-                                                         sip_method_invite,
-                                                         "INVITE",
-                                                         (const url_string_t *)uri->str,
-                                                         NULL));
+    /* Sofia ends the process over one it cannot read; without a request line the call fails. */
+    if (url_make(request->home, uri->str) != NULL) {
+        msg_header_insert(request->msg,
+                          (msg_pub_t *)request->sip,
+                          (msg_header_t *)sip_request_create(request->home,
+                                                             sip_method_invite,
+                                                             "INVITE",
+                                                             (const url_string_t *)uri->str,
+                                                             NULL));
+    }
 }
 
 /* RFC 3327, 5.3: the way it registered by is the way its calls go. RFC 3608, 5.2: ours go the way

@@ -70,13 +70,26 @@ load(const char *library, GError **error)
     return handle;
 }
 
+/* As far as there is room, and nothing but whole characters: it is shown in JSON. */
+static void
+note(char *out, const char *text, size_t size)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    const char *end;
+
+    g_strlcpy(out, valid, size);
+    if (!g_utf8_validate(out, -1, &end)) {
+        out[end - out] = '\0';
+    }
+}
+
 static void
 note_file(void *handle)
 {
     const struct link_map *map;
 
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) {
-        g_strlcpy(outcome.file, map->l_name, sizeof outcome.file);
+        note(outcome.file, map->l_name, sizeof outcome.file);
     }
 }
 
@@ -91,7 +104,7 @@ dm_codec_load_g729(const char *library, GError **error)
     }
     handle = load(library, &why);
     if (handle == NULL) {
-        g_strlcpy(outcome.fault, why->message, sizeof outcome.fault);
+        note(outcome.fault, why->message, sizeof outcome.fault);
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
     }

@@ -398,9 +398,22 @@ test_g729_is_loaded(void)
     g_assert_cmpstr(dm_codec_g729_state()->fault, ==, "");
 }
 
+/* Of characters that take three bytes. */
+static char *
+long_library_name(void)
+{
+    GString *name = g_string_new("lib");
+
+    for (unsigned i = 0; i < 300; i++) {
+        g_string_append_unichar(name, 0x4e2d);
+    }
+    return g_string_free(name, FALSE);
+}
+
 static void
 test_g729_is_asked_for(void)
 {
+    g_autofree char *long_name = long_library_name();
     g_autoptr(GError) error = NULL;
 
     g_test_summary(
@@ -418,6 +431,10 @@ test_g729_is_asked_for(void)
     g_assert_nonnull(strstr(error->message, "initBcg729DecoderChannel"));
     g_assert_cmpstr(dm_codec_g729_state()->fault, ==, error->message);
     g_assert_cmpstr(dm_codec_g729_state()->file, ==, "");
+    g_clear_error(&error);
+    g_assert_false(dm_codec_load_g729(long_name, &error));
+    g_assert_true(g_utf8_validate(dm_codec_g729_state()->fault, -1, NULL));
+    g_assert_cmpuint(strlen(dm_codec_g729_state()->fault), >, 250);
     g_assert_null(dm_codec_type(DM_CODEC_G729));
 }
 
