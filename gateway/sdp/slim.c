@@ -129,7 +129,7 @@ write_media_line(GString *out, Media *media, const char *line, char *const *attr
     if (is_audio && (media->what & DM_SDP_SLIM_CODECS) != 0) {
         choose_formats(media, words, attributes);
     }
-    /* Formats that are no payload types: the line is refused, and needs one all the same. */
+    /* Nothing to choose from, or nothing chosen: a line needs a format all the same. */
     if (media->kept[0] == 0 && media->kept[1] == 0) {
         media->kept[0] = media->kept[1] = UINT64_MAX;
         g_string_append_printf(out, "%s\r\n", line);
